@@ -1,0 +1,330 @@
+"""What the mapping files say, as values: dictionaries, hospitals, protocols.
+
+Every clinical number, code and habit that the core decides with arrives here from `mappings/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from decimal import Decimal
+
+CodeKey = tuple[str, str]
+"""(system, code)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A kind of quantity and its units: the factor of each to the canonical unit.
+
+    Source: `mappings/units.toml`.
+    """
+
+    name: str
+    canonical: str
+    factors: Mapping[str, Decimal]
+    """UCUM unit to factor: one `unit` is `factor` canonical units. The canonical unit has 1."""
+    aliases: Mapping[str, str]
+    """Unit as hospitals write it (normalised, see `units.py`) to UCUM unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """One analyte, score or question that a protocol asks for. Source: `mappings/labs.toml`."""
+
+    name: str
+    title: str
+    kind: str
+    """`quantity`, `score` (a whole number, such as WHO status) or `answer` (a coded reply)."""
+    codes: frozenset[CodeKey]
+    traps: Mapping[CodeKey, str]
+    """Codes that look like this lab and are not, with the reason."""
+    dimension: str = ""
+    unit: str = ""
+    """Canonical unit of the standardised value."""
+    conversions: Mapping[str, Decimal] = field(default_factory=dict)
+    """From the canonical unit of another dimension (named) to `unit`: molar mass and the like."""
+    answers: Mapping[CodeKey, str] = field(default_factory=dict)
+    """Coded answer to its name (`pregnant`), or to the score as text (`2`)."""
+    answers_by_question: Mapping[tuple[CodeKey, CodeKey], str] = field(default_factory=dict)
+    """(question code, answer code) to answer, where the question changes the meaning."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Whole text answers, lower case, to their name or score: `who 1` to `1`."""
+    specimens: frozenset[CodeKey] = frozenset()
+    """Specimen codes accepted; when empty, any."""
+    wrong_specimens: frozenset[str] = frozenset()
+    """Lower-case words in a specimen's text or display that rule the reading out: `urine`."""
+    plausible: tuple[Decimal, Decimal] | None = None
+    """Both ends included, in `unit`; a value outside is taken for a unit mistake."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """A way to compute one lab from others of the same collection time.
+
+    result = `factor` × (sum of `sum_of`) / `divide_by`. Source: `mappings/labs.toml`.
+    """
+
+    lab: str
+    name: str
+    factor: str
+    sum_of: tuple[str, ...]
+    divide_by: Decimal
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drug:
+    """One drug that must be recognised by name. Source: `mappings/drugs.toml`."""
+
+    name: str
+    title: str
+    codes: frozenset[CodeKey]
+    texts: frozenset[str]
+    """Whole names, lower case; compared after Unicode and space normalisation."""
+    classes: tuple[str, ...]
+    vial_units: tuple[Decimal, ...] = ()
+    """IU in one vial, for each strength that exists."""
+    dissolved_in_ml: Decimal | None = None
+    """mL in which one protocol dose is dissolved."""
+    dose_units: Mapping[str, Decimal] = field(default_factory=dict)
+    """Unit as written (normalised) to IU: `[iU]` 1, `k[IU]` 1000, `тыс. ЕД` 1000."""
+    count_units: frozenset[str] = frozenset()
+    """Units (normalised) that count vials: `{vial}`, `vial`, `флакон`."""
+    volume_units: Mapping[str, Decimal] = field(default_factory=dict)
+    """Units (normalised) of volume to mL."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DrugClass:
+    """Drugs known by code only, as a class. Source: `mappings/drugs.toml`."""
+
+    name: str
+    title: str
+    prefixes: tuple[CodeKey, ...]
+    """(system, code prefix): every code that begins with it belongs to the class."""
+    exceptions: tuple[CodeKey, ...]
+    """(system, code prefix) taken out again, such as colony-stimulating factors (L03AA)."""
+    codes: frozenset[CodeKey]
+    review: frozenset[CodeKey] = frozenset()
+    """Codes whose class depends on the use: never decided by machine."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceWords:
+    """How routes and injection sites are said. Source: `mappings/places.toml`."""
+
+    routes: Mapping[CodeKey, str]
+    route_texts: Mapping[str, str]
+    sites: Mapping[CodeKey, tuple[str, str]]
+    """Code to (site, side); side may be empty."""
+    site_texts: Mapping[str, tuple[str, str]]
+    sides: Mapping[CodeKey, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One hospital's feed and its habits. Source: `mappings/sites/<hospital>.toml`."""
+
+    name: str
+    title: str
+    fhir: str
+    """`R4`, `R4B` or `R5`."""
+    zone: tzinfo
+    keep: str = "protocol"
+    """`protocol`: what no protocol has a use for is acknowledged and not kept; `all`."""
+    propose: str = "all"
+    """Who becomes a candidate: `all` patients, those `with-readings`, or `none`."""
+    codes: Mapping[CodeKey, CodeKey] = field(default_factory=dict)
+    """Local code to the standard code that it means."""
+    swapped: Mapping[CodeKey, CodeKey] = field(default_factory=dict)
+    """Code as this hospital's analyser sends it to the code that it means, both standard."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Local unit (normalised) to UCUM unit."""
+    decimal_comma: bool = False
+    """Whether a text value `2,1` means 2.1 here."""
+    range_text: bool = False
+    """Whether a reference range that is only text, `0-40`, may be read."""
+    dates_in_utc: bool = False
+    """This feed states local clock times with a false `Z`. Only ever set with proof."""
+    upper_limits: Mapping[tuple[str, str], UpperLimit] = field(default_factory=dict)
+    """(lab, sex or empty) to the laboratory's own limit, for rows sent without a range."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpperLimit:
+    """An upper limit of normal that a laboratory states outside its messages."""
+
+    value: Decimal
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A limit on a value, or on its multiple of the upper limit of normal."""
+
+    value: Decimal
+    unit: str = ""
+    """Empty when the bound is a multiple of the upper limit of normal."""
+    inclusive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AgeRule:
+    """Age in completed years on the date of assessment."""
+
+    at_least: int | None
+    at_most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabRule:
+    """A limit on the newest reading of a lab, or of one that stands for it."""
+
+    labs: tuple[str, ...]
+    """In order of preference for readings of one collection time."""
+    more_than: Bound | None = None
+    at_most: Bound | None = None
+    within_days: int = 0
+    lower_bounds: frozenset[str] = frozenset()
+    """Labs that are a part of what is asked for: they can prove `more_than`, never disprove it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRule:
+    """A coded answer: WHO status, pregnancy."""
+
+    labs: tuple[str, ...]
+    met: frozenset[str]
+    not_met: frozenset[str]
+    within_days: int
+    not_applicable_to: frozenset[str] = frozenset()
+    """Administrative genders, when no other signal of sex contradicts them."""
+    supporting: tuple[str, ...] = ()
+    """Labs that make a person look closer and never decide: a quantitative hCG."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrugRule:
+    """Whether a drug of a class was given within a window before the date of assessment."""
+
+    drug_class: str
+    within_days: int
+    study_drug: str
+    """The protocol's own drug: its trial doses do not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRule:
+    """A criterion that no accepted data decides yet: what a person, or later data, must say."""
+
+    needs: str
+
+
+Rule = AgeRule | LabRule | AnswerRule | DrugRule | PersonRule
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One inclusion or exclusion criterion, or a separately decided part of one."""
+
+    id: str
+    kind: str
+    """`inclusion` or `exclusion`."""
+    title: str
+    text: str
+    """The registry's wording, quoted."""
+    source: str
+    """Its place in the record."""
+    rule: Rule
+    decisions: tuple[str, ...] = ()
+    """Anchors in `DECISIONS.md` of the readings taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class DosingRule:
+    """The schedule of a course of the study drug."""
+
+    drug: str
+    dose_iu: Decimal
+    tolerance_iu: Decimal
+    route: str
+    body_sites: frozenset[str]
+    alternate: str
+    """What must differ between two doses: `site-or-side`."""
+    doses_per_course: int
+    doses_per_week: int
+    weeks_per_course: int
+    courses: int
+    gap_days: frozenset[int]
+    """Days after the last dose that are on schedule."""
+    new_course_after_days: int
+    """A gap of at least this many days after a finished or broken-off course begins another."""
+    same_dose_minutes: int
+    """Vials given within this time are one protocol dose."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm as registered."""
+
+    id: str
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One study: its registry record, its criteria, its schedule."""
+
+    id: str
+    version: str
+    title: str
+    acronym: str
+    identifiers: tuple[tuple[str, str], ...]
+    sponsor: str
+    phase: str
+    status: str
+    purpose: str
+    period: tuple[str, str]
+    """Start and end as FHIR dates, each as precise as the record is."""
+    conditions: tuple[str, ...]
+    keywords: tuple[str, ...]
+    description: str
+    planned: int
+    actual: int
+    arms: tuple[Arm, ...]
+    criteria: tuple[Criterion, ...]
+    dosing: DosingRule
+    labs: Mapping[str, Lab]
+    """The dictionary entries of the labs that its criteria, and their derivations, name."""
+    derivations: tuple[Derivation, ...]
+    canonical: str
+    """Base of the canonical URLs of what is published for it."""
+    digest: str
+    """SHA-256 of the files that it was read from, the dictionaries included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """All mapping files, understood."""
+
+    digest: str
+    """SHA-256 of all files together."""
+    dimensions: Mapping[str, Dimension]
+    labs: Mapping[str, Lab]
+    derivations: tuple[Derivation, ...]
+    panels: frozenset[CodeKey]
+    """Codes of panels: kept for their members, never read as a value."""
+    drugs: Mapping[str, Drug]
+    drug_classes: Mapping[str, DrugClass]
+    places: PlaceWords
+    sites: Mapping[str, Site]
+    protocols: Mapping[str, Protocol]

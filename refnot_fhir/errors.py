@@ -1,0 +1,122 @@
+"""Every error that a caller can meet.
+
+    RefnotError
+    ├── BadInput           what was sent cannot be taken: say where and how to mend it (400, 422)
+    ├── NotFound           nothing of that name (404)
+    ├── Gone               it was deleted (410)
+    ├── Conflict           it contradicts what is kept (409)
+    ├── PreconditionFailed a condition of the request does not hold (412)
+    ├── NotSupported       a request that this service does not offer (404, 405, 406, 415, 501)
+    ├── TooLarge           over a limit of size (413)
+    ├── Forbidden          not for this caller (403)
+    ├── Busy               try again after `retry_after` seconds (503)
+    ├── StoreFull          no room left: an operator has to act (507)
+    └── BadMapping         a mapping file is wrong: the service does not start
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One problem of an input: an issue of an OperationOutcome in the making."""
+
+    code: str
+    """A code of FHIR's issue-type value set."""
+    message: str
+    expression: str = ""
+    """FHIRPath of the culprit."""
+
+
+class RefnotError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    code = "exception"
+    """The issue-type code that it is reported under, unless a `Trouble` says better."""
+
+    def __init__(self, message: str, troubles: tuple[Trouble, ...] = ()) -> None:
+        super().__init__(message)
+        self.troubles = troubles or (Trouble(self.code, message),)
+
+
+class BadInput(RefnotError):
+    """What was sent cannot be taken, now or ever, unless it is changed."""
+
+    code = "invalid"
+
+    def __init__(
+        self, message: str, troubles: tuple[Trouble, ...] = (), *, unprocessable: bool = False
+    ) -> None:
+        super().__init__(message, troubles)
+        self.unprocessable = unprocessable
+        """True when the syntax is right and the content is not (422 instead of 400)."""
+
+
+class NotFound(RefnotError):
+    """There is nothing of that name."""
+
+    code = "not-found"
+
+
+class Gone(RefnotError):
+    """It was there and was deleted."""
+
+    code = "deleted"
+
+
+class Conflict(RefnotError):
+    """The request contradicts what is kept."""
+
+    code = "conflict"
+
+
+class PreconditionFailed(RefnotError):
+    """A condition of the request (If-Match, If-None-Exist) does not hold."""
+
+    code = "conflict"
+
+
+class NotSupported(RefnotError):
+    """A request that this service does not offer."""
+
+    code = "not-supported"
+
+    def __init__(self, message: str, *, status: int = 501) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TooLarge(RefnotError):
+    """The request is over a limit of size."""
+
+    code = "too-long"
+
+
+class Forbidden(RefnotError):
+    """The caller may not do this."""
+
+    code = "forbidden"
+
+
+class Busy(RefnotError):
+    """Transient: the same request can succeed later."""
+
+    code = "transient"
+
+    def __init__(self, message: str, *, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StoreFull(RefnotError):
+    """The disk or a quota is exhausted."""
+
+    code = "no-store"
+
+
+class BadMapping(RefnotError):
+    """A mapping file is wrong: `message` names the file, the key and the reason."""
+
+    code = "invalid"

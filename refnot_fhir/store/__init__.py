@@ -1,0 +1,1 @@
+"""Facts kept: one contract, SQLite and PostgreSQL behind it."""

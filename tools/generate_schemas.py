@@ -1,0 +1,81 @@
+"""Writes refnot_fhir/fhir/schemas/*.json from the definitions that HL7 publishes.
+
+    python tools/generate_schemas.py [--packages FOLDER] [--check]
+
+The packages come from the npm registry (`npm pack`) and stay in the folder: REFNOT_HL7_PACKAGES,
+or the user's cache. `--check` writes nothing and fails when a file is not what would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from npm_packages import PackageMissing, default_folder, package_file, resources
+from schema_builder import SchemaBuilder
+from value_sets import Terminology
+
+SCHEMAS = Path(__file__).resolve().parent.parent / "refnot_fhir" / "fhir" / "schemas"
+# hl7.fhir.r4.examples carries R4's definitions as well as its examples.
+SOURCES = {
+    "r4": "hl7.fhir.r4.examples@4.0.1",
+    "r4b": "hl7.fhir.r4b.core@4.3.0",
+    "r5": "hl7.fhir.r5.core@5.0.0",
+}
+TYPES = (
+    "Bundle", "CapabilityStatement", "CodeSystem", "DetectedIssue", "Group", "Medication",
+    "MedicationAdministration", "Observation", "OperationDefinition", "OperationOutcome",
+    "Organization", "Parameters", "Patient", "ResearchStudy", "ResearchSubject",
+)  # fmt: skip
+
+
+def schema(package: str, path: Path) -> dict[str, Any]:
+    """One version's schema: an object with the resource under the name of its type."""
+    structures = {d["url"]: d for d in resources(path, "StructureDefinition")}
+    builder = SchemaBuilder(structures, Terminology(resources(path, "ValueSet", "CodeSystem")))
+    properties = {name: builder.reference_to(name) for name in TYPES}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "x-generator": "tools/generate_schemas.py",
+        "x-source": {"package": package, "publisher": "HL7 International", "license": "CC0-1.0"},
+        "x-open-bindings": dict(sorted(builder.open_bindings.items())),
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        "$defs": dict(sorted(builder.defs.items())),
+    }
+
+
+def written(document: dict[str, Any]) -> str:
+    """The text of a schema: a definition a line, so that a change of one reads as one."""
+    head = [f" {json.dumps(k)}: {json.dumps(v)}," for k, v in document.items() if k != "$defs"]
+    defs = [f"  {json.dumps(name)}: {json.dumps(d)}" for name, d in document["$defs"].items()]
+    return "\n".join(["{", *head, ' "$defs": {', ",\n".join(defs), " }", "}", ""])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--packages", type=Path, default=default_folder(), metavar="FOLDER")
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    stale = []
+    for version, package in SOURCES.items():
+        text = written(schema(package, package_file(package, arguments.packages)))
+        target = SCHEMAS / f"{version}.json"
+        if not arguments.check:
+            target.write_text(text, encoding="utf-8")
+        elif not target.exists() or target.read_text(encoding="utf-8") != text:
+            stale.append(target.name)
+    if stale:
+        sys.stderr.write(f"not what the generator writes: {', '.join(stale)}\n")
+    return bool(stale)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except PackageMissing as missing:
+        sys.exit(f"generate_schemas: {missing}")
