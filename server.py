@@ -1,0 +1,10 @@
+"""`python server.py` serves; `server:app` is the WSGI target for any other server."""
+
+from __future__ import annotations
+
+from refnot_fhir.compose import application, serve
+
+if __name__ == "__main__":
+    serve()
+else:
+    app = application()
