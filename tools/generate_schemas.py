@@ -14,9 +14,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from npm_packages import PackageMissing, default_folder, package_file, resources
-from schema_builder import SchemaBuilder
-from value_sets import Terminology
+# Run by its path, Python looks for modules beside this file only.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools.npm_packages import PackageMissing, default_folder, package_file, resources
+from tools.schema_builder import SchemaBuilder
+from tools.value_sets import Terminology
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "refnot_fhir" / "fhir" / "schemas"
 # hl7.fhir.r4.examples carries R4's definitions as well as its examples.

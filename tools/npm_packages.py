@@ -37,7 +37,7 @@ def package_file(package: str, folder: Path) -> Path:
         raise PackageMissing(f"{path.name} is not in {folder} and npm is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     command = [npm, "pack", package, "--silent", "--pack-destination", str(folder)]
-    packed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    packed = subprocess.run(command, capture_output=True, text=True, check=False)
     if packed.returncode or not path.exists():
         raise PackageMissing(f"npm pack {package} failed: {packed.stderr.strip()[-300:]}")
     return path

@@ -16,12 +16,13 @@ _NUMBERS: dict[str, Schema] = {
     "unsignedInt": {"type": "integer", "minimum": 0, "maximum": _INT32["maximum"]},
     "positiveInt": {"type": "integer", "minimum": 1, "maximum": _INT32["maximum"]},
 }
-# R4 writes "any text" as [ \r\n\t\S]+, which engines that know Unicode read as "no no-break space".
-# The rule behind it, R5's [\s\S]+, is that text is not empty. XHTML has no pattern.
+# Their patterns, [ \r\n\t\S]+ and [\s\S]+, say that text is not empty. XHTML has no pattern.
 _TEXT = frozenset({"string", "markdown", "xhtml"})
 _LONGEST_STRING = 1024 * 1024
 # The published patterns let \S* be empty, which the specification forbids everywhere else.
 _WITHOUT_SPACES = frozenset({"uri", "url", "canonical"})
+# The patterns are XML Schema's, where \s is four characters; in JSON Schema it is all of Unicode's.
+_XML_SPACE = r" \t\n\r"
 _DATED = frozenset({"date", "dateTime", "instant"})
 # Every day of the calendar that a published pattern lets through, and no other: the published
 # ones allow 30 February.
@@ -41,8 +42,12 @@ def primitive(definition: dict[str, Any]) -> Schema:
         limit = {} if name == "xhtml" else {"maxLength": _LONGEST_STRING}
         return {"type": "string", "minLength": 1, **limit}
     if name in _WITHOUT_SPACES:
-        return {"type": "string", "pattern": r"^\S+$"}
-    schema: Schema = {"type": "string", "minLength": 1, "pattern": f"^(?:{_published(definition)})$"}
+        return {"type": "string", "pattern": f"^[^{_XML_SPACE}]+$"}
+    schema: Schema = {
+        "type": "string",
+        "minLength": 1,
+        "pattern": f"^(?:{_published(definition)})$",
+    }
     if name in _DATED:
         schema["allOf"] = [{"x-rule": "calendar", "pattern": _CALENDAR}]
     return schema
@@ -61,5 +66,10 @@ def _published(definition: dict[str, Any]) -> str:
         if element["path"].endswith(".value"):
             for extension in element["type"][0].get("extension", []):
                 if extension["url"] == _REGEX:
-                    return str(extension["valueString"])
+                    return _as_in_xml(extension["valueString"])
     raise LookupError(f"{definition['url']} publishes no pattern")
+
+
+def _as_in_xml(pattern: str) -> str:
+    bare = pattern.replace(r"[^\s]", f"[^{_XML_SPACE}]")
+    return bare.replace(r"\S", f"[^{_XML_SPACE}]").replace(r"\s", f"[{_XML_SPACE}]")

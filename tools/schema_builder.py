@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from existence_rules import translate
-from primitive_types import Schema, nullable, primitive
-from value_sets import NotEnumerable, Terminology
+from tools.existence_rules import translate
+from tools.primitive_types import Schema, nullable, primitive
+from tools.value_sets import NotEnumerable, Terminology
 
 _BASE = "http://hl7.org/fhir/StructureDefinition/"
 _SYSTEM_TYPE = "http://hl7.org/fhirpath/System."
@@ -53,7 +53,8 @@ class SchemaBuilder:
         self._resource_types = sorted(
             url.removeprefix(_BASE)
             for url, definition in structures.items()
-            if definition["kind"] == "resource" and not definition["abstract"]
+            if definition["kind"] == "resource"
+            and not definition["abstract"]
             and definition.get("derivation") == "specialization"
         )
 
@@ -66,7 +67,7 @@ class SchemaBuilder:
 
     def _type(self, name: str) -> Schema:
         if name == "Resource":
-            return _any_resource()
+            return _any_resource(self.reference_to("id"))
         definition = self._structures[_BASE + name]
         if definition["kind"] == "primitive-type":
             return primitive(definition)
@@ -122,20 +123,19 @@ class SchemaBuilder:
         self, elements: list[Element], element: Element, kind: dict[str, Any]
     ) -> tuple[Schema, bool]:
         code = kind["code"]
-        if "contentReference" in element:
-            return self._nested(elements, element["contentReference"].rpartition("#")[2]), False
-        if code in _NESTED:
-            return self._nested(elements, element["path"]), False
+        if "contentReference" in element or code in _NESTED:
+            path = str(element.get("contentReference", element["path"]))
+            return self._nested(elements, path.rpartition("#")[2]), False
         if code.startswith(_SYSTEM_TYPE):
             return self.reference_to("uri" if element["path"].endswith(".url") else "string"), True
+        if self._structures[_BASE + code]["kind"] == "primitive-type":
+            self.reference_to(code)
+            return self._bound(element, code), True
         if code in ("Reference", "CodeableReference"):
             return self._pointer(code, kind.get("targetProfile", [])), False
-        if code == "Quantity" and _BASE + "SimpleQuantity" in kind.get("profile", []):
+        if _BASE + "SimpleQuantity" in kind.get("profile", []):
             return self._simple_quantity(), False
-        if self._structures[_BASE + code]["kind"] != "primitive-type":
-            return self.reference_to(code), False
-        self.reference_to(code)
-        return self._bound(element, code), True
+        return self.reference_to(code), False
 
     def _nested(self, elements: list[Element], path: str) -> Schema:
         if path not in self.defs:
@@ -180,9 +180,8 @@ class SchemaBuilder:
         return _ref(name)
 
     def _known_targets(self, shape: _Shape) -> None:
-        rules = self._targets(self._resource_types)
-        del rules["type"]
-        shape.properties = {**shape.properties, "reference": {**_ref("string"), **rules["reference"]}}
+        known = self._targets(self._resource_types)["reference"]
+        shape.properties = {**shape.properties, "reference": {**_ref("string"), **known}}
 
     def _targets(self, targets: list[str]) -> Schema:
         names = "|".join(targets)
@@ -240,9 +239,9 @@ def _one_of_pair(name: str, names: list[str]) -> Schema:
     return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
 
-def _any_resource() -> Schema:
-    name = {"type": "string", "pattern": "^[A-Z][A-Za-z]+$"}
-    return {"type": "object", "required": ["resourceType"], "properties": {"resourceType": name}}
+def _any_resource(identity: Schema) -> Schema:
+    properties = {"resourceType": {"type": "string", "pattern": "^[A-Z][A-Za-z]+$"}, "id": identity}
+    return {"type": "object", "required": ["resourceType"], "properties": properties}
 
 
 def _literal(resource_types: list[str]) -> Schema:

@@ -56,29 +56,23 @@ class Terminology:
         return codes
 
 
-def _walk(concepts: Iterable[Resource], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def _walk(concepts: Iterable[Resource], above: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+    """Each code with the codes right above it: those it is nested in, those it names as parents."""
     for concept in concepts:
-        code = concept["code"]
-        if not _abstract(concept):
-            yield code, (*above, *_parents(concept))
-        yield from _walk(concept.get("concept", []), (*above, code))
-
-
-def _parents(concept: Resource) -> list[str]:
-    return [p["valueCode"] for p in concept.get("property", []) if p["code"] == "parent"]
-
-
-def _abstract(concept: Resource) -> bool:
-    return any(
-        p["code"] in ("abstract", "notSelectable") and p.get("valueBoolean")
-        for p in concept.get("property", [])
-    )
+        named = [p["valueCode"] for p in concept.get("property", []) if p["code"] == "parent"]
+        yield concept["code"], [*above, *named]
+        yield from _walk(concept.get("concept", []), (concept["code"],))
 
 
 def _filtered(system: Resource, rule: Mapping[str, str]) -> set[str]:
-    wanted = rule["value"]
-    found = list(_walk(system.get("concept", []), ()))
-    if rule["op"] in ("is-a", "descendent-of"):
-        kept = {code for code, above in found if wanted in above}
-        return kept | {wanted} if rule["op"] == "is-a" else kept
-    raise NotEnumerable(f"the filter {rule['property']} {rule['op']} is not understood")
+    if rule["op"] not in ("is-a", "descendent-of"):
+        raise NotEnumerable(f"the filter {rule['property']} {rule['op']} is not understood")
+    parents = dict(_walk(system.get("concept", []), ()))
+    kept = {code for code in parents if _descends(code, rule["value"], parents)}
+    return kept | {rule["value"]} if rule["op"] == "is-a" else kept
+
+
+def _descends(code: str, wanted: str, parents: Mapping[str, list[str]]) -> bool:
+    return any(
+        parent == wanted or _descends(parent, wanted, parents) for parent in parents.get(code, [])
+    )

@@ -172,3 +172,5 @@ class Subject:
     replay: bool = False
     """Published as test data (HTEST): its participation was replayed."""
     holds_until: date | None = None
+    verdicts: tuple[tuple[str, str], ...] = ()
+    """(criterion, verdict code) of the newest assessment kept."""

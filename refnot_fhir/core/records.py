@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
+from refnot_fhir.core.exact import product
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -200,8 +202,8 @@ class Interval:
 
     def times(self, factor: Decimal) -> Interval:
         """Every value multiplied by a positive factor, exactly."""
-        low = None if self.low is None else self.low * factor
-        high = None if self.high is None else self.high * factor
+        low = None if self.low is None else product(self.low, factor)
+        high = None if self.high is None else product(self.high, factor)
         return Interval(low, high, self.low_open, self.high_open)
 
     @property

@@ -28,9 +28,16 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest version of a resource, without its content."""
+    """The newest version of a resource, without its content.
+
+    Newest is the last one kept that is not `superseded`.
+    """
 
     version: int
+    last: int
+    """The highest version number, that of late arrivals included."""
+    earlier: tuple[bytes, ...]
+    """Digests of all its other versions, late arrivals included."""
     digest: bytes
     """SHA-256 of the bytes received; empty for a deletion."""
     updated: datetime | None
@@ -51,6 +58,8 @@ class Kept:
     digest: bytes
     updated: datetime | None = None
     deleted: bool = False
+    superseded: bool = False
+    """It arrived after a newer version: part of the history, never the newest."""
     patient: str = ""
     """Id of the Patient that it is about, at the same site; empty when none or not known."""
     links: Mapping[str, str] = field(default_factory=dict)

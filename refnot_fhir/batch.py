@@ -1,0 +1,131 @@
+"""Screen whole populations from lines of resources: no database, the same core.
+
+`screen` takes an iterator and gives one, so that it runs unchanged on the command line, in a
+process pool, or in a Spark partition that holds all lines of its patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from refnot_fhir.core.findings import Assessment
+from refnot_fhir.core.records import Chart, DoseGiven, LabResult, Person, Source
+from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.screening import assess
+from refnot_fhir.errors import Trouble
+from refnot_fhir.fhir import gate, wire
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.reading import (
+    ACCEPTED,
+    Context,
+    medication_reference,
+    patient_of,
+    understand,
+)
+
+Refused = Callable[[int, tuple[Trouble, ...]], None]
+"""Told the number of a line (from 1) that is not valid FHIR, and why."""
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """One patient's readings while the lines go by."""
+
+    person: Person | None = None
+    labs: list[LabResult] = field(default_factory=list)
+    doses: list[DoseGiven] = field(default_factory=list)
+    waiting: list[bytes] = field(default_factory=list)
+    """Resources whose meaning hangs on one that has not come by yet."""
+
+
+def screen(
+    lines: Iterable[bytes],
+    *,
+    site: Site,
+    rulebook: Rulebook,
+    as_of: date,
+    refused: Refused = lambda _number, _troubles: None,
+) -> Iterator[Assessment]:
+    """The assessment of every patient named in `lines`, one resource a line, in any order.
+
+    Lines that are not valid FHIR are told to `refused` and left out; types that no protocol has a
+    use for are passed over. Memory holds the readings of all patients of the lines.
+    """
+    screening = _Screening(site, rulebook)
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        troubles = screening.take(line)
+        if troubles:
+            refused(number, troubles)
+    for chart in screening.charts():
+        for protocol in rulebook.protocols.values():
+            yield assess(protocol, chart, as_of)
+
+
+class _Screening:
+    """Readings by patient, of lines in any order."""
+
+    def __init__(self, site: Site, rulebook: Rulebook) -> None:
+        self._site, self._rulebook = site, rulebook
+        self._version = Version(site.fhir)
+        self._patients: dict[str, _Gathering] = {}
+        self._medications: dict[str, Mapping[str, Any]] = {}
+
+    def take(self, line: bytes) -> tuple[Trouble, ...]:
+        """Read one line, or keep it until what it hangs on is known; why not, if it is refused."""
+        try:
+            resource = wire.decode(line)
+        except wire.WireError as error:
+            return (Trouble(error.code, error.message, error.expression or ""),)
+        if not isinstance(resource, dict) or resource.get("resourceType") not in ACCEPTED:
+            return ()
+        problems = gate.problems(resource, self._version)
+        if problems:
+            return tuple(Trouble(p.code, p.message, p.expression) for p in problems)
+        self._sort(resource, line)
+        return ()
+
+    def _sort(self, resource: Mapping[str, Any], line: bytes) -> None:
+        if resource["resourceType"] == "Medication":
+            self._medications[f"Medication/{resource.get('id', '')}"] = resource
+            return
+        gathering = self._patients.setdefault(patient_of(resource), _Gathering())
+        if resource["resourceType"] != "Patient" and self._must_wait(resource, gathering):
+            gathering.waiting.append(line)
+        else:
+            self._read(resource, gathering)
+
+    def _must_wait(self, resource: Mapping[str, Any], gathering: _Gathering) -> bool:
+        product = medication_reference(resource)
+        return gathering.person is None or bool(product and product not in self._medications)
+
+    def _read(self, resource: Mapping[str, Any], gathering: _Gathering) -> None:
+        version = str((resource.get("meta") or {}).get("versionId", "1"))
+        source = Source(
+            self._site.name, resource["resourceType"], str(resource.get("id", "")), version
+        )
+        context = Context(self._site, self._rulebook, gathering.person, self._medications.get)
+        understood = understand(resource, source, context)
+        gathering.person = understood.person or gathering.person
+        gathering.labs.extend(understood.labs)
+        gathering.doses.extend(understood.doses)
+
+    def charts(self) -> Iterator[Chart]:
+        """Everybody's chart, in the order in which they were first named."""
+        for patient, gathering in self._patients.items():
+            if not patient:
+                continue
+            for line in gathering.waiting:
+                self._read(wire.decode(line), gathering)
+            yield Chart(
+                site=self._site.name,
+                patient=patient,
+                zone=self._site.zone,
+                person=gathering.person,
+                labs=tuple(gathering.labs),
+                doses=tuple(gathering.doses),
+            )

@@ -1,0 +1,71 @@
+"""The composition root: settings to rulebook, store and clock, to the Flask app that is served."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask
+
+from refnot_fhir import reassess
+from refnot_fhir.rulebook.find import folder
+from refnot_fhir.rulebook.load import load
+from refnot_fhir.service import Service
+from refnot_fhir.settings import Settings, from_environment
+from refnot_fhir.store import migrate, open_store
+from refnot_fhir.web.app import create_app
+
+log = logging.getLogger(__name__)
+
+
+def open_service(settings: Settings) -> Service:
+    """Everything but the app, opened; the database must have been prepared.
+
+    Raises BadMapping when a mapping file is wrong.
+    """
+    rulebook = load(folder(settings.mappings or None, Path.cwd()))
+    return Service(settings, rulebook, open_store(settings.database_url))
+
+
+def prepare(
+    settings: Settings, progress: Callable[[int], None] = lambda _done: None
+) -> Service:
+    """Bring the database up to date, once and before any worker starts, and open the service.
+
+    Where the mapping files changed since the readings in it were made, everything is read again.
+    """
+    migrate(settings.database_url)
+    service = open_service(settings)
+    if reassess.rules_moved(service.store, service.judge()):
+        log.info("rulebook.changed: reading everything again")
+        reassess.everyone(service.store, service.judge(), progress)
+    elif service.store.mark(reassess.MARK) is None:
+        digest = service.rulebook.digest
+        service.store.write(lambda writer: writer.set_mark(reassess.MARK, digest))
+    return service
+
+
+def application() -> Flask:
+    """The WSGI application of the environment's settings."""
+    return create_app(open_service(from_environment(os.environ)))
+
+
+def serve(settings: Settings | None = None) -> None:
+    """Serve until stopped; the workers read their settings from the environment."""
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    settings = settings or from_environment(os.environ)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    prepare(settings).store.close()
+    Server(
+        "refnot_fhir.compose:application",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+    ).serve()

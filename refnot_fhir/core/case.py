@@ -1,0 +1,78 @@
+"""A chart laid out for deciding: readings by lab, each with its calendar days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from typing import NamedTuple
+
+from refnot_fhir.core.derive import derived
+from refnot_fhir.core.records import Chart, LabResult, Source, When
+from refnot_fhir.core.rules import Protocol
+
+
+class Dated(NamedTuple):
+    """A reading with the bounds of its collection, as moments and as site-local days."""
+
+    reading: LabResult
+    earliest: datetime
+    latest: datetime
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One patient's chart against one protocol."""
+
+    protocol: Protocol
+    chart: Chart
+    readings: Mapping[str, tuple[Dated, ...]]
+    """By lab: what can govern, unusable ones included, and what is derived from them."""
+    aside: Mapping[str, tuple[LabResult, ...]]
+    """By lab: what can never govern because no measurement was made, or not dated."""
+
+    def of(self, labs: Iterable[str]) -> tuple[Dated, ...]:
+        """Every reading of these labs that can govern."""
+        return tuple(found for lab in labs for found in self.readings.get(lab, ()))
+
+    def title(self, lab: str) -> str:
+        """The lab as a person calls it."""
+        return self.protocol.labs[lab].title if lab in self.protocol.labs else lab
+
+    def titles(self, labs: Iterable[str]) -> str:
+        """`granulocytes or neutrophils`."""
+        return " or ".join(self.title(lab) for lab in labs)
+
+
+def lay_out(protocol: Protocol, chart: Chart) -> Case:
+    """The chart's readings of the protocol's labs, by lab."""
+    can: dict[str, list[LabResult]] = {}
+    aside: dict[str, list[LabResult]] = {}
+    for reading in chart.labs:
+        if reading.analyte in protocol.labs:
+            place = can if reading.replaces and reading.collected is not None else aside
+            place.setdefault(reading.analyte, []).append(reading)
+    for reading in derived(protocol, can):
+        can.setdefault(reading.analyte, []).append(reading)
+    days = {lab: tuple(_dated(found, chart.zone)) for lab, found in can.items()}
+    return Case(protocol, chart, days, {lab: tuple(found) for lab, found in aside.items()})
+
+
+def _dated(readings: Iterable[LabResult], zone: tzinfo) -> Iterable[Dated]:
+    for reading in readings:
+        when = reading.collected
+        if when is not None:
+            yield Dated(reading, when.earliest, when.latest, *day_bounds(when, zone))
+
+
+def day_bounds(when: When, zone: tzinfo) -> tuple[date, date]:
+    """First and last site-local day of a moment."""
+    days = when.days(zone)
+    return days.first, days.last
+
+
+def source_key(source: Source) -> tuple[str, str, str, str, str]:
+    """An order of sources that does not depend on the order of the chart."""
+    return source.site, source.type, source.id, source.version, source.part

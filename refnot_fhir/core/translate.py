@@ -1,0 +1,224 @@
+"""Hospital words to protocol words: one measurement as sent becomes an eligibility lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from functools import partial
+
+from refnot_fhir.core.exact import as_sent
+from refnot_fhir.core.lab_value import ValueRead, original_value, read_value
+from refnot_fhir.core.ranges import Asked, UpperLimitRead, upper_limit
+from refnot_fhir.core.records import (
+    Concept,
+    Interval,
+    LabResult,
+    LabSeen,
+    NotUsable,
+    Original,
+    Person,
+    Quantity,
+    ReferenceRange,
+)
+from refnot_fhir.core.rules import CodeKey, Lab, Rulebook, Site
+from refnot_fhir.core.units import UnitRead, read_unit
+
+_USABLE = frozenset({"final", "amended", "corrected"})
+_NO_RESULT = {
+    "registered": NotUsable("not-final", "The result is still to come."),
+    "preliminary": NotUsable("not-final", "The result is preliminary."),
+    "cancelled": NotUsable("cancelled", "The measurement was cancelled."),
+    "entered-in-error": NotUsable("retracted", "The hospital withdrew it: entered in error."),
+}
+
+_NO_MEASUREMENT = frozenset(
+    {"no-value", "absent", "not-final", "cancelled", "retracted", "no-date", "no-patient"}
+)
+"""Reasons that say that there is no measurement to speak of: these never hide an older one."""
+
+# Shown to people only: what is decided compares value and limit by exact multiplication.
+_SHOWN_RATIO = Context(prec=12)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """The lab that the codes of a row mean, or the reason why they cannot be trusted."""
+
+    lab: Lab
+    codes: tuple[CodeKey, ...]
+    notes: tuple[str, ...]
+    not_usable: NotUsable | None = None
+    another: bool = False
+    """True when the row surely measured something else."""
+
+
+def lab_result(
+    seen: LabSeen, *, site: Site, rulebook: Rulebook, person: Person | None
+) -> LabResult | None:
+    """The eligibility lab that a measurement is; None when no protocol has a use for it.
+
+    A row that cannot be used is returned all the same, with the reason. `person` chooses among
+    reference ranges by sex and age: translate again when the Patient changes.
+    """
+    meant = _meant(seen.code, site, rulebook)
+    if meant is None:
+        return None
+    lab = meant.lab
+    problem, another = _problem(seen, site, meant)
+    read = ValueRead()
+    if problem is None and seen.value is not None:
+        read = read_value(
+            seen.value, lab, questions=meant.codes, site=site, dimensions=rulebook.dimensions
+        )
+        problem = read.not_usable
+    limit = UpperLimitRead(None)
+    if problem is None and lab.kind == "quantity" and read.unit is not None:
+        asked = _asked(lab, read.unit, seen, (site, rulebook, person))
+        limit = upper_limit(seen.ranges, asked)
+    value, unit = original_value(seen.value)
+    return LabResult(
+        source=seen.source,
+        patient=seen.patient,
+        analyte=lab.name,
+        original=Original(value, unit, "; ".join(map(_range_text, seen.ranges))),
+        value=read.value if problem is None else None,
+        unit=lab.unit,
+        answer=read.answer if problem is None else "",
+        uln=limit.value,
+        multiple=_multiple(read.value, limit.value),
+        no_uln=limit.why_none,
+        collected=seen.collected,
+        issued=seen.issued,
+        specimen=_label(seen.specimen),
+        notes=(*meant.notes, *read.notes, *limit.notes),
+        not_usable=problem,
+        replaces=problem is None or not (another or problem.code in _NO_MEASUREMENT),
+    )
+
+
+def _asked(
+    lab: Lab, read: UnitRead, seen: LabSeen, context: tuple[Site, Rulebook, Person | None]
+) -> Asked:
+    site, rulebook, person = context
+    days = seen.collected.days(site.zone) if seen.collected is not None else None
+    return Asked(
+        lab=lab,
+        unit=read,
+        read_unit=partial(
+            read_unit, lab=lab, dimensions=rulebook.dimensions, site_units=site.units
+        ),
+        site=site,
+        person=person,
+        days=days,
+    )
+
+
+def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:
+    labs = rulebook.labs.values()
+    codes, notes = _standard(code, site)
+    hits = {lab.name: lab for key in codes for lab in labs if key in lab.codes}
+    # The percentage of a cell is a trap for its count, and a lab of its own: there it is meant.
+    traps = [
+        (lab, lab.traps[key])
+        for key in codes
+        if not any(key in lab.codes for lab in hits.values())
+        for lab in labs
+        if key in lab.traps
+    ]
+    if len(hits) > 1:
+        both = " and ".join(lab.title for lab in hits.values())
+        problem = NotUsable("conflicting-codes", f"Its codes mean {both} at once.")
+        return _Meant(next(iter(hits.values())), codes, notes, problem)
+    if traps:
+        lab, why = traps[0]
+        lab = next(iter(hits.values()), lab)
+        return _Meant(lab, codes, notes, NotUsable("wrong-code", why), another=not hits)
+    if hits:
+        return _Meant(next(iter(hits.values())), codes, notes)
+    return None
+
+
+def _standard(code: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[str, ...]]:
+    """The codes with this hospital's own and confused ones replaced, and notes that say so."""
+    codes: list[CodeKey] = []
+    notes: list[str] = []
+    for coding in code.codings:
+        sent = (coding.system, coding.code)
+        standard = site.swapped.get(sent) or site.codes.get(sent)
+        if standard is not None:
+            notes.append(f"code {sent[1]} of this hospital read as {standard[1]}")
+        codes.append(standard or sent)
+    return tuple(codes), tuple(notes)
+
+
+def _problem(seen: LabSeen, site: Site, meant: _Meant) -> tuple[NotUsable | None, bool]:
+    """Why the row cannot be used, before its value is read; True when it is of another thing."""
+    if seen.status not in _USABLE:
+        unsaid = NotUsable("not-final", f"The status “{seen.status}” does not say it is final.")
+        return _NO_RESULT.get(seen.status, unsaid), False
+    if meant.not_usable is not None:
+        return meant.not_usable, meant.another
+    specimen = _specimen_problem(seen.specimen, meant.lab, site)
+    if specimen is not None:
+        return specimen
+    return _missing(seen), False
+
+
+def _missing(seen: LabSeen) -> NotUsable | None:
+    if seen.absent is not None:
+        reason = _label(seen.absent) or "no reason given"
+        return NotUsable("absent", f"There is no value: {reason}.")
+    if seen.value is None:
+        return NotUsable("no-value", "The row has no value.")
+    if seen.collected is None:
+        return NotUsable("no-date", "It is not said when the sample was collected.")
+    if not seen.patient:
+        return NotUsable("no-patient", "It is not said whose result it is.")
+    return None
+
+
+def _specimen_problem(
+    specimen: Concept | None, lab: Lab, site: Site
+) -> tuple[NotUsable, bool] | None:
+    if specimen is None:
+        return None
+    words = " ".join((specimen.text, *(coding.display for coding in specimen.codings))).lower()
+    for word in lab.wrong_specimens:
+        if word in words:
+            why = f"The sample is “{_label(specimen)}”, which does not show {lab.title}."
+            return NotUsable("wrong-specimen", why), True
+    codes = {(coding.system, coding.code) for coding in specimen.codings}
+    meant = {site.codes.get(code, code) for code in codes}
+    if not lab.specimens or not meant or meant & lab.specimens:
+        return None
+    why = f"The sample “{_label(specimen)}” is not one known to show {lab.title}."
+    return NotUsable("wrong-specimen", why), False
+
+
+def _multiple(value: Interval | None, uln: Decimal | None) -> Interval | None:
+    if value is None or uln is None:
+        return None
+    low = None if value.low is None else _SHOWN_RATIO.divide(value.low, uln)
+    high = None if value.high is None else _SHOWN_RATIO.divide(value.high, uln)
+    return Interval(low, high, value.low_open, value.high_open)
+
+
+def _label(concept: Concept | None) -> str:
+    if concept is None:
+        return ""
+    names = (coding.display or coding.code for coding in concept.codings)
+    return concept.text or next(names, "")
+
+
+def _range_text(found: ReferenceRange) -> str:
+    """The range as sent: its text, or its two limits with their units."""
+    if found.text:
+        return found.text
+    return f"{_limit_text(found.low)}-{_limit_text(found.high)}"
+
+
+def _limit_text(limit: Quantity | None) -> str:
+    if limit is None or limit.value is None:
+        return ""
+    unit = limit.unit or limit.code
+    return f"{limit.comparator}{as_sent(limit.value)}{' ' if unit else ''}{unit}"

@@ -1,0 +1,53 @@
+"""Medication → what it is, and its strength and lot.
+
+https://hl7.org/fhir/R4/medication.html, https://hl7.org/fhir/R5/medication.html
+"""
+
+from __future__ import annotations
+
+from refnot_fhir.core.records import Concept, Product, Quantity
+from refnot_fhir.fhir.elements import Json, concept, modifiers, quantity
+from refnot_fhir.fhir.versions import Version
+
+Strength = tuple[Quantity | None, Quantity | None]
+
+
+def read(resource: Json, version: Version) -> tuple[Concept | None, Product | None]:
+    """The medication's code, and the product's strength and lot, each None if not said.
+
+    Nothing is taken from a Medication that was entered in error or carries a modifier extension.
+    The strength is that of the only active ingredient with one; where no ingredient has one, the
+    amount in the package (R4).
+    """
+    if resource.get("status") == "entered-in-error" or modifiers(resource):
+        return None, None
+    strength, per = _strength(resource, version)
+    lot = resource.get("batch", {}).get("lotNumber", "")
+    said = strength is not None or lot
+    return concept(resource.get("code")), Product(strength, per, lot) if said else None
+
+
+def _strength(resource: Json, version: Version) -> Strength:
+    stated = [
+        found
+        for ingredient in resource.get("ingredient", ())
+        if ingredient.get("isActive", True) and not modifiers(ingredient)
+        if (found := _of_ingredient(ingredient, version))[0] is not None
+    ]
+    if len(stated) == 1:
+        return stated[0]
+    if stated or version is Version.R5:
+        return None, None
+    return _ratio(resource.get("amount", {}))
+
+
+def _of_ingredient(ingredient: Json, version: Version) -> Strength:
+    if version is not Version.R5:
+        return _ratio(ingredient.get("strength", {}))
+    if "strengthQuantity" in ingredient:
+        return quantity(ingredient["strengthQuantity"]), None
+    return _ratio(ingredient.get("strengthRatio", {}))
+
+
+def _ratio(element: Json) -> Strength:
+    return quantity(element.get("numerator")), quantity(element.get("denominator"))

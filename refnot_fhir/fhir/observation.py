@@ -1,0 +1,188 @@
+"""Observation → measurements as the hospital sent them: itself, its components, its members.
+
+https://hl7.org/fhir/R4/observation.html, https://hl7.org/fhir/R5/observation.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from decimal import Decimal
+
+from refnot_fhir.core.records import (
+    Concept,
+    LabSeen,
+    OtherValue,
+    ReferenceRange,
+    Source,
+    Value,
+    When,
+)
+from refnot_fhir.fhir.elements import (
+    Json,
+    concept,
+    concepts,
+    contained,
+    extensions,
+    id_of,
+    modifiers,
+    moment,
+    quantity,
+    when,
+)
+from refnot_fhir.fhir.versions import Version
+
+_RETRACTED = "entered-in-error"
+_WHY_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+_ABSENCES = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+
+
+def read(
+    resource: Json, source: Source, *, zone: tzinfo, dates_in_utc: bool, version: Version
+) -> tuple[LabSeen, ...]:
+    """Every reading in an Observation: its own, one per component, one per contained member.
+
+    A panel, which has no value but components or members, is no reading of its own; members that
+    are resources of their own are read when they arrive. What a contained member does not say of
+    its patient, time and specimen is the panel's. The elements are the same in every `version`.
+    """
+    reader = _Reader(resource, zone, dates_in_utc)
+    return tuple(reader.readings(resource, source, _nothing_yet(source), frozenset()))
+
+
+def _nothing_yet(source: Source) -> LabSeen:
+    return LabSeen(source=source, patient="", status="", code=Concept())
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    root: Json
+    zone: tzinfo
+    dates_in_utc: bool
+
+    def readings(
+        self, resource: Json, source: Source, panel: LabSeen, above: frozenset[str]
+    ) -> Iterator[LabSeen]:
+        doubt = modifiers(*({id(e): e for e in (self.root, resource)}.values()))
+        whole = self._frame(resource, source, panel)
+        parts = resource.get("component", ())
+        if _has_value(resource) or not (parts or resource.get("hasMember")):
+            yield _with_value(whole, resource, doubt)
+        for place, part in enumerate(parts):
+            yield _component(whole, part, place, doubt)
+        for place, member in self._members(resource, above):
+            inside = replace(source, part=f"contained[{place}]")
+            yield from self.readings(member, inside, whole, above | {f"#{member['id']}"})
+
+    def _frame(self, resource: Json, source: Source, panel: LabSeen) -> LabSeen:
+        status = resource["status"]
+        return LabSeen(
+            source=source,
+            patient=id_of(resource.get("subject"), "Patient")
+            if "subject" in resource
+            else panel.patient,
+            status=_RETRACTED if panel.status == _RETRACTED else status,
+            code=concept(resource["code"]) or Concept(),
+            collected=self._collected(resource) or panel.collected,
+            issued=self._issued(resource) or panel.issued,
+            specimen=_specimen(self.root, resource.get("specimen")) or panel.specimen,
+            method=concept(resource.get("method")),
+        )
+
+    def _issued(self, resource: Json) -> When | None:
+        text = resource.get("issued")
+        if text is None:
+            return None
+        return when(text, zone=self.zone, dates_in_utc=self.dates_in_utc)
+
+    def _collected(self, resource: Json) -> When | None:
+        """The collection time; one whose end is not said ended before the result was issued."""
+        seen = moment(resource, "effective", zone=self.zone, dates_in_utc=self.dates_in_utc)
+        issued = self._issued(resource)
+        open_ended = "effectivePeriod" in resource and "end" not in resource["effectivePeriod"]
+        if seen is None or issued is None or not open_ended:
+            return seen
+        return replace(seen, latest=max(seen.earliest, issued.latest))
+
+    def _members(self, resource: Json, above: frozenset[str]) -> Iterator[tuple[int, Json]]:
+        """The members sent along inside; a member that has itself as a member is read once."""
+        for member in resource.get("hasMember", ()):
+            reference = member.get("reference", "")
+            found = None if reference in above else contained(self.root, reference)
+            if found is not None and found[1]["resourceType"] == "Observation":
+                yield found
+
+
+def _component(whole: LabSeen, part: Json, place: int, doubt: str) -> LabSeen:
+    below = f"{whole.source.part}.component[{place}]".removeprefix(".")
+    framed = replace(
+        whole,
+        source=replace(whole.source, part=below),
+        code=concept(part["code"]) or Concept(),
+    )
+    return _with_value(framed, part, doubt or modifiers(part))
+
+
+def _with_value(framed: LabSeen, element: Json, doubt: str) -> LabSeen:
+    return replace(
+        framed,
+        value=OtherValue(doubt) if doubt else _value(element),
+        absent=concept(element.get("dataAbsentReason")) or _absent_value(element),
+        ranges=tuple(map(_range, element.get("referenceRange", ()))),
+    )
+
+
+def _has_value(element: Json) -> bool:
+    return any(key.startswith("value") for key in element)
+
+
+def _value(element: Json) -> Value | None:
+    for key, value in element.items():
+        match key:
+            case "valueQuantity":
+                return quantity(value)
+            case "valueCodeableConcept":
+                return concept(value)
+            case "valueInteger":
+                # JSON may write 2 as 2.0 or 2e0, which is the same integer.
+                return int(value) if isinstance(value, Decimal) else value  # type: ignore[no-any-return]
+            case "valueString" | "valueBoolean":
+                return value  # type: ignore[no-any-return]
+            case _ if key.startswith("value"):
+                return OtherValue(key.removeprefix("value"))
+    return None
+
+
+def _absent_value(element: Json) -> Concept | None:
+    """The reason that stands in the place of a primitive value: `_valueString.extension`."""
+    for key, companion in element.items():
+        if key.startswith("_value"):
+            for found in extensions(companion, _WHY_ABSENT):
+                reason = {"system": _ABSENCES, "code": found.get("valueCode", "")}
+                return concept({"coding": [reason]})
+    return None
+
+
+def _range(element: Json) -> ReferenceRange:
+    age = element.get("age", {})
+    return ReferenceRange(
+        low=quantity(element.get("low")),
+        high=quantity(element.get("high")),
+        text=element.get("text", ""),
+        kind=concept(element.get("type")),
+        applies_to=concepts(element.get("appliesTo")),
+        age_low=quantity(age.get("low")),
+        age_high=quantity(age.get("high")),
+        doubt=modifiers(element),
+    )
+
+
+def _specimen(root: Json, reference: Json | None) -> Concept | None:
+    """The type of a specimen that was sent along inside, else what the reference shows."""
+    if reference is None:
+        return None
+    found = contained(root, reference.get("reference", ""))
+    if found is not None and "type" in found[1]:
+        return concept(found[1]["type"])
+    return Concept(text=reference["display"]) if reference.get("display") else None

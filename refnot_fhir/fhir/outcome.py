@@ -1,0 +1,84 @@
+"""What went wrong, or is worth knowing, as OperationOutcome.
+
+The shape is the same in R4, R4B and R5 (https://hl7.org/fhir/R4/operationoutcome.html). Texts come
+from `Trouble` and gate problems, which name places and never repeat patient data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from refnot_fhir.errors import RefnotError
+from refnot_fhir.fhir.published import Json, filled
+
+
+class Explained(Protocol):
+    """A `Trouble` or a gate problem: what is wrong, and where."""
+
+    @property
+    def code(self) -> str:
+        """A code of FHIR's issue-type value set."""
+
+    @property
+    def message(self) -> str:
+        """One sentence."""
+
+    @property
+    def expression(self) -> str:
+        """FHIRPath of the culprit, or empty."""
+
+
+def issue(
+    severity: str, code: str, text: str, *, expression: str = "", diagnostics: str = ""
+) -> Json:
+    """One issue: `severity` is `fatal`, `error`, `warning` or `information`."""
+    return filled(
+        {
+            "severity": severity,
+            "code": code,
+            "details": filled({"text": text}),
+            "diagnostics": diagnostics,
+            "expression": [expression] if expression else [],
+        }
+    )
+
+
+def issues(troubles: Iterable[Explained], *, severity: str = "error") -> list[Json]:
+    """One issue for each trouble."""
+    return [
+        issue(severity, trouble.code, trouble.message, expression=trouble.expression)
+        for trouble in troubles
+    ]
+
+
+def write(issues: Iterable[Json]) -> Json:
+    """An OperationOutcome; without any issue it says that all went well."""
+    found = list(issues) or [information("All OK")]
+    return {"resourceType": "OperationOutcome", "issue": found}
+
+
+def refused(troubles: Iterable[Explained]) -> Json:
+    """The outcome of a request that was refused for these reasons."""
+    return write(issues(troubles))
+
+
+def from_error(error: RefnotError) -> Json:
+    """The outcome of a request that ended in one of our own errors."""
+    return refused(error.troubles)
+
+
+def internal_error(incident: str) -> Json:
+    """The outcome of a fault of ours; `incident` finds it in the log, where the details are."""
+    text = "The service failed; nothing of this request was kept. Sending it again is safe."
+    return write([issue("fatal", "exception", text, diagnostics=f"incident {incident}")])
+
+
+def information(text: str, *, code: str = "informational", expression: str = "") -> Json:
+    """An issue that asks for nothing."""
+    return issue("information", code, text, expression=expression)
+
+
+def warning(text: str, *, code: str, expression: str = "") -> Json:
+    """An issue that did not stop the request."""
+    return issue("warning", code, text, expression=expression)

@@ -1,0 +1,84 @@
+"""Patient → the facts of a person that a protocol asks for.
+
+https://hl7.org/fhir/R4/patient.html, https://hl7.org/fhir/R5/patient.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from refnot_fhir.core.records import Person, Source
+from refnot_fhir.fhir.elements import Json, day_span, extensions, id_of, modifiers
+
+_CORE = "http://hl7.org/fhir/StructureDefinition/"
+_US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
+_SEX_SIGNALS = {
+    f"{_US_CORE}us-core-birthsex": "birth-sex",
+    f"{_US_CORE}us-core-sex": "sex",
+    f"{_US_CORE}us-core-individual-sex": "sex",
+    f"{_US_CORE}us-core-genderIdentity": "gender-identity",
+    f"{_CORE}patient-genderIdentity": "gender-identity",
+    f"{_CORE}individual-genderIdentity": "gender-identity",
+    f"{_CORE}individual-recordedSexOrGender": "recorded-sex",
+    f"{_CORE}patient-sexParameterForClinicalUse": "sex-for-clinical-use",
+}
+"""Extension to the kind of signal it is: US Core 3 to 9, R4 core, HL7's extensions pack."""
+
+
+def read(resource: Json, source: Source) -> Person:
+    """The person that a Patient describes; no name, no address, no telecom.
+
+    A modifier extension may deny anything that the resource says, and none is understood: then
+    neither birth date nor gender is taken from it, and the signals name it.
+    """
+    doubt = modifiers(resource)
+    birth = resource.get("birthDate")
+    return Person(
+        source=source,
+        birth=None if birth is None or doubt else day_span(birth),
+        gender="" if doubt else resource.get("gender", ""),
+        sex_signals=(*_sex_signals(resource), *([doubt.replace(" ", "=", 1)] if doubt else [])),
+        deceased=_is_deceased(resource),
+        active=resource.get("active", True),
+        replaced_by=_replaced_by(resource),
+        identifiers=tuple(
+            (identifier.get("system", ""), identifier["value"])
+            for identifier in resource.get("identifier", ())
+            if identifier.get("value")
+        ),
+    )
+
+
+def _sex_signals(resource: Json) -> tuple[str, ...]:
+    return tuple(
+        f"{kind}={said}"
+        for url, kind in _SEX_SIGNALS.items()
+        for found in extensions(resource, url)
+        for said in _said(found)
+    )
+
+
+def _said(extension: Json) -> Iterator[str]:
+    """What an extension says, be it simple or one with a `value` inside."""
+    for part in (extension, *extensions(extension, "value")):
+        if "valueCode" in part:
+            yield part["valueCode"]
+        if "valueCoding" in part:
+            yield part["valueCoding"].get("code", "")
+        if "valueCodeableConcept" in part:
+            concept = part["valueCodeableConcept"]
+            codes = [coding["code"] for coding in concept.get("coding", ()) if "code" in coding]
+            yield from codes or [concept.get("text", "")]
+
+
+def _is_deceased(resource: Json) -> bool:
+    return resource.get("deceasedBoolean", "deceasedDateTime" in resource) is True
+
+
+def _replaced_by(resource: Json) -> str:
+    for link in resource.get("link", ()):
+        if link["type"] == "replaced-by":
+            other = link["other"]
+            # A merge into a record that cannot be named here is a merge all the same.
+            return id_of(other, "Patient") or other.get("reference") or other.get("display", "?")
+    return ""

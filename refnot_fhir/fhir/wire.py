@@ -1,0 +1,238 @@
+"""JSON exactly: what a sender wrote is what is read, kept and written, to the last digit.
+
+Limits (a body beyond them is refused, quickly): 64 levels of nesting, 100 characters in a number,
+magnitudes of 10^-308 to 10^308. FHIR asks for 18 digits, and HL7's own examples go to 10^-245; what
+lies beyond the range of a double would be infinity or zero for whoever reads it next.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import msgspec
+
+DEEPEST: Final = 64
+LONGEST_NUMBER: Final = 100
+LARGEST_EXPONENT: Final = 308
+
+_BOM = b"\xef\xbb\xbf"
+_LARGEST_INTEGER = 10**LONGEST_NUMBER
+# Each key ends so. Text can hold the same bytes, so this counts the keys or more.
+_KEY_END = re.compile(rb'"[ \t\r\n]*:')
+# In text the quotes would be escaped, so this is a member, never part of a string.
+_REFERENCE = re.compile(rb'(?<!\\)("reference"[ \t\r\n]*:[ \t\r\n]*)"([^"\\]*)"')
+
+
+class WireError(ValueError):
+    """A body that is not acceptable JSON: issue type, plain words, and where when it is known."""
+
+    def __init__(self, code: str, message: str, expression: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.expression = expression
+
+
+def decode(body: bytes) -> Any:
+    """The value of a JSON text: every number with a point or exponent an exact Decimal.
+
+    Raises WireError: not UTF-8, not JSON, a key twice in one object, beyond the limits above.
+    """
+    text = body.removeprefix(_BOM)
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise _too_deep(None) from None
+    except UnicodeDecodeError as error:
+        raise WireError("structure", f"the body is not UTF-8 (byte {error.start})") from None
+    except msgspec.ValidationError:  # of an untyped value: a number
+        raise _absurd(_absurd_number(text)) from None
+    except msgspec.DecodeError as error:
+        raise WireError("structure", f"the body is not JSON: {error}") from None
+    if _counted_keys(value) != len(_KEY_END.findall(text)):
+        _refuse_duplicates(text)
+    if b"\\u0000" in text:
+        _refuse_nul(value)
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON; a Decimal is written as the number it is, with the digits it has."""
+    return _ENCODER.encode(value)
+
+
+def raw_entries(body: bytes) -> tuple[bytes | None, ...]:
+    """For each entry of a Bundle its resource exactly as received, or None without one."""
+    bundle = _BUNDLE.decode(body.removeprefix(_BOM))
+    return tuple(
+        bytes(entry.resource) if isinstance(entry.resource, msgspec.Raw) else None
+        for entry in bundle.entry
+    )
+
+
+def with_members(raw: bytes, **members: bytes) -> bytes:
+    """A JSON object with these members set (as JSON text), every other value byte for byte."""
+    old = _MEMBERS.decode(raw.removeprefix(_BOM))
+    new = {name: msgspec.Raw(text) for name, text in members.items()}
+    head = {name: old[name] for name in ("resourceType",) if name in old}
+    added = {name: text for name, text in new.items() if name not in old}
+    return _ENCODER.encode({**head, **added, **old, **new})
+
+
+def relink(raw: bytes, links: Mapping[str, str]) -> bytes:
+    """The same bytes with each `reference` that `links` knows replaced, and nothing else."""
+
+    def replaced(match: re.Match[bytes]) -> bytes:
+        target = links.get(match[2].decode())
+        return match[0] if target is None else match[1] + _ENCODER.encode(target)
+
+    return _REFERENCE.sub(replaced, raw)
+
+
+class _Entry(msgspec.Struct):
+    resource: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Bundle(msgspec.Struct):
+    entry: list[_Entry] = []
+
+
+def _number(text: str) -> Decimal:
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError("too long")
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("its exponent is beyond any Decimal") from None
+    if number and abs(number.adjusted()) > LARGEST_EXPONENT:
+        raise ValueError("too large or too small")
+    return number
+
+
+def _counted_keys(value: Any) -> int:
+    """How many keys there are; refuses what is nested too deeply or has integers without end."""
+    keys = depth = 0
+    level = [value]
+    while level:
+        depth += 1
+        if depth > DEEPEST and any(isinstance(node, dict | list) for node in level):
+            raise _too_deep(_place(value, _is_too_deep))
+        below: list[Any] = []
+        for node in level:
+            kind = type(node)
+            if kind is str:
+                continue
+            if kind is dict:
+                keys += len(node)
+                below += node.values()
+            elif kind is list:
+                below += node
+            elif kind is int and not -_LARGEST_INTEGER < node < _LARGEST_INTEGER:
+                raise _absurd(_place(value, lambda other, _: other is node))  # noqa: B023
+        level = below
+    return keys
+
+
+class _Written(str):
+    """A number as its sender wrote it."""
+
+    __slots__ = ()
+
+
+def _absurd_number(text: bytes) -> str | None:
+    """Where the first number beyond the limits stands, if the text can be read at all."""
+
+    def is_absurd(node: Any, _: int) -> bool:
+        try:
+            return isinstance(node, _Written) and _number(node) is None
+        except ValueError:
+            return True
+
+    try:
+        tree = json.loads(text, parse_int=_Written, parse_float=_Written)
+    except (ValueError, RecursionError):
+        return None
+    return _place(tree, is_absurd)
+
+
+def _is_too_deep(node: Any, depth: int) -> bool:
+    return depth >= DEEPEST and isinstance(node, dict | list)
+
+
+class _Duplicate:
+    """Stands in place of the object that has a key twice."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Any:
+    unique = dict(pairs)
+    if len(unique) == len(pairs):
+        return unique
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            return _Duplicate(key)
+        seen.add(key)
+    return unique
+
+
+def _refuse_duplicates(text: bytes) -> None:
+    found: list[_Duplicate] = []
+
+    def is_duplicate(node: Any, _: int) -> bool:
+        if isinstance(node, _Duplicate):
+            found.append(node)
+        return bool(found)
+
+    tree = json.loads(text, object_pairs_hook=_unique, parse_int=str, parse_float=str)
+    place = _place(tree, is_duplicate)
+    if found:
+        key = found[0].key[:60]
+        raise WireError("structure", f'the key "{key}" stands twice in one object', place)
+
+
+def _refuse_nul(value: Any) -> None:
+    def has_nul(node: Any, _: int) -> bool:
+        if isinstance(node, dict):
+            return any("\0" in key for key in node)
+        return isinstance(node, str) and "\0" in node
+
+    place = _place(value, has_nul)
+    if place is not None:
+        raise WireError("value", "a string contains the character NUL: leave it out", place)
+
+
+def _place(value: Any, wanted: Callable[[Any, int], bool]) -> str | None:
+    """Where the first node that is wanted stands, as a path from the resource type or the root."""
+    root = str(value.get("resourceType", "$")) if isinstance(value, dict) else "$"
+    todo: list[tuple[Any, str, int]] = [(value, root, 0)]
+    while todo:
+        node, path, depth = todo.pop()
+        if wanted(node, depth):
+            return path
+        if isinstance(node, dict):
+            todo += [(item, f"{path}.{key}", depth + 1) for key, item in node.items()]
+        elif isinstance(node, list):
+            todo += [(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(node)]
+    return None
+
+
+def _absurd(place: str | None) -> WireError:
+    allowed = f"at most {LONGEST_NUMBER} characters, and no exponent beyond {LARGEST_EXPONENT}"
+    return WireError("value", f"a number is too long or too large: {allowed}", place)
+
+
+def _too_deep(place: str | None) -> WireError:
+    return WireError("too-costly", f"the JSON is nested deeper than {DEEPEST} levels", place)
+
+
+_DECODER: Final = msgspec.json.Decoder(float_hook=_number)
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+_BUNDLE: Final = msgspec.json.Decoder(_Bundle)
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])

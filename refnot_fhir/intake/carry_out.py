@@ -1,0 +1,86 @@
+"""The transaction that carries out a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from refnot_fhir.charts import Judge, SubjectChange, save, standings
+from refnot_fhir.core.rules import Site
+from refnot_fhir.intake.plan import Plan
+from refnot_fhir.intake.request import CHANGING, Delivery, Received, Result
+from refnot_fhir.store.base import AuditEntry, Key, Reader, Receipt, Writer
+
+
+class Moved(Exception):  # noqa: N818
+    """The store is no longer as the plan supposed: plan again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOut:
+    """The transaction that carries out a plan, if the store is still as the plan supposed."""
+
+    delivery: Delivery
+    plan: Plan
+    results: tuple[Result, ...]
+    digest: bytes
+    site: Site
+    judge: Judge
+
+    def __call__(self, writer: Writer) -> Received:
+        _still_holds(writer, self.plan)
+        self._keep(writer)
+        changes = tuple(self._decide(writer))
+        stamped = tuple(
+            replace(r, updated=self.judge.now) if r.outcome in CHANGING else r for r in self.results
+        )
+        received = Received(stamped, changes, at=self.judge.now)
+        if self.digest and not received.failed:
+            body = msgspec.json.encode(received)
+            writer.save_receipt(Receipt(self.site.name, self.digest, self.judge.now, 200, body))
+        writer.log([self._audit()])
+        return received
+
+    def _keep(self, writer: Writer) -> None:
+        steps = [step for step in self.plan.steps if step.kept]
+        writer.keep([step.kept for step in steps if step.kept])
+        writer.set_readings([*(step.reading for step in steps if step.reading), *self.plan.again])
+        for step in steps:
+            if step.identifiers or (
+                step.identifiers is not None and self._had_identifiers(step.key)
+            ):
+                writer.set_identifiers(step.key, step.identifiers)
+
+    def _had_identifiers(self, key: Key) -> bool:
+        """Whether it was there before: a new resource has no identifiers to take away."""
+        return self.plan.heads.get(key) is not None
+
+    def _decide(self, writer: Writer) -> Iterator[SubjectChange]:
+        for standing in standings(writer, self.judge, self.site, self.plan.patients):
+            change = save(writer, standing)
+            if change:
+                yield change
+
+    def _audit(self) -> AuditEntry:
+        outcomes = [result.outcome for result in self.results]
+        tally = ", ".join(f"{outcomes.count(one)} {one}" for one in sorted(set(outcomes)))
+        what = " ".join(sorted({step.key.type for step in self.plan.steps if step.kept}))
+        return AuditEntry(
+            self.judge.now,
+            self.delivery.who,
+            self.delivery.kind,
+            f"{self.site.name}: {what}",
+            tally,
+        )
+
+
+def _still_holds(reader: Reader, plan: Plan) -> None:
+    heads = reader.heads(plan.heads.keys())
+    if any(heads.get(key) != supposed for key, supposed in plan.heads.items()):
+        raise Moved
+    site = next(iter(plan.heads)).site if plan.heads else ""
+    for (type_, system, value), matches in plan.conditions.items():
+        if tuple(reader.with_identifier(site, type_, system, value)) != matches:
+            raise Moved

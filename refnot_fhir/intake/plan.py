@@ -1,0 +1,287 @@
+"""What a delivery will change, worked out against one consistent view of the store.
+
+Nothing here writes. The plan names every version of every resource that it supposes, so that the
+transaction that carries it out can tell whether the view still holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from refnot_fhir.core.records import Person, Source
+from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.errors import Trouble
+from refnot_fhir.fhir import wire
+from refnot_fhir.intake import request as R
+from refnot_fhir.intake.decide import content_id, decide, sent_at
+from refnot_fhir.intake.request import CHANGING, Request, Result
+from refnot_fhir.intake.known import Known, reading_of, reread
+from refnot_fhir.reading import (
+    ACCEPTED,
+    Understood,
+    medication_reference,
+    patient_of,
+    understand,
+)
+from refnot_fhir.store.base import Head, Kept, Key, Reader, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request with its target, its result and what is to be kept."""
+
+    request: Request
+    key: Key
+    result: Result
+    kept: Kept | None = None
+    reading: Reading | None = None
+    identifiers: tuple[tuple[str, str], ...] | None = None
+    """To replace the ones by which it is found; None leaves them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a delivery will change, and what that supposes."""
+
+    steps: tuple[Step, ...]
+    again: tuple[Reading, ...]
+    """Readings of other resources that mean something else now."""
+    heads: Mapping[Key, Head | None]
+    """The newest versions supposed."""
+    conditions: Mapping[tuple[str, str, str], tuple[Key, ...]]
+    """(type, system, value) of each conditional request and what it matched."""
+    patients: tuple[str, ...]
+    """Whose chart changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """One delivery being planned."""
+
+    reader: Reader
+    site: Site
+    rulebook: Rulebook
+    now: datetime
+
+    def plan(self, requests: Sequence[Request]) -> Plan:
+        """Work out what `requests`, each of another resource, will change."""
+        conditions = self._conditions(requests)
+        keys = [self._target(request, conditions) for request in requests]
+        links = {r.full_url: f"{k.type}/{k.id}" for r, k in zip(requests, keys, strict=True)}
+        requests = [_relinked(request, links) for request in requests]
+        others = self._depends_on(requests)
+        heads = self.reader.heads({*keys, *others})
+        steps = self._steps(requests, keys, heads, conditions, links)
+        again = self._again(steps)
+        return Plan(
+            steps=tuple(steps),
+            again=tuple(again),
+            heads={key: heads.get(key) for key in (*keys, *others)},
+            conditions=conditions,
+            patients=_affected(steps, again, heads),
+        )
+
+    def _conditions(
+        self, requests: Iterable[Request]
+    ) -> dict[tuple[str, str, str], tuple[Key, ...]]:
+        asked = {(r.type, *r.condition) for r in requests if r.condition}
+        return {
+            one: tuple(self.reader.with_identifier(self.site.name, one[0], one[1], one[2]))
+            for one in asked
+        }
+
+    def _target(
+        self, request: Request, conditions: Mapping[tuple[str, str, str], tuple[Key, ...]]
+    ) -> Key:
+        """The resource that a request is about; a new one's id follows from its content."""
+        matches = _matches(request, conditions)
+        if matches:
+            return matches[0]
+        name = self.site.name
+        return Key(name, request.type, request.id or content_id(name, request))
+
+    def _depends_on(self, requests: Iterable[Request]) -> set[Key]:
+        """Patients and Medications of the store that the meaning of the requests hangs on."""
+        found = set()
+        for request in requests:
+            if request.resource is None or request.type not in ACCEPTED:
+                continue
+            patient = patient_of(request.resource)
+            if patient and request.type != "Patient":
+                found.add(Key(self.site.name, "Patient", patient))
+            medication = medication_reference(request.resource)
+            if medication:
+                found.add(Key(self.site.name, "Medication", medication.split("/")[1]))
+        return found
+
+    def _steps(
+        self,
+        requests: Sequence[Request],
+        keys: Sequence[Key],
+        heads: Mapping[Key, Head],
+        conditions: Mapping[tuple[str, str, str], tuple[Key, ...]],
+        links: Mapping[str, str],
+    ) -> list[Step]:
+        decided = [
+            (request, key, decide(request, key, heads.get(key), _matches(request, conditions)))
+            for request, key in zip(requests, keys, strict=True)
+        ]
+        known = Known.of(self.reader, self.site, self.rulebook, decided)
+        return [self._step(*one, heads, known, links) for one in decided]
+
+    def _step(
+        self,
+        request: Request,
+        key: Key,
+        result: Result,
+        heads: Mapping[Key, Head],
+        known: Known,
+        links: Mapping[str, str],
+    ) -> Step:
+        if result.outcome not in (*CHANGING, R.LATE):
+            return Step(request, key, result)
+        if request.action == R.DELETE:
+            kept = self._kept(request, key, result, "", {})
+            return Step(request, key, result, kept, Reading(key, ""), ())
+        understood = self._understood(request, key, result, known)
+        if not understood.useful and heads.get(key) is None and self.site.keep != "all":
+            return Step(request, key, _not_retained(request))
+        patient = understood.patient
+        kept = self._kept(request, key, result, patient, _used(links, request.raw))
+        if result.outcome == R.LATE:
+            return Step(request, key, result, kept)
+        result = replace(result, notes=(*result.notes, *_notes(understood, request.where)))
+        return Step(
+            request, key, result, kept, reading_of(key, understood), _identifiers(request.resource)
+        )
+
+    def _understood(self, request: Request, key: Key, result: Result, known: Known) -> Understood:
+        if request.type not in ACCEPTED or request.resource is None:
+            return Understood("", useful=False)
+        source = Source(key.site, key.type, key.id, str(result.version))
+        return understand(request.resource, source, known.context(request.resource))
+
+    def _kept(
+        self, request: Request, key: Key, result: Result, patient: str, links: Mapping[str, str]
+    ) -> Kept:
+        return Kept(
+            key=key,
+            version=result.version,
+            body=request.raw,
+            received=self.now,
+            digest=hashlib.sha256(request.raw).digest() if request.raw else b"",
+            updated=sent_at(request.resource),
+            deleted=request.action == R.DELETE,
+            superseded=result.outcome == R.LATE,
+            patient=patient,
+            links=links,
+        )
+
+    def _again(self, steps: Sequence[Step]) -> list[Reading]:
+        """Readings of stored resources that the steps give another meaning."""
+        touched = {step.key for step in steps if step.kept}
+        stale: dict[Key, Kept] = {}
+        for step in steps:
+            if step.result.outcome not in CHANGING:
+                continue
+            for kept in self._hanging_on(step):
+                if kept.key not in touched:
+                    stale[kept.key] = kept
+        known = Known.of(
+            self.reader,
+            self.site,
+            self.rulebook,
+            [(step.request, step.key, step.result) for step in steps],
+        )
+        return [reread(kept, known) for kept in stale.values()]
+
+    def _hanging_on(self, step: Step) -> list[Kept]:
+        """A patient's labs hang on sex and age, an administration on its Medication."""
+        if step.key.type == "Patient" and self._another_person(step):
+            return self.reader.of_patient(self.site.name, step.key.id, "Observation")
+        if step.key.type == "Medication":
+            reference = f"Medication/{step.key.id}"
+            return self.reader.newest(self.reader.waiting_for(self.site.name, reference))
+        return []
+
+    def _another_person(self, step: Step) -> bool:
+        """Whether what reference ranges depend on is not what it was."""
+        before = Known.of(self.reader, self.site, self.rulebook).person(step.key.id)
+        after = step.reading.person if step.reading else None
+        return _range_facts(before) != _range_facts(after)
+
+
+def _range_facts(person: Person | None) -> tuple[object, ...]:
+    return (person.birth, person.gender, person.sex_signals) if person else ()
+
+
+def _matches(
+    request: Request, conditions: Mapping[tuple[str, str, str], tuple[Key, ...]]
+) -> tuple[Key, ...] | None:
+    return conditions[(request.type, *request.condition)] if request.condition else None
+
+
+def _relinked(request: Request, links: Mapping[str, str]) -> Request:
+    """The request with references to other entries made literal in what is read of it."""
+    used = _used(links, request.raw)
+    if not used:
+        return request
+    return replace(request, resource=wire.decode(wire.relink(request.raw, used)))
+
+
+def _used(links: Mapping[str, str], raw: bytes) -> dict[str, str]:
+    """The links that occur in `raw`; fullUrls that are not URNs are literal already."""
+    if b"urn:" not in raw:
+        return {}
+    return {url: to for url, to in links.items() if url.startswith("urn:") and url.encode() in raw}
+
+
+def _affected(
+    steps: Iterable[Step], again: Iterable[Reading], heads: Mapping[Key, Head]
+) -> tuple[str, ...]:
+    """Patients whose chart changes: those now named, and those named before a correction."""
+    found: dict[str, None] = {}
+    for step in steps:
+        if step.result.outcome in CHANGING:
+            before = heads.get(step.key)
+            found[step.reading.patient if step.reading else ""] = None
+            found[before.patient if before else ""] = None
+    found.update((reading.patient, None) for reading in again)
+    return tuple(patient for patient in found if patient)
+
+
+def _not_retained(request: Request) -> Result:
+    note = Trouble(
+        "informational",
+        "acknowledged and not retained: no protocol has a use for it"
+        + ("" if request.type in ACCEPTED else f" (resources of type {request.type} are not read)"),
+        request.where,
+    )
+    return Result(R.NOT_RETAINED, request.type, request.id, notes=(note,))
+
+
+def _notes(understood: Understood, where: str) -> tuple[Trouble, ...]:
+    """What could not be used, and why: a sender can mend it."""
+    notes = []
+    for lab in understood.labs:
+        expression = ".".join(filter(None, (where, lab.source.part)))
+        if lab.not_usable:
+            notes.append(Trouble("processing", f"{lab.analyte}: {lab.not_usable.why}", expression))
+        elif lab.no_uln:
+            notes.append(Trouble("informational", f"{lab.analyte}: {lab.no_uln}", expression))
+    for dose in understood.doses:
+        if not dose.resolved:
+            notes.append(Trouble("processing", "; ".join(dose.notes) or _UNRESOLVED, where))
+    return tuple(notes)
+
+
+_UNRESOLVED = "its product is not known: send the Medication that it refers to"
+
+
+def _identifiers(resource: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    carried = (resource or {}).get("identifier") or ()
+    return tuple((i.get("system", ""), i["value"]) for i in carried if i.get("value"))

@@ -1,0 +1,94 @@
+"""What a sender asks for, one entry at a time, and what became of it; no HTTP in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from refnot_fhir.charts import SubjectChange
+from refnot_fhir.errors import Trouble
+
+CREATE, UPDATE, DELETE = "create", "update", "delete"
+
+CREATED = "created"
+UPDATED = "updated"
+UNCHANGED = "unchanged"
+LATE = "late"
+"""An older version than the newest one: kept in the history."""
+DELETED = "deleted"
+NOT_RETAINED = "not-retained"
+"""Acknowledged and not kept: no protocol has a use for it."""
+FAILED = "failed"
+
+CHANGING = frozenset({CREATED, UPDATED, DELETED})
+"""Outcomes that change what the newest version is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One resource to create, update or delete."""
+
+    action: str
+    type: str
+    id: str = ""
+    """Empty for a create and for an update by identifier."""
+    raw: bytes = b""
+    """The resource exactly as received."""
+    resource: Mapping[str, Any] | None = None
+    """The same, decoded."""
+    full_url: str = ""
+    if_match: int | None = None
+    """The version that must be the newest."""
+    condition: tuple[str, str] | None = None
+    """(system, value) of the identifier of a conditional create or update."""
+    where: str = ""
+    """FHIRPath of the resource in what was sent: `Bundle.entry[3].resource`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one sender hands over at once."""
+
+    requests: tuple[Request, ...]
+    atomic: bool
+    """All or nothing: a transaction; otherwise every request stands alone."""
+    who: str = ""
+    kind: str = "transaction"
+    """`transaction`, `batch`, `create` …: for the audit trail."""
+    body: bytes = b""
+    """The delivery as received, by which a resend is recognised; empty for single requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one request."""
+
+    outcome: str
+    type: str
+    id: str = ""
+    version: int = 0
+    updated: datetime | None = None
+    failure: str = ""
+    """For FAILED: `invalid`, `conflict`, `precondition`, `gone` …: decides the status code."""
+    troubles: tuple[Trouble, ...] = ()
+    """Why it failed."""
+    notes: tuple[Trouble, ...] = ()
+    """What a sender should know although it did not fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The answer to one delivery: a result for each request, in order."""
+
+    results: tuple[Result, ...]
+    changes: tuple[SubjectChange, ...] = ()
+    at: datetime | None = None
+    replayed: bool = False
+    """True when this very delivery was answered before, and this is that answer."""
+
+    @property
+    def failed(self) -> int:
+        """How many requests failed."""
+        return sum(result.outcome == FAILED for result in self.results)

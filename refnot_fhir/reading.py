@@ -1,0 +1,117 @@
+"""From one received resource to readings in the protocol's words: read, then translate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from refnot_fhir.core.records import DoseGiven, LabResult, Person, Source
+from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.translate import lab_result
+from refnot_fhir.core.translate_dose import dose_given
+from refnot_fhir.fhir import medication_administration, observation, patient
+from refnot_fhir.fhir.elements import id_of
+from refnot_fhir.fhir.versions import Version
+
+ACCEPTED = ("Patient", "Observation", "MedicationAdministration", "Medication")
+"""The resource types that hospitals may send and that are read."""
+
+Medications = Callable[[str], Mapping[str, Any] | None]
+"""A reference to a Medication resource and what is known of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a resource is understood with."""
+
+    site: Site
+    rulebook: Rulebook
+    person: Person | None = None
+    """The patient that it is about, as far as known: reference ranges depend on sex and age."""
+    medication: Medications = lambda _reference: None
+
+    @property
+    def version(self) -> Version:
+        """The FHIR version that the site speaks."""
+        return Version(self.site.fhir)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What one resource says, and whether any protocol has a use for it."""
+
+    patient: str
+    useful: bool
+    person: Person | None = None
+    labs: tuple[LabResult, ...] = ()
+    doses: tuple[DoseGiven, ...] = ()
+    depends_on: str = ""
+    """Reference of the Medication resource that its meaning hangs on."""
+
+
+def patient_of(resource: Mapping[str, Any]) -> str:
+    """Id of the Patient that a resource is about; empty when it names none."""
+    if resource["resourceType"] == "Patient":
+        return str(resource.get("id", ""))
+    return id_of(resource.get("subject") or resource.get("patient"), "Patient")
+
+
+def medication_reference(resource: Mapping[str, Any]) -> str:
+    """`Medication/m1` if a MedicationAdministration names its product that way, else empty."""
+    named = resource.get("medicationReference")
+    if named is None:
+        named = (resource.get("medication") or {}).get("reference")
+    id = id_of(named, "Medication")
+    return f"Medication/{id}" if id else ""
+
+
+def understand(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:
+    """Read one gated resource of an accepted type and translate it; nothing is raised or guessed."""
+    return _READERS[source.type](resource, source, context)
+
+
+def _patient(resource: Mapping[str, Any], source: Source, _context: Context) -> Understood:
+    return Understood(source.id, True, person=patient.read(resource, source))
+
+
+def _observation(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:
+    site = context.site
+    seen = observation.read(
+        resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc, version=context.version
+    )
+    results = (
+        lab_result(one, site=site, rulebook=context.rulebook, person=context.person) for one in seen
+    )
+    labs = tuple(result for result in results if result is not None)
+    useful = bool(labs) or _is_panel(resource, context.rulebook)
+    return Understood(patient_of(resource), useful, labs=labs)
+
+
+def _is_panel(resource: Mapping[str, Any], rulebook: Rulebook) -> bool:
+    codings = (resource.get("code") or {}).get("coding") or ()
+    return any((c.get("system", ""), c.get("code", "")) in rulebook.panels for c in codings)
+
+
+def _administration(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:
+    site = context.site
+    seen = medication_administration.read(
+        resource,
+        source,
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+        version=context.version,
+        medication=context.medication,
+    )
+    dose = dose_given(seen, site=site, rulebook=context.rulebook)
+    return Understood(
+        patient_of(resource), True, doses=(dose,), depends_on=medication_reference(resource)
+    )
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any], Source, Context], Understood]] = {
+    "Patient": _patient,
+    "Observation": _observation,
+    "MedicationAdministration": _administration,
+    "Medication": lambda _resource, _source, _context: Understood("", True),
+}

@@ -1,0 +1,117 @@
+"""Every setting of the service: one frozen value, read once from the `REFNOT_*` environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from refnot_fhir.errors import BadMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this process runs. Each field is an environment variable: `port` is `REFNOT_PORT`."""
+
+    host: str = field(default="127.0.0.1", metadata={"doc": "address to listen on"})
+    port: int = field(default=8000, metadata={"doc": "TCP port to listen on"})
+    base_path: str = field(
+        default="/fhir",
+        metadata={"doc": "path of the FHIR base; a named site is /<site> before it"},
+    )
+    public_url: str = field(
+        default="",
+        metadata={"doc": "scheme and host that clients see, for links, when behind a proxy"},
+    )
+    database_url: str = field(
+        default="sqlite:///refnot.sqlite3",
+        metadata={"doc": "sqlite:///file, or postgresql://user:password@host/name"},
+    )
+    mappings: str = field(
+        default="",
+        metadata={"doc": "folder of mapping files; else ./mappings, else the packaged copy"},
+    )
+    replay: bool = field(
+        default=False,
+        metadata={
+            "doc": "replay the completed trial: doses put subjects on study, published as test data"
+        },
+    )
+    workers: int = field(default=2, metadata={"doc": "serving processes"})
+    threads: int = field(default=8, metadata={"doc": "requests served at once by each process"})
+    max_body_bytes: int = field(
+        default=50_000_000, metadata={"doc": "largest request body, also after decompression"}
+    )
+    max_entries: int = field(default=20_000, metadata={"doc": "most entries in one bundle"})
+    allow_unprotected: bool = field(
+        default=False,
+        metadata={
+            "doc": "listen beyond loopback although nothing here asks who calls: only behind a "
+            "proxy that authenticates"
+        },
+    )
+
+
+PREFIX = "REFNOT_"
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """The settings that the environment states; anything not stated has its default.
+
+    Raises BadMapping, naming the variable and the way out, for a value that cannot be read, for a
+    `REFNOT_` variable that does not exist, and for listening beyond loopback unprotected.
+    """
+    known = {PREFIX + f.name.upper(): f for f in fields(Settings)}
+    stated = {name: text for name, text in environment.items() if name.startswith(PREFIX)}
+    unknown = sorted(set(stated) - set(known) - _FOR_TESTS)
+    if unknown:
+        raise BadMapping(f"{unknown[0]} is not a setting. Settings are: {', '.join(known)}")
+    values: dict[str, Any] = {
+        field_.name: _value(name, stated[name], type(field_.default))
+        for name, field_ in known.items()
+        if name in stated
+    }
+    settings = Settings(**values)
+    _check_host(settings)
+    return settings
+
+
+_FOR_TESTS = frozenset({"REFNOT_TEST_POSTGRES", "REFNOT_HL7_PACKAGES"})
+
+
+def _value(name: str, text: str, kind: type) -> Any:
+    try:
+        return _READERS[kind](text.strip())
+    except (ValueError, KeyError):
+        wanted = {int: "a whole number", bool: "true or false"}[kind]
+        raise BadMapping(f"{name}={text!r} is not {wanted}") from None
+
+
+_TRUTH = {"1": True, "true": True, "yes": True, "on": True,
+          "0": False, "false": False, "no": False, "off": False, "": False}  # fmt: skip
+_READERS: dict[type, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    bool: lambda text: _TRUTH[text.lower()],
+}
+
+
+def _check_host(settings: Settings) -> None:
+    if settings.allow_unprotected or is_loopback(settings.host):
+        return
+    raise BadMapping(
+        f"REFNOT_HOST={settings.host} is not a loopback address, and this service does not ask who "
+        "calls. Put it behind a proxy that authenticates and set REFNOT_ALLOW_UNPROTECTED=true, or "
+        "leave REFNOT_HOST at 127.0.0.1"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

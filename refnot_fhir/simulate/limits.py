@@ -1,0 +1,98 @@
+"""The protocol's own limits, in the units that a hospital would use: stories are built on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from refnot_fhir.core.rules import (
+    AgeRule,
+    AnswerRule,
+    Bound,
+    DosingRule,
+    DrugRule,
+    LabRule,
+    PersonRule,
+    Protocol,
+    Rulebook,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one protocol of a rulebook demands, criterion by criterion."""
+
+    rulebook: Rulebook
+    protocol: Protocol
+
+    @property
+    def dosing(self) -> DosingRule:
+        """The schedule of the study drug."""
+        return self.protocol.dosing
+
+    def age(self, criterion: str) -> int:
+        """The highest age in completed years."""
+        rule = self._rule(criterion)
+        if not isinstance(rule, AgeRule) or rule.at_most is None:
+            raise TypeError(f"{criterion} sets no highest age")
+        return rule.at_most
+
+    def bound(self, criterion: str, unit: str) -> Decimal:
+        """The bound of a laboratory criterion in `unit`, exactly; a multiple when `unit` is empty."""
+        rule = self._rule(criterion)
+        bound = _bound(rule)
+        if not bound.unit or bound.unit == unit:
+            return bound.value
+        assert isinstance(rule, LabRule)  # noqa: S101  _bound has refused every other rule
+        lab = self.rulebook.labs[rule.labs[0]]
+        factors = self.rulebook.dimensions[lab.dimension].factors
+        return bound.value * factors[bound.unit] / factors[unit]
+
+    def within_days(self, criterion: str) -> int:
+        """How many days back evidence counts; the day that many days ago included."""
+        rule = self._rule(criterion)
+        if not isinstance(rule, LabRule | AnswerRule | DrugRule):
+            raise TypeError(f"{criterion} has no window")
+        return rule.within_days
+
+    def converted(self, lab: str, value: Decimal, *, of: str, to: str) -> Decimal:
+        """A value in the UCUM unit `of`, in the unit `to`, by the rulebook's factors."""
+        return value * self._factor(lab, of) / self._factor(lab, to)
+
+    def _factor(self, lab: str, unit: str) -> Decimal:
+        """How many of the lab's canonical unit one `unit` is."""
+        known = self.rulebook.labs[lab]
+        own = self.rulebook.dimensions[known.dimension].factors
+        if unit in own:
+            return own[unit] / own[known.unit]
+        for dimension, molar in known.conversions.items():
+            factors = self.rulebook.dimensions[dimension].factors
+            if unit in factors:
+                return factors[unit] * molar
+        raise KeyError(f"{lab} is not measured in {unit}")
+
+    @property
+    def needs_people(self) -> bool:
+        """Whether some criterion can only be decided by a person."""
+        return any(isinstance(criterion.rule, PersonRule) for criterion in self.protocol.criteria)
+
+    def kinds(self) -> dict[str, str]:
+        """Criterion id to `inclusion` or `exclusion`, for those that received data can decide."""
+        return {
+            criterion.id: criterion.kind
+            for criterion in self.protocol.criteria
+            if not isinstance(criterion.rule, PersonRule)
+        }
+
+    def _rule(self, criterion: str) -> object:
+        for known in self.protocol.criteria:
+            if known.id == criterion:
+                return known.rule
+        raise KeyError(f"{self.protocol.id} has no criterion {criterion}")
+
+
+def _bound(rule: object) -> Bound:
+    bound = (rule.more_than or rule.at_most) if isinstance(rule, LabRule) else None
+    if bound is None:
+        raise TypeError("this criterion sets no laboratory limit")
+    return bound

@@ -1,0 +1,26 @@
+"""A named scenario: what one patient was built to show, in a sentence, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from refnot_fhir.simulate.story import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One entry of the registry in `stories`."""
+
+    name: str
+    sentence: str
+    tell: Callable[[Story], None]
+
+
+def shows(sentence: str) -> Callable[[Callable[[Story], None]], Scenario]:
+    """Make a scenario of the function below: its name is the function's, with hyphens."""
+
+    def named(tell: Callable[[Story], None]) -> Scenario:
+        return Scenario(tell.__name__.replace("_", "-"), sentence, tell)
+
+    return named

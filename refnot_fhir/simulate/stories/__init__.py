@@ -1,0 +1,15 @@
+"""The registry of scenarios: every story that the synthetic hospital can tell."""
+
+from __future__ import annotations
+
+from refnot_fhir.simulate.scenario import Scenario
+from refnot_fhir.simulate.stories import blood, chemistry, dosing, drugs, people, versions
+
+SCENARIOS: tuple[Scenario, ...] = (
+    people.SCENARIOS
+    + blood.SCENARIOS
+    + chemistry.SCENARIOS
+    + drugs.SCENARIOS
+    + versions.SCENARIOS
+    + dosing.SCENARIOS
+)

@@ -1,0 +1,69 @@
+"""What else was given: immunotherapy around the edge of its window, and what only looks like it."""
+
+from __future__ import annotations
+
+from refnot_fhir.simulate.hospital import hospital
+from refnot_fhir.simulate.scenario import Scenario, shows
+from refnot_fhir.simulate.story import Story
+
+
+def _given(story: Story, drug: str, days_before: int) -> None:
+    story.drug(hospital().drugs[drug], days_before=days_before)
+
+
+@shows("Nivolumab was given a day inside the window.")
+def nivolumab_inside_the_window(story: Story) -> None:
+    _given(story, "nivolumab", story.limits.within_days("EX09") - 1)
+    story.expect(EX09="met")
+
+
+@shows("Nivolumab was given on the first day of the window, which counts.")
+def nivolumab_on_the_first_day(story: Story) -> None:
+    _given(story, "nivolumab", story.limits.within_days("EX09"))
+    story.expect(EX09="met")
+
+
+@shows("Nivolumab was given on the day before the window opens.")
+def nivolumab_before_the_window(story: Story) -> None:
+    _given(story, "nivolumab", story.limits.within_days("EX09") + 1)
+    story.expect(EX09="not-met")
+
+
+@shows("Filgrastim five days ago: listed among immunostimulants, and supportive care all the same.")
+def filgrastim_is_no_immunotherapy(story: Story) -> None:
+    _given(story, "filgrastim", 5)
+    story.expect(EX09="not-met")
+
+
+@shows("An infusion that no dictionary knows, inside the window: it may have been anything.")
+def unlisted_infusion(story: Story) -> None:
+    _given(story, "unlisted", 10)
+    story.expect(EX09="unknown")
+
+
+@shows("No administration of anything on record: absence proves nothing.")
+def no_administration_on_record(story: Story) -> None:
+    story.others.clear()
+    story.expect(EX09="unknown")
+
+
+@shows("Nivolumab inside the window, and the hospital then says that it was entered in error.")
+def nivolumab_retracted(story: Story) -> None:
+    _given(story, "nivolumab", 10)
+    story.expect(EX09="met")
+    story.send("screening")
+    story.check()
+    wrong = story.others[-1] | {"status": "entered-in-error"}
+    story.expect(EX09="not-met")
+    story.resend("retraction", wrong)
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    nivolumab_inside_the_window,
+    nivolumab_on_the_first_day,
+    nivolumab_before_the_window,
+    filgrastim_is_no_immunotherapy,
+    unlisted_infusion,
+    no_administration_on_record,
+    nivolumab_retracted,
+)

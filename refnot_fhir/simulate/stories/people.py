@@ -1,0 +1,139 @@
+"""Who the patient is: everything fine, age, general condition, pregnancy."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from refnot_fhir.simulate.labs import texted
+from refnot_fhir.simulate.scenario import Scenario, shows
+from refnot_fhir.simulate.story import Story
+
+_REFUSED_SCORE = 3
+
+
+def _birthday(day: date, years: int) -> date:
+    """The day on which somebody who turns `years` on `day` was born."""
+    # A birthday on 29 February would move in most years, and this story counts days.
+    return date(day.year - years, day.month, 28 if (day.month, day.day) == (2, 29) else day.day)
+
+
+@shows("Everything that data can decide speaks for the patient.")
+def all_labs_fine(story: Story) -> None:
+    story.expect(**story.expected)
+
+
+@shows("A man: pregnancy does not apply, and everything else speaks for him.")
+def a_man(story: Story) -> None:
+    story.be("male")
+    story.expect(EX04="not-applicable")
+
+
+@shows("The patient turned a year older than the protocol allows, on the date of assessment.")
+def a_year_too_old(story: Story) -> None:
+    years = story.limits.age("IN03") + 1
+    story.patient["birthDate"] = _birthday(story.as_of, years).isoformat()
+    story.expect(IN03="not-met")
+
+
+@shows("Eligible by age today, and a year too old tomorrow: a verdict that lapses by itself.")
+def too_old_tomorrow(story: Story) -> None:
+    tomorrow = story.as_of + timedelta(days=1)
+    born = _birthday(tomorrow, story.limits.age("IN03") + 1)
+    # 28 February stands for 29: the birthday is then today and the patient already too old.
+    turned = (born.month, born.day) != (tomorrow.month, tomorrow.day)
+    story.patient["birthDate"] = born.isoformat()
+    story.expect(IN03="not-met" if turned else "met")
+    story.send("screening")
+    story.check()
+    story.expect(IN03="not-met")
+    story.check(as_of=tomorrow)
+
+
+@shows("Only the year of birth is known, and no day of it makes the patient too old.")
+def birth_year_is_enough(story: Story) -> None:
+    story.patient["birthDate"] = f"{story.as_of.year - story.limits.age('IN03')}"
+    story.expect(IN03="met")
+
+
+@shows("Only the year of birth is known: the patient may or may not be too old already.")
+def birth_year_leaves_it_open(story: Story) -> None:
+    story.as_of = _mid_year(story.as_of)
+    story.patient["birthDate"] = f"{story.as_of.year - story.limits.age('IN03') - 1}"
+    story.expect(IN03="unknown")
+
+
+def _mid_year(day: date) -> date:
+    """The same day, unless it is the last of a year, on which a year of birth tells the age."""
+    return day - timedelta(days=1) if (day.month, day.day) == (12, 31) else day
+
+
+@shows("WHO 3: in bed for more than half of the day.")
+def who_three(story: Story) -> None:
+    story.who_status(_REFUSED_SCORE, days_before=1)
+    story.expect(IN04="not-met")
+
+
+@shows("WHO status is written as free text that no dictionary knows.")
+def who_in_other_words(story: Story) -> None:
+    story.replace_newest("who-status", _in_words(story))
+    story.expect(IN04="unknown")
+
+
+def _in_words(story: Story) -> dict[str, object]:
+    newest = story.newest("who-status")
+    coded = {name: value for name, value in newest.items() if name != "valueCodeableConcept"}
+    return texted(coded, "walks about, rests a little after lunch")
+
+
+@shows("WHO status was last recorded a day before the window opens.")
+def who_status_too_old(story: Story) -> None:
+    story.never_measured("who-status")
+    story.who_status(1, days_before=story.limits.within_days("IN04") + 1)
+    story.expect(IN04="unknown")
+
+
+@shows("A pregnant woman.")
+def pregnant(story: Story) -> None:
+    story.be("female")
+    story.pregnancy("pregnant", days_before=1)
+    story.expect(EX04="met")
+
+
+@shows("A woman of whom nobody recorded whether she is pregnant.")
+def pregnancy_not_asked(story: Story) -> None:
+    story.be("female")
+    story.never_measured("pregnancy-status")
+    story.expect(EX04="unknown")
+
+
+@shows("A woman who was not pregnant on the first day that still counts.")
+def pregnancy_asked_in_time(story: Story) -> None:
+    story.be("female")
+    story.never_measured("pregnancy-status")
+    story.pregnancy("not-pregnant", days_before=story.limits.within_days("EX04"))
+    story.expect(EX04="not-met")
+
+
+@shows("A woman who was not pregnant when last asked, a day too long ago.")
+def pregnancy_asked_too_long_ago(story: Story) -> None:
+    story.be("female")
+    story.never_measured("pregnancy-status")
+    story.pregnancy("not-pregnant", days_before=story.limits.within_days("EX04") + 1)
+    story.expect(EX04="unknown")
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    all_labs_fine,
+    a_man,
+    a_year_too_old,
+    too_old_tomorrow,
+    birth_year_is_enough,
+    birth_year_leaves_it_open,
+    who_three,
+    who_in_other_words,
+    who_status_too_old,
+    pregnant,
+    pregnancy_not_asked,
+    pregnancy_asked_in_time,
+    pregnancy_asked_too_long_ago,
+)

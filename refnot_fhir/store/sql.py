@@ -1,0 +1,146 @@
+"""Statements of SQLAlchemy Core, compiled once and run on a plain cursor.
+
+A bundle runs some twenty statements while others wait for the lock, so what SQLAlchemy does per
+execution is done here once per statement: its text is kept.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import BindParameter, Dialect, String, Table, bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import ClauseElement, ColumnElement
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import Boolean, TypeEngine
+
+Rows = list[tuple[Any, ...]]
+
+
+class Cursor(Protocol):
+    """What is used of a DBAPI cursor."""
+
+    def execute(self, operation: Any, parameters: Any = ..., /) -> Any:
+        """Run one statement."""
+
+    def executemany(self, operation: Any, parameters: Any, /) -> Any:
+        """Run one statement with each of the rows of parameters."""
+
+    def fetchall(self) -> list[Any]:
+        """The rows that it gave."""
+
+
+class one_of(ColumnElement[bool]):  # noqa: N801 - reads as a function of SQL
+    """Whether a column has one of the values of one parameter: any number of them, one text."""
+
+    type: TypeEngine[bool] = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        self.column = column
+        self.values: BindParameter[Any] = bindparam(name, type_=column.type)
+
+
+@compiles(one_of, "sqlite")  # type: ignore[no-untyped-call, untyped-decorator]
+def _one_of_json(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = compiler.process(element.column), compiler.process(element.values)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+@compiles(one_of, "postgresql")  # type: ignore[no-untyped-call, untyped-decorator]
+def _one_of_array(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = compiler.process(element.column), compiler.process(element.values)
+    # The dialect adds a cast to the type of one value.
+    return f"{column} = ANY({values}[])"
+
+
+class joined(ColumnElement[str]):  # noqa: N801 - reads as a function of SQL
+    """All texts of a group joined by commas, in the order of a column."""
+
+    type: TypeEngine[str] = String()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], order: ColumnElement[Any]) -> None:
+        self.column = column
+        self.order = order
+
+
+@compiles(joined, "sqlite")  # type: ignore[no-untyped-call, untyped-decorator]
+def _joined_sqlite(element: joined, compiler: SQLCompiler, **kw: Any) -> str:
+    # Before 3.44 it takes no order of its own: the rows come in the order of the inner query.
+    return f"group_concat({compiler.process(element.column)}, ',')"
+
+
+@compiles(joined, "postgresql")  # type: ignore[no-untyped-call, untyped-decorator]
+def _joined_postgres(element: joined, compiler: SQLCompiler, **kw: Any) -> str:
+    column, order = compiler.process(element.column), compiler.process(element.order)
+    return f"string_agg({column}, ',' ORDER BY {order})"
+
+
+class Texts:
+    """The texts of statements in one dialect, with the values that are part of them."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._texts: dict[ClauseElement, tuple[str, dict[str, Any]]] = {}
+
+    def of(self, statement: ClauseElement) -> tuple[str, dict[str, Any]]:
+        """Text and constants of a statement."""
+        known = self._texts.get(statement)
+        if known is None:
+            compiled = statement.compile(dialect=self.dialect)
+            given: Mapping[str, Any] = compiled.params
+            constants = {name: value for name, value in given.items() if value is not None}
+            known = self._texts[statement] = (str(compiled), constants)
+        return known
+
+
+class Session(ABC):
+    """One transaction on one connection."""
+
+    def __init__(self, cursor: Cursor, texts: Texts) -> None:
+        self.cursor = cursor
+        self._texts = texts
+
+    def rows(self, statement: ClauseElement, **values: object) -> Rows:
+        """The rows that a statement gives."""
+        self.run(statement, **values)
+        return self.cursor.fetchall()
+
+    def row(self, statement: ClauseElement, **values: object) -> tuple[Any, ...] | None:
+        """The first row that a statement gives, if any."""
+        rows = self.rows(statement, **values)
+        return rows[0] if rows else None
+
+    def run(self, statement: ClauseElement, **values: object) -> None:
+        """Run a statement."""
+        text, constants = self._texts.of(statement)
+        self.cursor.execute(text, {**constants, **values} if constants else values)
+
+    def run_many(self, statement: ClauseElement, values: Sequence[Mapping[str, object]]) -> None:
+        """Run a statement with each of these."""
+        text, constants = self._texts.of(statement)
+        rows = [{**constants, **row} for row in values] if constants else values
+        self.cursor.executemany(text, rows)
+
+    @abstractmethod
+    def insert(self, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+        """Add rows, each with a value for every column in the order of the table."""
+
+    @abstractmethod
+    def many(self, values: Collection[int] | Collection[str]) -> object:
+        """Values in the form that `one_of` takes."""
+
+    @abstractmethod
+    def numbers(self, table: Table, count: int) -> Iterable[int]:
+        """Numbers for new rows, ascending."""
+
+    @abstractmethod
+    def claim(self, sites: Iterable[str]) -> None:
+        """Wait until no other transaction is at work on these sites, and keep others waiting."""
+
+    @abstractmethod
+    def head(self) -> tuple[int, int, bytes]:
+        """Lane, last number and last hash of an audit chain that nobody else extends now."""

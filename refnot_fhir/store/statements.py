@@ -1,0 +1,304 @@
+"""What is asked of the tables, each statement once."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import (
+    Select,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite compiles it to the same text
+
+from refnot_fhir.store import tables as t
+from refnot_fhir.store.sql import joined, one_of
+
+_STEP = 1 << t.VERSION_BITS
+_newest = t.version.c.number == t.resource.c.number * literal_column(str(_STEP)) + t.resource.c.version
+
+name_of = {table: select(table.c.number, table.c.name) for table in (t.site, t.type_)}
+
+patients_of_site = select(t.patient.c.number, t.patient.c.id).where(
+    t.patient.c.site == bindparam("site"), one_of(t.patient.c.id, "ids")
+)
+patients_named = select(t.patient.c.number).where(
+    t.patient.c.id == bindparam("id"), one_of(t.patient.c.site, "sites")
+)
+patients_read = (
+    select(t.patient.c.number, t.patient.c.site, t.patient.c.id)
+    .where(
+        t.patient.c.number > bindparam("after"),
+        one_of(t.patient.c.site, "sites"),
+        exists().where(t.reading.c.patient == t.patient.c.number),
+    )
+    .order_by(t.patient.c.number)
+    .limit(bindparam("limit"))
+)
+
+_key = (
+    t.resource.c.site == bindparam("site"),
+    t.resource.c.type == bindparam("type"),
+    one_of(t.resource.c.id, "ids"),
+)
+heads = (
+    select(
+        t.resource.c.id,
+        t.resource.c.number,
+        t.resource.c.version,
+        t.resource.c.last,
+        t.resource.c.versions,
+        t.resource.c.digest,
+        t.resource.c.updated,
+        t.resource.c.deleted,
+        t.patient.c.id,
+    )
+    .select_from(t.resource.outerjoin(t.patient))
+    .where(*_key)
+)
+digests = (
+    select(t.resource.c.number, t.resource.c.version, t.version.c.number, t.version.c.digest)
+    .select_from(t.resource)
+    .join(
+        t.version,
+        (t.version.c.number > t.resource.c.number * literal_column(str(_STEP)))
+        & (
+            t.version.c.number
+            <= t.resource.c.number * literal_column(str(_STEP)) + t.resource.c.last
+        ),
+    )
+    .where(one_of(t.resource.c.number, "numbers"))
+    .order_by(t.version.c.number)
+)
+
+_version = (
+    t.version.c.number,
+    t.version.c.body,
+    t.version.c.received,
+    t.version.c.digest,
+    t.version.c.updated,
+    t.version.c.deleted,
+    t.version.c.superseded,
+    t.patient.c.id,
+    t.links.c.content,
+)
+_versions = t.version.outerjoin(t.patient, t.version.c.patient == t.patient.c.number).outerjoin(
+    t.links
+)
+resource_number = select(t.resource.c.number, t.resource.c.version).where(
+    t.resource.c.site == bindparam("site"),
+    t.resource.c.type == bindparam("type"),
+    t.resource.c.id == bindparam("id"),
+)
+version = select(*_version).select_from(_versions).where(t.version.c.number == bindparam("number"))
+history = (
+    select(*_version)
+    .select_from(_versions)
+    .where(t.version.c.number > bindparam("first"), t.version.c.number <= bindparam("last"))
+    .order_by(t.version.c.number.desc())
+)
+_newest_of = select(t.resource.c.id, *_version).select_from(
+    t.resource.join(t.version, _newest)
+    .outerjoin(t.patient, t.version.c.patient == t.patient.c.number)
+    .outerjoin(t.links, t.version.c.links == t.links.c.number)
+)
+newest = _newest_of.where(*_key, t.resource.c.deleted == false())
+of_patient = _newest_of.where(
+    t.resource.c.patient == bindparam("patient"),
+    t.resource.c.type == bindparam("type"),
+    t.resource.c.deleted == false(),
+).order_by(t.resource.c.number)
+
+identified = (
+    select(t.resource.c.id, t.identifier.c.system)
+    .select_from(t.identifier.join(t.resource))
+    .where(
+        t.identifier.c.hash == bindparam("hash"),
+        t.identifier.c.value == bindparam("value"),
+        t.resource.c.site == bindparam("site"),
+        t.resource.c.type == bindparam("type"),
+        t.resource.c.deleted == false(),
+    )
+    .order_by(t.resource.c.number)
+)
+waiting = (
+    select(t.resource.c.type, t.resource.c.id)
+    .select_from(t.reading.join(t.resource))
+    .where(
+        t.reading.c.waits_hash == bindparam("hash"),
+        t.reading.c.waits_hash.is_not(None),
+        t.reading.c.waits_for == bindparam("reference"),
+        t.resource.c.site == bindparam("site"),
+    )
+    .order_by(t.resource.c.number)
+)
+merged = (
+    select(t.patient.c.id)
+    .select_from(t.reading.join(t.patient))
+    .where(
+        t.reading.c.replaced_by == bindparam("patient"),
+        t.reading.c.replaced_by.is_not(None),
+        t.patient.c.site == bindparam("site"),
+    )
+    .order_by(t.reading.c.resource)
+    .distinct()
+)
+
+_readings = (
+    select(
+        t.patient.c.id.label("id"),
+        t.reading.c.resource.label("resource"),
+        t.reading.c.person.label("person"),
+        t.reading.c.labs.label("labs"),
+        t.reading.c.doses.label("doses"),
+    )
+    .select_from(t.patient.join(t.reading))
+    .where(t.patient.c.site == bindparam("site"), one_of(t.patient.c.id, "ids"))
+    .order_by(t.reading.c.patient, t.reading.c.resource)
+    .subquery()
+)
+facts = select(
+    _readings.c.id,
+    joined(_readings.c.person, _readings.c.resource),
+    joined(_readings.c.labs, _readings.c.resource),
+    joined(_readings.c.doses, _readings.c.resource),
+).group_by(_readings.c.id)
+"""One row a patient: each row that a cursor gives costs a turn at Python's lock."""
+
+
+@cache
+def labs(*, of_patient: bool) -> Select[tuple[int, str]]:
+    """Pages of lab readings in order of resource."""
+    whose = one_of(t.reading.c.patient, "patients") if of_patient else None
+    page = (
+        select(t.reading.c.resource, t.reading.c.labs)
+        .select_from(t.reading.join(t.resource))
+        .where(
+            t.reading.c.labs.is_not(None),
+            t.reading.c.resource > bindparam("after"),
+            one_of(t.resource.c.site, "sites"),
+            t.resource.c.received >= bindparam("since"),
+        )
+        .order_by(t.reading.c.resource)
+        .limit(bindparam("limit"))
+    )
+    return page if whose is None else page.where(whose)
+
+
+@cache
+def changed_doses(*, of_patient: bool) -> Select[tuple[int, int, str]]:
+    """Patients with a dose reading."""
+    whose = one_of(t.reading.c.patient, "patients") if of_patient else None
+    found = (
+        select(t.patient.c.number, t.patient.c.site, t.patient.c.id)
+        .select_from(
+            t.reading.join(t.resource).join(t.patient, t.reading.c.patient == t.patient.c.number)
+        )
+        .where(
+            t.reading.c.doses.is_not(None),
+            one_of(t.patient.c.site, "sites"),
+            t.resource.c.received >= bindparam("since"),
+        )
+        .distinct()
+        .order_by(t.patient.c.number)
+    )
+    return found if whose is None else found.where(whose)
+
+
+@cache
+def subjects(by: frozenset[str]) -> Select[tuple[int, str]]:
+    """A page of subjects, restricted by these of `ids`, `sites`, `patients`, `protocols`,
+    `numbers`.
+    """
+    columns = {
+        "ids": t.subject.c.id,
+        "sites": t.subject.c.site,
+        "patients": t.subject.c.patient,
+        "protocols": t.subject.c.protocol,
+        "numbers": t.subject.c.number,
+    }
+    place = t.subject.c.number * literal_column(str(_STEP)) + t.subject.c.version
+    return (
+        select(t.subject.c.number, t.subject_version.c.content)
+        .select_from(t.subject.join(t.subject_version, t.subject_version.c.number == place))
+        .where(
+            t.subject.c.number > bindparam("after"),
+            *(one_of(columns[name], name) for name in sorted(by)),
+        )
+        .order_by(t.subject.c.number)
+        .limit(bindparam("limit"))
+    )
+
+
+subjects_identified = select(
+    t.subject_identifier.c.subject, t.subject_identifier.c.system, t.subject_identifier.c.value
+).where(one_of(t.subject_identifier.c.hash, "hashes"))
+subject_number = select(
+    t.subject.c.number, t.subject.c.version, t.subject.c.assessments
+).where(t.subject.c.id == bindparam("id"))
+subject_version = select(t.subject_version.c.content).where(
+    t.subject_version.c.number == bindparam("number")
+)
+assessment = select(t.assessment.c.content).where(t.assessment.c.number == bindparam("number"))
+
+receipt = select(t.receipt.c.at, t.receipt.c.status, t.receipt.c.body).where(
+    t.receipt.c.site == bindparam("site"), t.receipt.c.digest == bindparam("digest")
+)
+mark = select(t.mark.c.value).where(t.mark.c.name == bindparam("name"))
+
+counts = {
+    "resources": select(func.count()).select_from(t.resource),
+    "versions": select(func.coalesce(func.sum(t.resource.c.versions), 0)),
+    "patients": select(func.count()).select_from(t.patient),
+    "readings": select(func.count()).select_from(t.reading),
+    "subjects": select(func.count()).select_from(t.subject),
+    "subject_versions": select(func.count()).select_from(t.subject_version),
+    "assessments": select(func.count()).select_from(t.assessment),
+    "receipts": select(func.count()).select_from(t.receipt),
+    "audit": select(func.count()).select_from(t.audit),
+}
+
+update_resource = (
+    update(t.resource)
+    .where(t.resource.c.number == bindparam("resource"))
+    .values({name: bindparam(name) for name in t.resource.c.keys()[4:]})
+)
+drop_readings = delete(t.reading).where(one_of(t.reading.c.resource, "numbers"))
+drop_identifiers = delete(t.identifier).where(t.identifier.c.resource == bindparam("resource"))
+update_subject = (
+    update(t.subject)
+    .where(t.subject.c.number == bindparam("subject"))
+    .values({name: bindparam(name) for name in t.subject.c.keys()[2:]})
+)
+drop_subject_identifiers = delete(t.subject_identifier).where(
+    t.subject_identifier.c.subject == bindparam("subject")
+)
+_receipt = upsert(t.receipt).values({name: bindparam(name) for name in t.receipt.c.keys()})
+save_receipt = _receipt.on_conflict_do_update(
+    index_elements=["site", "digest"],
+    set_={name: _receipt.excluded[name] for name in ("at", "status", "body")},
+)
+_mark = upsert(t.mark).values(name=bindparam("name"), value=bindparam("value"))
+set_mark = _mark.on_conflict_do_update(
+    index_elements=["name"], set_={"value": _mark.excluded["value"]}
+)
+
+audit_lanes = select(t.audit_head).order_by(t.audit_head.c.lane)
+audit_rows = (
+    select(t.audit)
+    .where(t.audit.c.lane == bindparam("lane"), t.audit.c.number > bindparam("after"))
+    .order_by(t.audit.c.number)
+    .limit(bindparam("limit"))
+)
+move_audit_head = (
+    update(t.audit_head)
+    .where(t.audit_head.c.lane == bindparam("place"))
+    .values(number=bindparam("number"), hash=bindparam("hash"))
+)

@@ -1,0 +1,1 @@
+"""HTTP, and only here: parse, one verb, render."""

@@ -1,0 +1,152 @@
+"""Answers: the FHIR version and form asked for, headers, and the one table of errors to statuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_options_header
+
+from refnot_fhir import errors
+from refnot_fhir.fhir import outcome, wire
+from refnot_fhir.fhir.versions import Version
+
+log = logging.getLogger(__name__)
+
+STATUS: tuple[tuple[type[errors.RefnotError], int], ...] = (
+    (errors.NotFound, 404),
+    (errors.Gone, 410),
+    (errors.Conflict, 409),
+    (errors.PreconditionFailed, 412),
+    (errors.TooLarge, 413),
+    (errors.Forbidden, 403),
+    (errors.Busy, 503),
+    (errors.StoreFull, 507),
+    (errors.BadInput, 400),
+)
+"""Permanent faults are 4xx, so that no engine retries them; 503 is the only "try again"."""
+
+
+def status_of(error: errors.RefnotError) -> int:
+    """The HTTP status of one of our errors."""
+    if isinstance(error, errors.NotSupported):
+        return error.status
+    if isinstance(error, errors.BadInput) and error.unprocessable:
+        return 422
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the caller accepts: a FHIR version, and whether it said which."""
+
+    version: Version
+    stated: bool
+
+
+def wanted() -> Wanted:
+    """The FHIR version of the Accept header or `_format`; R4 unless another is asked for.
+
+    Raises NotSupported (406) for a form or a version that is not served.
+    """
+    text = request.args.get("_format") or request.headers.get("Accept", "")
+    refused = []
+    for part in text.split(","):
+        media, options = parse_options_header(part.strip())
+        if media.lower() not in _ACCEPTED:
+            refused.append(media)
+            continue
+        stated = options.get("fhirversion") or options.get("fhirVersion")
+        version = Version.from_mime(stated) if stated else Version.R4
+        if version is not None:
+            return Wanted(version, bool(stated))
+        refused.append(part.strip())
+    raise errors.NotSupported(
+        f"{', '.join(refused)} is not served: ask for application/fhir+json, with fhirVersion "
+        "4.0, 4.3 or 5.0",
+        status=406,
+    )
+
+
+_ACCEPTED = frozenset(
+    {
+        "", "*/*", "application/*", "application/fhir+json", "application/json", "json",
+        "text/json", "application/json+fhir", "text/html", "text/plain",
+    }
+)  # fmt: skip
+
+
+def fhir(
+    body: Mapping[str, Any] | bytes | None,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    version: Version = Version.R4,
+) -> Response:
+    """A FHIR resource as a response; None is a response without a body."""
+    if body is None:
+        response = Response(status=status)
+    else:
+        text = body if isinstance(body, bytes) else wire.encode(body)
+        media = f"application/fhir+json; charset=utf-8; fhirVersion={version.mime}"
+        response = Response(text, status=status, content_type=media)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(headers or {})
+    return response
+
+
+def etag(version: int | str) -> str:
+    """The weak ETag of a version."""
+    return f'W/"{version}"'
+
+
+def http_date(moment: datetime) -> str:
+    """A moment as HTTP writes it."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def refused(error: errors.RefnotError) -> Response:
+    """An OperationOutcome with the status of the error."""
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else {}
+    return fhir(outcome.from_error(error), status_of(error), headers)
+
+
+def answer_errors(app: Flask, new_id: Callable[[], str]) -> None:
+    """Give every error of the app, ours, HTTP's and unforeseen ones, an OperationOutcome."""
+
+    @app.errorhandler(errors.RefnotError)
+    def _ours(error: errors.RefnotError) -> Response:
+        return refused(error)
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        status = error.code or 500
+        headers = _kept_headers(error.get_headers())
+        code = _HTTP_CODES.get(status, "processing")
+        text = error.description or error.name
+        return fhir(outcome.write([outcome.issue("error", code, text)]), status, headers)
+
+    @app.errorhandler(Exception)
+    def _unforeseen(error: Exception) -> Response:
+        incident = new_id()
+        log.exception("request.failed incident=%s method=%s", incident, request.method)
+        if current_app.testing:
+            raise error
+        return fhir(outcome.internal_error(incident), 500)
+
+
+_HTTP_CODES = {
+    400: "invalid", 401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported",
+    406: "not-supported", 408: "timeout", 411: "required", 413: "too-long", 415: "not-supported",
+    429: "throttled", 500: "exception", 503: "transient",
+}  # fmt: skip
+
+
+def _kept_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name: value for name, value in headers if name in ("Allow", "Retry-After")}

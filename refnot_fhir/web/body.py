@@ -1,0 +1,87 @@
+"""The body of a request: what it claims to be, unpacked, and decoded once.
+
+Engines send FHIR as `text/plain` or `application/octet-stream`, so the content type decides only
+what it can: XML is refused by name, anything else must be JSON.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from flask import Request
+
+from refnot_fhir.errors import BadInput, NotSupported, TooLarge, Trouble
+from refnot_fhir.fhir import wire
+
+JSON_TYPES = frozenset(
+    {
+        "", "application/fhir+json", "application/json", "application/json+fhir", "text/json",
+        "text/plain", "application/octet-stream",
+    }
+)  # fmt: skip
+FORM = "application/x-www-form-urlencoded"
+
+
+def received(request: Request, limit: int) -> bytes:
+    """The body's bytes, decompressed.
+
+    Raises TooLarge over `limit` bytes (before or after decompression), NotSupported (415) for
+    another media type or content coding, BadInput for an empty or damaged body.
+    """
+    if request.mimetype not in JSON_TYPES and request.mimetype != FORM:
+        raise NotSupported(
+            f"Content-Type {request.mimetype} is not understood: send application/fhir+json",
+            status=415,
+        )
+    if (request.content_length or 0) > limit:
+        raise TooLarge(_too_large(limit))
+    body = request.stream.read(limit + 1)
+    if len(body) > limit:
+        raise TooLarge(_too_large(limit))
+    body = _unpacked(body, request.headers.get("Content-Encoding", ""), limit)
+    if not body.strip():
+        raise BadInput("the body is empty: send a FHIR resource as JSON")
+    if body.lstrip()[:1] == b"<":
+        raise NotSupported("the body is XML: send application/fhir+json", status=415)
+    return body
+
+
+def resource(body: bytes) -> dict[str, Any]:
+    """The body as one FHIR resource. Raises BadInput naming the place of what is wrong."""
+    try:
+        value = wire.decode(body)
+    except wire.WireError as error:
+        raise BadInput(
+            error.message, (Trouble(error.code, error.message, error.expression or ""),)
+        ) from None
+    if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
+        raise BadInput("the body is not a FHIR resource: an object with a resourceType is expected")
+    return value
+
+
+def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
+    coding = coding.strip().lower()
+    if coding in ("", "identity"):
+        return body
+    if coding not in _WINDOWS:
+        raise NotSupported(
+            f"Content-Encoding {coding} is not understood: send gzip, deflate or none", status=415
+        )
+    unpacker = zlib.decompressobj(wbits=_WINDOWS[coding])
+    try:
+        text = unpacker.decompress(body, limit + 1)
+    except zlib.error:
+        raise BadInput(f"the body is not valid {coding}") from None
+    if len(text) > limit:
+        raise TooLarge(_too_large(limit))
+    if not unpacker.eof:
+        raise BadInput(f"the {coding} body ends too early: send it again whole")
+    return text
+
+
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+def _too_large(limit: int) -> str:
+    return f"the body is over {limit} bytes: send it in smaller bundles"

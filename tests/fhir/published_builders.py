@@ -1,0 +1,236 @@
+"""A small study with everything that can be published of it, and the proof that it is valid."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from refnot_fhir.core.findings import (
+    Assessment,
+    Deviation,
+    DosingRecord,
+    Evidence,
+    Finding,
+    ProtocolDose,
+    StatusChange,
+    Subject,
+)
+from refnot_fhir.core.records import DoseGiven, Interval, Original, Source, When
+from refnot_fhir.core.rules import Arm, Criterion, DosingRule, Drug, PersonRule, Protocol
+from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.fhir import gate, wire
+from refnot_fhir.fhir.versions import Version
+
+VERSIONS = tuple(Version)
+CANONICAL = "https://refnot-fhir.example.org/fhir"
+BASE = "https://trial.example.org/fhir"
+NOW = datetime(2026, 5, 20, 9, 30, tzinfo=UTC)
+NCT = ("https://clinicaltrials.gov/nctid", "NCT05898451")
+
+PROTOCOL = Protocol(
+    id="refnot-r2",
+    version="1.2.0",
+    title="Effect of Refnot on Immunity in Cancer Patients",
+    acronym="R-2",
+    identifiers=(NCT,),
+    sponsor="Refnot-Pharm Ltd",
+    phase="phase-2",
+    status="completed",
+    purpose="treatment",
+    period=("2009-06-04", "2011-11"),
+    conditions=("Solid tumor",),
+    keywords=("immunity",),
+    description="How Refnot changes the immunity of patients with solid tumours.",
+    planned=50,
+    actual=55,
+    arms=(
+        Arm("alone", "Independent use of Refnot", "Experimental", "Refnot alone."),
+        Arm("combined", "The use of Refnot in combination with chemotherapy", "Experimental", ""),
+    ),
+    criteria=(
+        Criterion("IN03", "inclusion", "Age", "Age no more than 75 years", "§4", PersonRule("x")),
+        Criterion(
+            "IN08A", "inclusion", "Creatinine", "Creatinine <= 1.5 norms", "§4", PersonRule("x")
+        ),
+        Criterion("EX04", "exclusion", "Pregnancy", "Pregnancy", "§4", PersonRule("x")),
+        Criterion(
+            "EX09", "exclusion", "Immunotherapy", "Any immunotherapy", "§4", PersonRule("x")
+        ),
+    ),
+    dosing=DosingRule(
+        drug="refnot",
+        dose_iu=Decimal(400_000),
+        tolerance_iu=Decimal(0),
+        route="subcutaneous",
+        body_sites=frozenset({"upper-arm", "thigh"}),
+        alternate="site-or-side",
+        doses_per_course=12,
+        doses_per_week=3,
+        weeks_per_course=4,
+        courses=2,
+        gap_days=frozenset({2, 3}),
+        new_course_after_days=14,
+        same_dose_minutes=60,
+    ),
+    labs={},
+    derivations=(),
+    canonical=CANONICAL,
+    digest="ab" * 32,
+)
+DRUG = Drug("refnot", "Refnot", frozenset(), frozenset({"refnot"}), ("immunotherapy",))
+
+
+def subject(**changes: Any) -> Subject:
+    """A subject on study, with two states behind them."""
+    facts: dict[str, Any] = {
+        "id": "0190-s1",
+        "site": "default",
+        "patient": "p1",
+        "protocol": "refnot-r2",
+        "status": "eligible",
+        "version": 3,
+        "updated": NOW,
+        "history": (
+            StatusChange("candidate", datetime(2026, 5, 1, tzinfo=UTC), "the feed sent them", "rule"),
+            StatusChange("screening", datetime(2026, 5, 4, tzinfo=UTC), "first lab", "rule"),
+            StatusChange("eligible", NOW, "every criterion is satisfied", "rule"),
+        ),
+        "identifiers": (("https://trial.example.org/subjects", "R2-001"),),
+    }
+    return Subject(**{**facts, **changes})
+
+
+def source(type: str, id: str, version: str = "1", part: str = "") -> Source:
+    return Source("default", type, id, version, part)
+
+
+CREATININE = Evidence(
+    source=source("Observation", "o1", "2"),
+    shown="creatinine 1.20 mg/dL = 106.08 umol/L, collected 2026-05-04",
+    original=Original("1.20", "mg/dL", "0.6-1.3"),
+    value=Interval.exactly(Decimal("106.080")),
+    unit="umol/L",
+    uln=Decimal("114.92"),
+    multiple=Interval.exactly(Decimal("106.080") / Decimal("114.92")),
+    when=When(datetime(2026, 5, 4, tzinfo=UTC), datetime(2026, 5, 4, 23, 59, tzinfo=UTC), "2026-05-04"),
+    formula="",
+    notes=("mg/dL became umol/L",),
+)
+EARLIER_DOSE = Evidence(source("MedicationAdministration", "m9", "4"), "nivolumab on 2026-04-20")
+FINDINGS = (
+    Finding(
+        "IN03",
+        "inclusion",
+        Verdict.MET,
+        "within-limit",
+        "61 years old, at most 75 are allowed",
+        (Evidence(source("Patient", "p1", "7"), "born 1965"),),
+        limit=Decimal(75),
+        limit_unit="a",
+    ),
+    Finding(
+        "IN08A",
+        "inclusion",
+        Verdict.MET,
+        "within-limit",
+        "creatinine is below 1.5 times the upper limit of normal",
+        (CREATININE,),
+        limit=Decimal("1.5"),
+        window=(date(2026, 4, 22), date(2026, 5, 20)),
+        holds_until=date(2026, 6, 1),
+    ),
+    Finding("EX04", "exclusion", Verdict.NOT_APPLICABLE, "not-applicable", "the patient is male"),
+    Finding(
+        "EX09", "exclusion", Verdict.UNKNOWN, "unresolved", "a drug is not known", (EARLIER_DOSE,)
+    ),
+)
+
+
+def assessment(**changes: Any) -> Assessment:
+    facts: dict[str, Any] = {
+        "site": "default",
+        "patient": "p1",
+        "protocol": "refnot-r2",
+        "protocol_version": "1.2.0",
+        "digest": PROTOCOL.digest,
+        "as_of": date(2026, 5, 20),
+        "findings": FINDINGS,
+        "standing": "undecided",
+        "holds_until": date(2026, 6, 1),
+    }
+    return Assessment(**{**facts, **changes})
+
+
+def vial(id: str, **changes: Any) -> DoseGiven:
+    facts: dict[str, Any] = {
+        "source": source("MedicationAdministration", id, "1"),
+        "patient": "p1",
+        "outcome": "given",
+        "drug": "refnot",
+        "amount": Decimal(100_000),
+        "vials": "1 vial of 100000 IU",
+    }
+    return DoseGiven(**{**facts, **changes})
+
+
+WRONG_DOSE = Deviation(
+    "wrong-dose",
+    "300000 IU were given, 400000 IU are planned",
+    (source("MedicationAdministration", "m5"),),
+    date(2026, 5, 6),
+)
+MISSED = Deviation("missed-dose", "no dose was reported", (), date(2026, 5, 8))
+DOSES = (
+    ProtocolDose(
+        1,
+        1,
+        "given",
+        Decimal(400_000),
+        parts=tuple(vial(f"m{n}") for n in range(1, 5)),
+        on=date(2026, 5, 4),
+        planned=date(2026, 5, 4),
+        route="subcutaneous",
+        body_site="thigh",
+        side="left",
+    ),
+    ProtocolDose(
+        1,
+        2,
+        "partial",
+        Decimal(300_000),
+        parts=(vial("m5"),),
+        on=date(2026, 5, 6),
+        route="other",
+        body_site="other",
+        reason="pain",
+        deviations=(WRONG_DOSE,),
+    ),
+    ProtocolDose(1, None, "not-given", None, planned=date(2026, 5, 8), deviations=(MISSED,)),
+    ProtocolDose(1, 3, "given", None, no_iu="the unit is missing", parts=(vial("m6"),)),
+    ProtocolDose(1, None, "unknown", None),
+)
+RECORD = DosingRecord(
+    "default", "p1", "refnot-r2", DOSES, (WRONG_DOSE, MISSED), Decimal(700_000), False, 3, 12
+)
+
+
+def shown(problems: Any) -> list[str]:
+    return [f"{problem.expression}: {problem.message}" for problem in problems]
+
+
+def assert_valid(resource: dict[str, Any], version: Version) -> None:
+    """The gate finds nothing, and fhir.resources reads it."""
+    text = wire.encode(resource)
+    plain = wire.decode(text)
+    assert shown(gate.problems(plain, version)) == []
+    for entry in plain.get("entry", ()):
+        if "resource" in entry:
+            assert shown(gate.problems(entry["resource"], version)) == []
+    # fhir.resources has no R4; its R4B models have the same elements for these types.
+    package = "fhir.resources" if version is Version.R5 else "fhir.resources.R4B"
+    name = resource["resourceType"]
+    model = getattr(importlib.import_module(f"{package}.{name.lower()}"), name)
+    model.model_validate(json.loads(text))

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.fhir import code_systems, operation_definitions
+from tests.fhir.published_builders import CANONICAL, DRUG, PROTOCOL, VERSIONS, assert_valid
+
+DEVIATIONS = (
+    "wrong-dose dose-not-evaluable wrong-route wrong-site no-alternation short-interval "
+    "long-interval missed-dose extra-dose course-overrun second-course-unconfirmed "
+    "possible-duplicate dose-before-eligible"
+).split()
+
+
+def by_id():
+    return {system["id"]: system for system in code_systems.write(PROTOCOL, (DRUG,))}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_code_system_is_valid_in_every_version(version):
+    for system in code_systems.write(PROTOCOL, (DRUG,)):
+        assert_valid(system, version)
+
+
+def test_the_code_systems_have_the_urls_that_the_reports_use():
+    systems = by_id()
+    assert sorted(systems) == [
+        "refnot-deviations",
+        "refnot-r2-criteria",
+        "refnot-r2-report",
+        "refnot-r2-verdicts",
+        "study-drugs",
+    ]
+    for id, system in systems.items():
+        assert system["url"] == f"{CANONICAL}/CodeSystem/{id}"
+        assert system["content"] == "complete"
+        assert system["count"] == len(system["concept"])
+
+
+def test_every_code_has_a_display_and_a_definition():
+    for system in by_id().values():
+        for concept in system["concept"]:
+            assert concept["display"]
+            assert concept["definition"]
+
+
+def test_criteria_are_defined_in_the_registrys_own_words():
+    concepts = by_id()["refnot-r2-criteria"]["concept"]
+    assert [concept["code"] for concept in concepts] == ["IN03", "IN08A", "EX04", "EX09"]
+    assert concepts[1]["definition"] == "Creatinine <= 1.5 norms"
+    kinds = [concept["property"][0]["valueCode"] for concept in concepts]
+    assert kinds == ["inclusion", "inclusion", "exclusion", "exclusion"]
+
+
+def test_verdicts_and_deviations_are_complete():
+    systems = by_id()
+    verdicts = {concept["code"] for concept in systems["refnot-r2-verdicts"]["concept"]}
+    assert verdicts == {verdict.value for verdict in Verdict}
+    deviations = {concept["code"] for concept in systems["refnot-deviations"]["concept"]}
+    assert deviations == set(DEVIATIONS)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_operations_are_valid_in_every_version(version):
+    definitions = operation_definitions.write(CANONICAL, "0.1.0")
+    for definition in definitions:
+        assert_valid(definition, version)
+    assert [definition["code"] for definition in definitions] == [
+        "screening-report",
+        "dosing-record",
+    ]
+
+
+def test_only_the_screening_report_takes_a_date_and_both_return_a_bundle():
+    report, doses = operation_definitions.write(CANONICAL, "0.1.0")
+    assert [(p["name"], p["use"], p["type"]) for p in report["parameter"]] == [
+        ("date", "in", "date"),
+        ("return", "out", "Bundle"),
+    ]
+    assert [p["name"] for p in doses["parameter"]] == ["return"]
+    assert all(d["instance"] and not d["type"] and not d["system"] for d in (report, doses))
+    assert report["url"] == operation_definitions.url(CANONICAL, report["code"])

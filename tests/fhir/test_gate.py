@@ -1,0 +1,379 @@
+"""What the gate refuses, where it says the fault is, and in which words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refnot_fhir.fhir.gate import GATED, Problem, problems
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.wire import decode
+
+Path = tuple[str | int, ...]
+Resource = dict[str, Any]
+
+LAB: Resource = {
+    "resourceType": "Observation",
+    "id": "creatinine-1",
+    "meta": {"versionId": "3", "lastUpdated": "2026-03-01T09:00:00.123Z"},
+    "text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'},
+    "contained": [{"resourceType": "Organization", "id": "lab", "name": "Lab"}],
+    "extension": [{"url": "http://example.org/run", "valueDecimal": 7}],
+    "identifier": [{"system": "urn:oid:1.2.3", "value": "r1"}],
+    "status": "final",
+    "category": [{"coding": [{"system": "http://example.org/c", "code": "laboratory"}]}],
+    "code": {"coding": [{"system": "http://loinc.org", "code": "2160-0"}], "text": "Creatinine"},
+    "subject": {"reference": "Patient/p1", "type": "Patient"},
+    "effectiveDateTime": "2026-03-01T08:30:00+03:00",
+    "performer": [{"reference": "#lab"}],
+    "valueQuantity": {
+        "value": 88,
+        "comparator": "<",
+        "unit": "µmol/L",
+        "system": "http://unitsofmeasure.org",
+        "code": "umol/L",
+    },
+    "referenceRange": [{"high": {"value": 97, "unit": "µmol/L"}, "text": "to 97"}],
+    "component": [{"code": {"text": "lot"}, "valueString": "L-1"}],
+}
+PERSON: Resource = {
+    "resourceType": "Patient",
+    "id": "p1",
+    "active": True,
+    "name": [{"use": "official", "family": "F", "given": ["G", "H"]}],
+    "_birthDate": {"extension": [{"url": "http://example.org/age", "valueInteger": 61}]},
+    "gender": "female",
+    "deceasedBoolean": False,
+    "telecom": [{"system": "phone", "value": "1", "rank": 1}],
+    "contact": [{"organization": {"reference": "Organization/o1"}}],
+}
+DOSE: Resource = {
+    "resourceType": "MedicationAdministration",
+    "status": "completed",
+    "medicationCodeableConcept": {"text": "Refnot"},
+    "subject": {"reference": "https://ehr.example.org/fhir/Patient/p1"},
+    "effectivePeriod": {"start": "2026-03-01", "end": "2026-03-02"},
+    "dosage": {"dose": {"value": 400000, "unit": "IU"}, "text": "s.c."},
+}
+DOSE_R5: Resource = {
+    "resourceType": "MedicationAdministration",
+    "status": "completed",
+    "medication": {"reference": {"reference": "Medication/m1"}},
+    "subject": {"reference": "Patient/p1"},
+    "occurenceDateTime": "2026-03-01",
+    "dosage": {"text": "400 000 IU s.c."},
+}
+OUTCOME: Resource = {
+    "resourceType": "OperationOutcome",
+    "issue": [{"severity": "error", "code": "invalid"}],
+}
+VALID = [
+    *[(base, version) for base in (LAB, PERSON, OUTCOME) for version in Version],
+    (DOSE, Version.R4),
+    (DOSE, Version.R4B),
+    (DOSE_R5, Version.R5),
+]
+
+
+@pytest.mark.parametrize(("resource", "version"), VALID)
+def test_a_valid_resource_has_no_problems(resource: Resource, version: Version) -> None:
+    assert problems(resource, version) == ()
+
+
+REFUSED = [
+    (LAB, {"status": "banana"}, "code-invalid", "Observation.status"),
+    (LAB, {"status": None}, "structure", "Observation.status"),
+    (LAB, {"status": ...}, "required", "Observation.status"),
+    (LAB, {"code": ...}, "required", "Observation.code"),
+    (LAB, {"zz": 1}, "structure", "Observation.zz"),
+    (LAB, {"id": "x" * 65}, "value", "Observation.id"),
+    (LAB, {"id": "a_b"}, "value", "Observation.id"),
+    (LAB, {"valueString": "88"}, "structure", "Observation.value"),
+    (LAB, {"effectivePeriod": {"start": "2026"}}, "structure", "Observation.effective"),
+    (LAB, {"effectiveDateTime": "2026-02-30"}, "value", "Observation.effective.ofType(dateTime)"),
+    (LAB, {"issued": "2026-03-01T08:30:00"}, "value", "Observation.issued"),
+    (LAB, {"issued": "2026-03-01"}, "value", "Observation.issued"),
+    (LAB, {"subject": {"reference": "Encounter/e1"}}, "value", "Observation.subject.reference"),
+    (LAB, {"subject": {"reference": "Nobody/e1"}}, "value", "Observation.subject.reference"),
+    (LAB, {"subject": {"reference": "Encounter?x=1"}}, "value", "Observation.subject.reference"),
+    (LAB, {"subject": {"reference": f"Patient/{'x' * 65}"}}, "value", "Observation.subject.reference"),
+    (LAB, {"focus": [{"reference": "Nobody/e1"}]}, "value", "Observation.focus[0].reference"),
+    (LAB, {"subject": {"type": "Encounter"}}, "value", "Observation.subject.type"),
+    (LAB, {"valueQuantity": {"value": "88"}}, "structure", "Observation.value.ofType(Quantity).value"),
+    (LAB, {"valueQuantity": {"value": True}}, "structure", "Observation.value.ofType(Quantity).value"),
+    (LAB, {"category": {}}, "structure", "Observation.category"),
+    (LAB, {"category": []}, "structure", "Observation.category"),
+    (LAB, {"category": [{}]}, "structure", "Observation.category[0]"),
+    (LAB, {"language": ""}, "value", "Observation.language"),
+    (LAB, {"note": [{"text": "x" * (1024 * 1024 + 1)}]}, "too-long", "Observation.note[0].text"),
+    (LAB, {"extension": [{"url": "u"}]}, "required", "Observation.extension[0].value"),
+    (LAB, {"extension": [{"valueCode": "c"}]}, "required", "Observation.extension[0].url"),
+    (LAB, {"status": "final", "_status": {"id": 1}}, "structure", "Observation.status.id"),
+    (PERSON, {"birthDate": "2026-13-01"}, "value", "Patient.birthDate"),
+    (PERSON, {"birthDate": "1900-02-29"}, "value", "Patient.birthDate"),
+    (PERSON, {"birthDate": "2026-04-31"}, "value", "Patient.birthDate"),
+    (PERSON, {"birthDate": "2026-04-30T10:00:00Z"}, "value", "Patient.birthDate"),
+    (PERSON, {"deceasedDateTime": "2026"}, "structure", "Patient.deceased"),
+    (PERSON, {"telecom": [{"rank": 0}]}, "value", "Patient.telecom[0].rank"),
+    (PERSON, {"multipleBirthInteger": 2**31}, "value", "Patient.multipleBirth.ofType(integer)"),
+    (PERSON, {"name": [{"given": "G"}]}, "structure", "Patient.name[0].given"),
+    (PERSON, {"name": [{"given": [""]}]}, "value", "Patient.name[0].given[0]"),
+    (PERSON, {"name": {"family": "F"}}, "structure", "Patient.name"),
+    (OUTCOME, {"issue": ...}, "required", "OperationOutcome.issue"),
+]
+
+
+@pytest.mark.parametrize("version", list(Version))
+@pytest.mark.parametrize(("base", "change", "code", "expression"), REFUSED)
+def test_a_fault_is_refused_with_its_code_and_its_place(
+    base: Resource, change: Resource, code: str, expression: str, version: Version
+) -> None:
+    merged = {**base, **change}
+    resource = {key: value for key, value in merged.items() if value is not ...}
+    found = problems(resource, version)
+    assert (code, expression) in [(problem.code, problem.expression) for problem in found]
+
+
+@pytest.mark.parametrize(
+    ("time", "accepted"),
+    [
+        ("2026", True),
+        ("2026-02", True),
+        ("2024-02-29", True),
+        ("2000-02-29", True),
+        ("2016-12-31T23:59:60Z", True),
+        ("2026-03-01T08:30:00.123456789+14:00", True),
+        ("2026-02-29", False),
+        ("2100-02-29", False),
+        ("2026-06-31T08:30:00Z", False),
+        ("2026-03-01T24:00:00Z", False),
+        ("2026-03-01T08:30:00", False),
+        ("2026-03-01T08:30Z", False),
+        ("2026-03-01 08:30:00Z", False),
+        ("2026-03-01T08:30:00+15:00", False),
+        ("0000-01-01", False),
+        ("26-03-01", False),
+        ("2026-3-1", False),
+        (" 2026", False),
+        ("2026\n", False),
+    ],
+)
+def test_a_date_time_is_a_day_of_the_calendar_with_a_zone(time: str, accepted: bool) -> None:
+    assert (problems({**LAB, "effectiveDateTime": time}, Version.R4) == ()) is accepted
+
+
+@given(st.dates())
+def test_every_day_of_the_calendar_is_accepted(day: Any) -> None:
+    assert problems({**PERSON, "birthDate": day.isoformat()}, Version.R5) == ()
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "Patient/p1",
+        "Patient/p1/_history/2",
+        "Patient?identifier=urn:mrn|1",
+        "https://ehr.example.org/fhir/Patient/p1",
+        "https://ehr.example.org/anything/else",
+        "urn:uuid:0d9ab0c4-1f6f-4a3f-8a5b-2f9d2f0f8d11",
+        "urn:oid:1.2.3",
+    ],
+)
+def test_a_reference_that_may_be_to_a_patient_is_accepted(reference: str) -> None:
+    assert problems({**LAB, "subject": {"reference": reference}}, Version.R4) == ()
+
+
+def test_a_reference_by_identifier_alone_is_accepted() -> None:
+    assert problems({**LAB, "subject": {"identifier": {"value": "1"}}}, Version.R4) == ()
+
+
+def test_an_absolute_reference_to_the_wrong_type_is_refused() -> None:
+    wrong = {**LAB, "subject": {"reference": "https://ehr.example.org/fhir/Encounter/e1"}}
+    assert _places(wrong, Version.R4) == ["Observation.subject.reference"]
+
+
+def test_a_required_primitive_may_be_there_as_an_extension_only() -> None:
+    absent = {"extension": [{"url": "http://example.org/why", "valueCode": "masked"}]}
+    lab = {key: value for key, value in LAB.items() if key != "status"}
+    assert problems({**lab, "_status": absent}, Version.R4) == ()
+
+
+def test_null_in_an_array_keeps_the_place_of_an_extension() -> None:
+    given = [{"extension": [{"url": "http://example.org/why", "valueCode": "masked"}]}, None]
+    name = {"family": "F", "given": [None, "H"], "_given": given}
+    assert problems({**PERSON, "name": [name]}, Version.R4) == ()
+
+
+R5_ONLY = [
+    (DOSE, Version.R4, {"effectiveDateTime": "2026"}, "MedicationAdministration.effective"),
+    (DOSE_R5, Version.R5, {"occurenceTiming": {"code": {"text": "q"}}}, "MedicationAdministration.occurence"),
+    (DOSE_R5, Version.R5, {"occurrenceDateTime": "2026"}, "MedicationAdministration.occurrenceDateTime"),
+    (
+        DOSE_R5,
+        Version.R5,
+        {"medication": {"reference": {"reference": "Patient/p1"}}},
+        "MedicationAdministration.medication.reference.reference",
+    ),
+    (DOSE, Version.R4, {"dosage": {"dose": {"value": 1, "comparator": "<"}}}, "MedicationAdministration.dosage.dose.comparator"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("base", "version", "change", "expression"), R5_ONLY)
+def test_a_fault_that_only_one_version_knows(
+    base: Resource, version: Version, change: Resource, expression: str
+) -> None:
+    assert _places({**base, **change}, version) == [expression]
+
+
+def test_a_form_of_one_version_is_refused_in_another() -> None:
+    assert "MedicationAdministration.occurenceDateTime" in _places(DOSE_R5, Version.R4)
+    assert "MedicationAdministration.effectivePeriod" in _places(DOSE, Version.R5)
+
+
+def test_messages_say_what_is_wrong_and_the_way_out() -> None:
+    told = {
+        "status": ({"status": "banana"}, '"banana" is not one of registered, preliminary, final'),
+        "spelling": ({"effectivDateTime": "2026"}, "did you mean effectiveDateTime?"),
+        "time": ({"issued": "2026-03-01"}, "YYYY-MM-DDThh:mm:ss with Z or an offset"),
+        "choice": ({"valueString": "x"}, "only one of valueQuantity, valueString may be given"),
+        "target": ({"subject": {"reference": "Encounter/e"}}, "use Device, Group, Location, Patient"),
+    }
+    for change, words in told.values():
+        (found,) = problems({**LAB, **change}, Version.R4)
+        assert words in found.message
+
+
+def test_a_contained_resource_is_gated_where_it_stands() -> None:
+    contained = [{"resourceType": "Organization", "id": "lab", "active": "yes"}]
+    (found,) = problems({**LAB, "contained": contained}, Version.R4)
+    assert found.expression == "Observation.contained[0].active"
+    assert found.message.startswith("Observation.contained[0].active: ")
+
+
+def test_a_resource_in_parameters_is_gated_where_it_stands() -> None:
+    inner = {"name": "in", "resource": {**PERSON, "gender": "banana"}}
+    outer = {"resourceType": "Parameters", "parameter": [{"name": "a", "valueCode": "c"}, inner]}
+    assert _places(outer, Version.R4) == ["Parameters.parameter[1].resource.gender"]
+
+
+def test_the_entries_of_a_bundle_are_left_to_the_caller() -> None:
+    entry = {"resource": {"resourceType": "Patient", "gender": "banana", "issue": []}}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [entry]}
+    assert problems(bundle, Version.R4) == ()
+
+
+@pytest.mark.parametrize(
+    ("resource", "code"),
+    [({}, "structure"), ({"resourceType": 1}, "structure"), ({"resourceType": "Foo"}, "not-supported")],
+)
+def test_a_resource_of_no_known_type_is_refused(resource: Resource, code: str) -> None:
+    assert [problem.code for problem in problems(resource, Version.R4)] == [code]
+
+
+def test_at_most_twenty_problems_are_told() -> None:
+    assert len(problems({**LAB, "category": [{}] * 5000}, Version.R4)) == 20
+
+
+def test_nothing_of_a_patient_is_repeated_but_a_short_offending_value() -> None:
+    secret = "Secretname"
+    name = {"use": "banana", "family": [secret], "given": secret, secret.lower(): secret}
+    found = problems({**PERSON, "name": [name], "birthDate": secret * 40}, Version.R4)
+    assert all(len(problem.message) < 300 for problem in found)
+    assert not any(secret in p.message for p in found if "birthDate" not in p.expression)
+
+
+def test_a_hostile_property_name_stays_out_of_the_expression() -> None:
+    (found,) = problems({**PERSON, "<script>\n'": 1}, Version.R4)
+    assert found == Problem("structure", "Patient", 'Patient: "<script>�\'" is no element here')
+
+
+def test_a_pattern_near_miss_of_a_megabyte_is_refused() -> None:
+    photo = {"contentType": "image/png", "data": "A" * 1_000_001 + "!"}
+    assert _places({**PERSON, "photo": [photo]}, Version.R4) == ["Patient.photo[0].data"]
+
+
+def test_the_gated_types_are_those_of_the_schemas() -> None:
+    for name in GATED:
+        assert all(p.code != "not-supported" for p in problems({"resourceType": name}, Version.R4))
+
+
+# Each makes any element wrong, whatever it was.
+MUTATIONS: dict[str, Callable[[Any], Any]] = {
+    "an empty object": lambda _: {},
+    "an empty array": lambda _: [],
+    "an empty string": lambda _: "",
+    "null": lambda _: None,
+    "a list in a list": lambda value: [[value]],
+    "a stranger inside": lambda value: {**(value if isinstance(value, dict) else {}), "zz9": 1},
+}
+
+
+@given(st.sampled_from(VALID), st.sampled_from(sorted(MUTATIONS)), st.data())
+def test_a_mutated_element_is_named(
+    valid: tuple[Resource, Version], mutation: str, data: st.DataObject
+) -> None:
+    base, version = valid
+    path = data.draw(st.sampled_from(list(_places_in(base, ()))))
+    mutated = copy.deepcopy(base)
+    _replace(mutated, path, MUTATIONS[mutation])
+    wanted = _fhirpath(base, path)
+    assert any(found.startswith(wanted) for found in _places(mutated, version))
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*LAB, *PERSON, "coding", "extension", "reference", "start", "end"]), inner)))  # fmt: skip  # noqa: E501
+def test_any_json_object_gets_an_answer(value: Any) -> None:
+    for name in GATED:
+        assert problems({"code": value, **_members(value), "resourceType": name}, Version.R4)
+
+
+def test_decimals_as_decoded_are_numbers() -> None:
+    body = b'{"resourceType":"Observation","status":"final","code":{"text":"x"},'
+    lab = decode(body + b'"valueQuantity":{"value":1.10}}')
+    assert problems(lab, Version.R4) == ()
+
+
+def _places(resource: Resource, version: Version) -> list[str]:
+    return [problem.expression for problem in problems(resource, version)]
+
+
+def _members(value: Any) -> Resource:
+    return value if isinstance(value, dict) else {}
+
+
+def _places_in(node: Any, path: Path) -> Iterator[Path]:
+    items: list[tuple[str | int, Any]] = []
+    if isinstance(node, dict):
+        items = [(key, value) for key, value in node.items() if key != "resourceType"]
+    elif isinstance(node, list):
+        items = list(enumerate(node))
+    for step, value in items:
+        yield (*path, step)
+        yield from _places_in(value, (*path, step))
+
+
+def _replace(node: Any, path: Path, change: Callable[[Any], Any]) -> None:
+    for step in path[:-1]:
+        node = node[step]
+    node[path[-1]] = change(node[path[-1]])
+
+
+CHOICES = ("value", "effective", "medication", "occurence", "deceased")
+
+
+def _fhirpath(base: Resource, path: Path) -> str:
+    """The element, up to its choice: the gate names the type or the whole choice."""
+    words = [str(base["resourceType"])]
+    for step in path:
+        if isinstance(step, int):
+            words[-1] += f"[{step}]"
+            continue
+        choice = next((name for name in CHOICES if step.startswith(name) and step != name), None)
+        words.append(choice or step.removeprefix("_"))
+        if choice is not None:
+            break
+    return ".".join(words)
