@@ -29,9 +29,7 @@ def open_service(settings: Settings) -> Service:
     return Service(settings, rulebook, open_store(settings.database_url))
 
 
-def prepare(
-    settings: Settings, progress: Callable[[int], None] = lambda _done: None
-) -> Service:
+def prepare(settings: Settings, progress: Callable[[int], None] = lambda _done: None) -> Service:
     """Bring the database up to date, once and before any worker starts, and open the service.
 
     Where the mapping files changed since the readings in it were made, everything is read again.

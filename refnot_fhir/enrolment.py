@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, time, timedelta
 
 from refnot_fhir.charts import Judge, Standing, charts, stand
 from refnot_fhir.core.findings import Subject
@@ -34,9 +34,12 @@ def as_of_today(reader: Reader, judge: Judge, subject: Subject) -> Subject:
     site = judge.rulebook.sites.get(subject.site)
     if site is None or subject.status not in BY_RULE or subject.holds_until is None:
         return subject
-    if subject.holds_until >= judge.today(site):
+    today = judge.today(site)
+    if subject.holds_until >= today:
         return subject
-    now = standing(reader, judge, subject)
+    # Dated when the verdicts lapsed, so that reading twice gives the same version twice.
+    lapsed = datetime.combine(subject.holds_until + timedelta(days=1), time.min, site.zone)
+    now = standing(reader, replace(judge, now=lapsed), subject, on=today)
     return now.subject if now and now.subject else subject
 
 

@@ -1,17 +1,17 @@
 """Every error that a caller can meet.
 
-    RefnotError
-    ├── BadInput           what was sent cannot be taken: say where and how to mend it (400, 422)
-    ├── NotFound           nothing of that name (404)
-    ├── Gone               it was deleted (410)
-    ├── Conflict           it contradicts what is kept (409)
-    ├── PreconditionFailed a condition of the request does not hold (412)
-    ├── NotSupported       a request that this service does not offer (404, 405, 406, 415, 501)
-    ├── TooLarge           over a limit of size (413)
-    ├── Forbidden          not for this caller (403)
-    ├── Busy               try again after `retry_after` seconds (503)
-    ├── StoreFull          no room left: an operator has to act (507)
-    └── BadMapping         a mapping file is wrong: the service does not start
+RefnotError
+├── BadInput           what was sent cannot be taken: say where and how to mend it (400, 422)
+├── NotFound           nothing of that name (404)
+├── Gone               it was deleted (410)
+├── Conflict           it contradicts what is kept (409)
+├── PreconditionFailed a condition of the request does not hold (412)
+├── NotSupported       a request that this service does not offer (404, 405, 406, 415, 501)
+├── TooLarge           over a limit of size (413)
+├── Forbidden          not for this caller (403)
+├── Busy               try again after `retry_after` seconds (503)
+├── StoreFull          no room left: an operator has to act (507)
+└── BadMapping         a mapping file is wrong: the service does not start
 """
 
 from __future__ import annotations

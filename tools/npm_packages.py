@@ -36,10 +36,10 @@ def package_file(package: str, folder: Path) -> Path:
     if npm is None:
         raise PackageMissing(f"{path.name} is not in {folder} and npm is not installed")
     folder.mkdir(parents=True, exist_ok=True)
-    command = [npm, "pack", package, "--silent", "--pack-destination", str(folder)]
-    packed = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [npm, "pack", package, "--loglevel=error"]
+    packed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if packed.returncode or not path.exists():
-        raise PackageMissing(f"npm pack {package} failed: {packed.stderr.strip()[-300:]}")
+        raise PackageMissing(f"npm pack {package} failed: {packed.stderr.strip()[:200]}")
     return path
 
 

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
-from typing import NamedTuple
+from datetime import tzinfo
 
 from refnot_fhir.core.derive import derived
-from refnot_fhir.core.records import Chart, LabResult, Source, When
+from refnot_fhir.core.moments import Dated
+from refnot_fhir.core.records import Chart, LabResult
 from refnot_fhir.core.rules import Protocol
-
-
-class Dated(NamedTuple):
-    """A reading with the bounds of its collection, as moments and as site-local days."""
-
-    reading: LabResult
-    earliest: datetime
-    latest: datetime
-    first: date
-    last: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +54,5 @@ def _dated(readings: Iterable[LabResult], zone: tzinfo) -> Iterable[Dated]:
     for reading in readings:
         when = reading.collected
         if when is not None:
-            yield Dated(reading, when.earliest, when.latest, *day_bounds(when, zone))
-
-
-def day_bounds(when: When, zone: tzinfo) -> tuple[date, date]:
-    """First and last site-local day of a moment."""
-    days = when.days(zone)
-    return days.first, days.last
-
-
-def source_key(source: Source) -> tuple[str, str, str, str, str]:
-    """An order of sources that does not depend on the order of the chart."""
-    return source.site, source.type, source.id, source.version, source.part
+            days = when.days(zone)
+            yield Dated(reading, when.earliest, when.latest, days.first, days.last)

@@ -135,7 +135,7 @@ def _text(text: str, lab: Lab, site: Site, dimensions: Mapping[str, Dimension]) 
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
 
 
 def _concept(

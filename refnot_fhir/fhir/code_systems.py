@@ -151,10 +151,7 @@ def write(protocol: Protocol, drugs: Iterable[Drug]) -> tuple[Json, ...]:
             protocol,
             study_drugs_url(protocol),
             "Study drugs without a standard code",
-            {
-                drug.name: Word(drug.title, f"{drug.title}, as given in a study.")
-                for drug in drugs
-            },
+            {drug.name: Word(drug.title, f"{drug.title}, as given in a study.") for drug in drugs},
         ),
     )
 

@@ -142,9 +142,9 @@ class _Course:
     def given(self, dose: ProtocolDose) -> Json:
         """When, as precisely as it is known; FHIR wants the element even if it is not."""
         # R5 spells the element so: https://hl7.org/fhir/R5/medicationadministration.html
-        name = "occurenceDateTime" if self.version is Version.R5 else "effectiveDateTime"
+        name = "occurence" if self.version is Version.R5 else "effective"
         moment = _moment(dose)
-        return {name: moment} if moment else {f"_{name}": _UNKNOWN}
+        return {f"{name}DateTime": moment} if moment else {f"{name}Period": _UNKNOWN}
 
     def issue(self, deviation: Deviation, id: UUID, found_in: Iterable[UUID]) -> Json:
         word = DEVIATIONS.get(deviation.code)

@@ -28,7 +28,6 @@ _MOMENT = re.compile(
     r"(?P<offset>Z|[+-]\d\d:\d\d)?)?)?)?"
 )
 _UTC_OFFSETS = frozenset({"Z", "+00:00", "-00:00"})
-_LAST = timedelta(microseconds=1)
 
 
 def day_span(text: str) -> DaySpan:
@@ -158,8 +157,8 @@ def _matched(text: str) -> re.Match[str]:
 
 
 def _date_parts(parts: re.Match[str]) -> tuple[int, int | None, int | None]:
-    month, day = parts["month"], parts["day"]
-    return int(parts["year"]), month and int(month), day and int(day)  # type: ignore[return-value]
+    month, day = (int(parts[name]) if parts[name] else None for name in ("month", "day"))
+    return int(parts["year"]), month, day
 
 
 def _last_day(year: int, month: int | None, day: int | None) -> date:
@@ -171,11 +170,11 @@ def _clock(parts: re.Match[str]) -> tuple[datetime, datetime]:
     """The first and the last clock reading meant, without an offset yet."""
     year, month, day = _date_parts(parts)
     minute = datetime(year, month or 1, day or 1, int(parts["hour"]), int(parts["minute"]))  # noqa: DTZ001
+    last = minute.replace(second=59, microsecond=999999)
     if parts["second"] is None:
-        return minute, minute + timedelta(minutes=1) - _LAST
+        return minute, last
     if parts["second"] == "60":
         # No clock here can show a leap second: the last instant of its minute keeps the day right.
-        last = minute + timedelta(minutes=1) - _LAST
         return last, last
     fraction = (parts["fraction"] or "")[:6].ljust(6, "0")
     exact = minute.replace(second=int(parts["second"]), microsecond=int(fraction))

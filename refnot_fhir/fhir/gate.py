@@ -8,14 +8,14 @@ cannot say is in `invariants`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import resources
 from itertools import islice
 from typing import Any
 
-from jsonschema_rs import Draft202012Validator, RegexOptions
+from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
 from refnot_fhir.fhir.gate_messages import Explainer, Problem
 from refnot_fhir.fhir.invariants import broken
@@ -43,8 +43,9 @@ GATED = frozenset(
     }
 )
 _MOST_PROBLEMS = 20
-# A resource that is wrong a million times is not read to the end to say twenty things about it.
-_MOST_VIOLATIONS = 200
+# Every violation of a schema is found before the first is told. A resource of more parts than
+# this, which could be wrong in each of them, is told its first fault only.
+_LARGE = 10_000
 
 Json = Mapping[str, Any]
 
@@ -64,37 +65,68 @@ def _problems(resource: Json, version: Version, inside: Json | None) -> Iterator
         yield Problem("structure", "resourceType", "resourceType: is missing or not a string")
         return
     if name not in GATED:
-        where = name if name.isalpha() and name.isascii() else "resourceType"
-        words = f"{where[:60]}: is not a resource type that is read here"
-        yield Problem("not-supported", where[:60], words)
+        where = name[:60] if name.isalpha() and name.isascii() else "resourceType"
+        yield Problem("not-supported", where, f"{where}: is not a resource type that is read here")
         return
     validator, explainer = _compiled(version)
     wrapped = {name: resource}
     if not validator.is_valid(wrapped):
-        violations = islice(validator.iter_errors(wrapped), _MOST_VIOLATIONS)
-        yield from (found for error in violations for found in explainer.problems(error))
+        for error in _violations(validator, wrapped):
+            yield from explainer.problems(error)
         return
     for rule in broken(resource, version, inside=inside):
         where = explainer.expression((name, *rule.path))
         yield Problem("invariant", where, f"{where}: {rule.key}: {rule.message}")
-    yield from _nested(resource, version, resource if inside is None else inside)
+    yield from _nested(resource, version)
 
 
-def _nested(resource: Json, version: Version, root: Json) -> Iterator[Problem]:
+def _violations(validator: Draft202012Validator, wrapped: Json) -> Iterator[ValidationError]:
+    if not _is_large(wrapped):
+        yield from validator.iter_errors(wrapped)
+        return
+    try:
+        validator.validate(wrapped)
+    except ValidationError as first:
+        yield first
+
+
+def _is_large(value: Json) -> bool:
+    below: list[Any] = [*value.values()]
+    seen = 0
+    while below and seen <= _LARGE:
+        node = below.pop()
+        items = node.values() if isinstance(node, Mapping) else node
+        if isinstance(node, Mapping | list):
+            seen += len(node)
+            below += (item for item in items if not _is_resource(item))
+    return seen > _LARGE
+
+
+def _is_resource(value: Any) -> bool:
+    return isinstance(value, Mapping) and "resourceType" in value
+
+
+def _nested(resource: Json, version: Version) -> Iterator[Problem]:
     """The problems of resources inside this one, other than the entries of a Bundle."""
-    for place, item, inside in _inner(resource, root):
+    for place, item, inside in _inner(resource):
         if item["resourceType"] in GATED:
             for found in _problems(item, version, inside):
                 yield _moved(found, item["resourceType"], f"{resource['resourceType']}.{place}")
 
 
-def _inner(resource: Json, root: Json) -> Iterator[tuple[str, Json, Json | None]]:
+def _inner(resource: Json) -> Iterator[tuple[str, Json, Json | None]]:
     for index, item in enumerate(resource.get("contained", ())):
-        yield f"contained[{index}]", item, root
+        yield f"contained[{index}]", item, resource
     if resource["resourceType"] == "Parameters":
-        for index, parameter in enumerate(resource.get("parameter", ())):
-            if "resource" in parameter:
-                yield f"parameter[{index}].resource", parameter["resource"], None
+        yield from _parameters(resource.get("parameter", ()), "parameter")
+
+
+def _parameters(parameters: Iterable[Json], name: str) -> Iterator[tuple[str, Json, None]]:
+    for index, parameter in enumerate(parameters):
+        place = f"{name}[{index}]"
+        if "resource" in parameter:
+            yield f"{place}.resource", parameter["resource"], None
+        yield from _parameters(parameter.get("part", ()), f"{place}.part")
 
 
 def _moved(problem: Problem, name: str, place: str) -> Problem:

@@ -118,7 +118,7 @@ class Explainer:
             yield Problem("invariant", where, f"{where}: {about}: {rule['x-says']}")
         elif rule.get("x-rule") == "required":
             yield _missing(f"{where}.{about}")
-        elif rule.get("x-rule") == "choice":
+        else:
             yield _choice(f"{where}.{about}", rule, instance)
 
     def _unknown(self, error: ValidationError, path: list[str | int]) -> Iterator[Problem]:

@@ -79,8 +79,13 @@ def _plainly_ordered(node: Json) -> bool:
     start, end = node.get("start"), node.get("end")
     if type(start) is not str or type(end) is not str:
         return True
-    comparable = len(start) == len(end) and (len(end) <= _FULL_DATE or start[-6:] == end[-6:])
-    return comparable and start <= end
+    return len(start) == len(end) and _zone(start) == _zone(end) and start <= end
+
+
+def _zone(text: str) -> str:
+    if len(text) <= _FULL_DATE:
+        return ""
+    return "Z" if text[-1] == "Z" else text[-6:]
 
 
 def _located(resource: Json, contained: frozenset[str], is_contained: bool) -> Iterator[Broken]:

@@ -118,7 +118,8 @@ def _behind(
     """What a reference points to; one that only displays a name is a name without a code."""
     literal, shown = reference.get("reference", ""), reference.get("display", "")
     if not literal:
-        return _Medication(Concept(text=shown)) if shown else _Medication(unresolved=_named(reference))
+        named = Concept(text=shown) if shown else None
+        return _Medication(named, unresolved="" if named else _identified(reference))
     inside = contained(resource, literal)
     body = inside[1] if inside else None if literal.startswith("#") else medication(literal)
     if body is None:
@@ -127,7 +128,7 @@ def _behind(
     return _Medication(code, product, "" if code else literal)
 
 
-def _named(reference: Json) -> str:
+def _identified(reference: Json) -> str:
     identifier = reference.get("identifier", {})
     return f"{identifier.get('system', '')}|{identifier.get('value', '')}"
 

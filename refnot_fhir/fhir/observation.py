@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from decimal import Decimal
 
 from refnot_fhir.core.records import (
     Concept,
@@ -39,13 +38,18 @@ _ABSENCES = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 
 def read(
-    resource: Json, source: Source, *, zone: tzinfo, dates_in_utc: bool, version: Version
+    resource: Json,
+    source: Source,
+    *,
+    zone: tzinfo,
+    dates_in_utc: bool,
+    version: Version,  # noqa: ARG001 (one shape for all readers; these elements never changed)
 ) -> tuple[LabSeen, ...]:
     """Every reading in an Observation: its own, one per component, one per contained member.
 
     A panel, which has no value but components or members, is no reading of its own; members that
     are resources of their own are read when they arrive. What a contained member does not say of
-    its patient, time and specimen is the panel's. The elements are the same in every `version`.
+    its patient, time and specimen is the panel's.
     """
     reader = _Reader(resource, zone, dates_in_utc)
     return tuple(reader.readings(resource, source, _nothing_yet(source), frozenset()))
@@ -76,13 +80,11 @@ class _Reader:
             yield from self.readings(member, inside, whole, above | {f"#{member['id']}"})
 
     def _frame(self, resource: Json, source: Source, panel: LabSeen) -> LabSeen:
-        status = resource["status"]
+        subject = resource.get("subject")
         return LabSeen(
             source=source,
-            patient=id_of(resource.get("subject"), "Patient")
-            if "subject" in resource
-            else panel.patient,
-            status=_RETRACTED if panel.status == _RETRACTED else status,
+            patient=panel.patient if subject is None else id_of(subject, "Patient"),
+            status=_RETRACTED if panel.status == _RETRACTED else resource["status"],
             code=concept(resource["code"]) or Concept(),
             collected=self._collected(resource) or panel.collected,
             issued=self._issued(resource) or panel.issued,
@@ -146,7 +148,7 @@ def _value(element: Json) -> Value | None:
                 return concept(value)
             case "valueInteger":
                 # JSON may write 2 as 2.0 or 2e0, which is the same integer.
-                return int(value) if isinstance(value, Decimal) else value  # type: ignore[no-any-return]
+                return int(value)
             case "valueString" | "valueBoolean":
                 return value  # type: ignore[no-any-return]
             case _ if key.startswith("value"):

@@ -72,7 +72,9 @@ def _said(extension: Json) -> Iterator[str]:
 
 
 def _is_deceased(resource: Json) -> bool:
-    return resource.get("deceasedBoolean", "deceasedDateTime" in resource) is True
+    # A date of death that is itself unknown is sent as an extension of the date.
+    dated = "deceasedDateTime" in resource or "_deceasedDateTime" in resource
+    return resource.get("deceasedBoolean", dated) is True
 
 
 def _replaced_by(resource: Json) -> str:

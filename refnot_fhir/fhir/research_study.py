@@ -42,9 +42,7 @@ _PHASES = {
 }
 
 
-def write(
-    protocol: Protocol, version: Version, *, last_updated: datetime, version_id: str
-) -> Json:
+def write(protocol: Protocol, version: Version, *, last_updated: datetime, version_id: str) -> Json:
     """The study as its registry record and mapping files have it.
 
     Its criteria and schedule are not in it: FHIR has no place for them in ResearchStudy itself.
@@ -104,7 +102,6 @@ def _coded(name: str, code: str, version: Version) -> Json:
     """A concept of a code system that HL7 keeps in the specification since R5."""
     home = "http://hl7.org/fhir" if version is Version.R5 else _TERMINOLOGY
     return concept(f"{home}/{name}", code)
-
 
 
 def _phase(protocol: Protocol, version: Version) -> Json:

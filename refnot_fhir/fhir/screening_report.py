@@ -72,9 +72,7 @@ def write(
     `base` is the address of the service for the subject's site: with it every reference is
     absolute. Ids depend on the content alone, so the same assessment gives the same Bundle.
     """
-    held = research_subject.write(
-        subject, protocol, version, patient_reference=patient_reference
-    )
+    held = research_subject.write(subject, protocol, version, patient_reference=patient_reference)
     patient = patient_of(subject, base, patient_reference)
     report = _Report(subject, assessment, protocol, now, base, patient)
     facts = (f for finding in assessment.findings for f in _identity(finding))

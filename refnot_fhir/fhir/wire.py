@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -81,6 +82,11 @@ def with_members(raw: bytes, **members: bytes) -> bytes:
     head = {name: old[name] for name in ("resourceType",) if name in old}
     added = {name: text for name, text in new.items() if name not in old}
     return _ENCODER.encode({**head, **added, **old, **new})
+
+
+def references(raw: bytes) -> set[str]:
+    """Every value of a member `reference`, however deep."""
+    return {match[2].decode() for match in _REFERENCE.finditer(raw)}
 
 
 def relink(raw: bytes, links: Mapping[str, str]) -> bytes:
@@ -174,12 +180,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> Any:
     unique = dict(pairs)
     if len(unique) == len(pairs):
         return unique
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            return _Duplicate(key)
-        seen.add(key)
-    return unique
+    (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+    return _Duplicate(key)
 
 
 def _refuse_duplicates(text: bytes) -> None:

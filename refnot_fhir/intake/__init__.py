@@ -19,7 +19,16 @@ from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake.carry_out import CarryOut, Moved
 from refnot_fhir.intake.plan import Planner
-from refnot_fhir.intake.request import DELETE, FAILED, Delivery, Received, Request, Result
+from refnot_fhir.intake.request import (
+    ASKED,
+    DELETE,
+    FAILED,
+    READ,
+    Delivery,
+    Received,
+    Request,
+    Result,
+)
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.store.base import Store
 
@@ -42,7 +51,7 @@ def receive(delivery: Delivery, *, site: Site, store: Store, judge: Judge) -> Re
     if earlier is not None:
         return earlier
     checked = [_check(request, site) for request in delivery.requests]
-    if delivery.atomic and any(isinstance(one, Result) for one in checked):
+    if delivery.atomic and any(_has_failed(one) for one in checked):
         return Received(tuple(_failures(checked)))
     waves = _waves(checked)
     if len(waves) == 1:
@@ -71,7 +80,13 @@ def _answered(store: Store, site: Site, digest: bytes) -> Received | None:
 
 
 def _check(request: Request, site: Site) -> Request | Result:
-    """The request if it may go on, else why not: the gate."""
+    """The request if it may go on, else what became of it: the gate."""
+    if request.troubles:
+        return Result(
+            FAILED, request.type, request.id, failure="invalid", troubles=request.troubles
+        )
+    if request.action == READ:
+        return Result(ASKED, request.type, request.id)
     if request.type not in ACCEPTED or request.action == DELETE or request.resource is None:
         return request
     problems = gate.problems(request.resource, Version(site.fhir))
@@ -86,6 +101,10 @@ def _placed(expression: str, request: Request) -> str:
     if not request.where.startswith("Bundle."):
         return expression
     return request.where + expression.removeprefix(request.type)
+
+
+def _has_failed(one: Request | Result) -> bool:
+    return isinstance(one, Result) and one.outcome == FAILED
 
 
 def _failures(checked: Iterable[Request | Result]) -> Iterable[Result]:

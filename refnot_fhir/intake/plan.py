@@ -7,7 +7,7 @@ transaction that carries it out can tell whether the view still holds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 from refnot_fhir.core.records import Person, Source
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.errors import Trouble
-from refnot_fhir.fhir import wire
 from refnot_fhir.intake import request as R
 from refnot_fhir.intake.decide import content_id, decide, sent_at
+from refnot_fhir.intake.links import between, relinked, used_in
 from refnot_fhir.intake.request import CHANGING, Request, Result
 from refnot_fhir.intake.known import Known, reading_of, reread
 from refnot_fhir.reading import (
@@ -58,6 +58,9 @@ class Plan:
     """Whose chart changes."""
 
 
+Decided = tuple[Request, Key, Result]
+
+
 @dataclass(frozen=True, slots=True)
 class Planner:
     """One delivery being planned."""
@@ -71,8 +74,8 @@ class Planner:
         """Work out what `requests`, each of another resource, will change."""
         conditions = self._conditions(requests)
         keys = [self._target(request, conditions) for request in requests]
-        links = {r.full_url: f"{k.type}/{k.id}" for r, k in zip(requests, keys, strict=True)}
-        requests = [_relinked(request, links) for request in requests]
+        links = between(requests, keys)
+        requests = [relinked(request, links) for request in requests]
         others = self._depends_on(requests)
         heads = self.reader.heads({*keys, *others})
         steps = self._steps(requests, keys, heads, conditions, links)
@@ -126,10 +129,12 @@ class Planner:
         conditions: Mapping[tuple[str, str, str], tuple[Key, ...]],
         links: Mapping[str, str],
     ) -> list[Step]:
-        decided = [
-            (request, key, decide(request, key, heads.get(key), _matches(request, conditions)))
-            for request, key in zip(requests, keys, strict=True)
-        ]
+        decided = list(
+            _once(
+                (request, key, decide(request, key, heads.get(key), _matches(request, conditions)))
+                for request, key in zip(requests, keys, strict=True)
+            )
+        )
         known = Known.of(self.reader, self.site, self.rulebook, decided)
         return [self._step(*one, heads, known, links) for one in decided]
 
@@ -151,10 +156,11 @@ class Planner:
         if not understood.useful and heads.get(key) is None and self.site.keep != "all":
             return Step(request, key, _not_retained(request))
         patient = understood.patient
-        kept = self._kept(request, key, result, patient, _used(links, request.raw))
+        kept = self._kept(request, key, result, patient, used_in(links, request.raw))
         if result.outcome == R.LATE:
             return Step(request, key, result, kept)
-        result = replace(result, notes=(*result.notes, *_notes(understood, request.where)))
+        notes = (*result.notes, *_notes(understood, request.where))
+        result = replace(result, patient=patient, notes=notes)
         return Step(
             request, key, result, kept, reading_of(key, understood), _identifiers(request.resource)
         )
@@ -219,25 +225,28 @@ def _range_facts(person: Person | None) -> tuple[object, ...]:
     return (person.birth, person.gender, person.sex_signals) if person else ()
 
 
+def _once(decided: Iterable[Decided]) -> Iterator[Decided]:
+    """Each resource written once: a create sent twice is one, other rivals fail."""
+    written: set[Key] = set()
+    for request, key, result in decided:
+        if result.outcome not in (*CHANGING, R.LATE):
+            yield request, key, result
+        elif key not in written:
+            written.add(key)
+            yield request, key, result
+        elif request.action == R.CREATE:
+            yield request, key, replace(result, outcome=R.UNCHANGED)
+        else:
+            said = "another entry of this delivery writes the same resource"
+            trouble = Trouble("duplicate", said, request.where)
+            failed = Result(R.FAILED, key.type, key.id, failure="conflict", troubles=(trouble,))
+            yield request, key, failed
+
+
 def _matches(
     request: Request, conditions: Mapping[tuple[str, str, str], tuple[Key, ...]]
 ) -> tuple[Key, ...] | None:
     return conditions[(request.type, *request.condition)] if request.condition else None
-
-
-def _relinked(request: Request, links: Mapping[str, str]) -> Request:
-    """The request with references to other entries made literal in what is read of it."""
-    used = _used(links, request.raw)
-    if not used:
-        return request
-    return replace(request, resource=wire.decode(wire.relink(request.raw, used)))
-
-
-def _used(links: Mapping[str, str], raw: bytes) -> dict[str, str]:
-    """The links that occur in `raw`; fullUrls that are not URNs are literal already."""
-    if b"urn:" not in raw:
-        return {}
-    return {url: to for url, to in links.items() if url.startswith("urn:") and url.encode() in raw}
 
 
 def _affected(

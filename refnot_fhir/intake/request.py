@@ -10,7 +10,7 @@ from typing import Any
 from refnot_fhir.charts import SubjectChange
 from refnot_fhir.errors import Trouble
 
-CREATE, UPDATE, DELETE = "create", "update", "delete"
+CREATE, UPDATE, DELETE, READ = "create", "update", "delete", "read"
 
 CREATED = "created"
 UPDATED = "updated"
@@ -18,6 +18,8 @@ UNCHANGED = "unchanged"
 LATE = "late"
 """An older version than the newest one: kept in the history."""
 DELETED = "deleted"
+ASKED = "asked"
+"""A read in a batch: the answer is the caller's to make."""
 NOT_RETAINED = "not-retained"
 """Acknowledged and not kept: no protocol has a use for it."""
 FAILED = "failed"
@@ -45,6 +47,10 @@ class Request:
     """(system, value) of the identifier of a conditional create or update."""
     where: str = ""
     """FHIRPath of the resource in what was sent: `Bundle.entry[3].resource`."""
+    search: str = ""
+    """Of a read in a batch: what it asks for besides the address."""
+    troubles: tuple[Trouble, ...] = ()
+    """Why it cannot be carried out, when that is known before anything is looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,8 @@ class Result:
     updated: datetime | None = None
     failure: str = ""
     """For FAILED: `invalid`, `conflict`, `precondition`, `gone` …: decides the status code."""
+    patient: str = ""
+    """Whose chart it changed."""
     troubles: tuple[Trouble, ...] = ()
     """Why it failed."""
     notes: tuple[Trouble, ...] = ()

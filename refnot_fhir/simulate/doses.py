@@ -1,4 +1,4 @@
-"""Administrations as the synthetic hospital sends them: the trial drug, and whatever else was given."""
+"""Administrations as the synthetic hospital sends them: the trial drug, and whatever else."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def units(value: Decimal, unit: str = "[IU]") -> Resource:
 
 
 def unstated() -> Resource:
-    """A dose that is said to be unknown; FHIR asks for a dose or a rate wherever there is a dosage."""
+    """A dose that is said to be unknown; FHIR asks for a dose or a rate in every dosage."""
     return {"extension": [{"url": hospital().codes["absent_extension"], "valueCode": "unknown"}]}
 
 

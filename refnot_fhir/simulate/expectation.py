@@ -50,7 +50,9 @@ class Check:
         """One entry of the manifest's `checks`."""
         said: dict[str, Any] = {"after": self.after, "as_of": self.as_of.isoformat()}
         if self.criteria:
-            said |= {"criteria": dict(self.criteria), "standing": self.standing}
+            said["criteria"] = dict(self.criteria)
+        if self.standing:
+            said["standing"] = self.standing
         return said | ({"dosing": self.dosing.as_json()} if self.dosing else {})
 
 

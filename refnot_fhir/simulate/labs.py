@@ -71,9 +71,7 @@ def row_elements(row: Row) -> Resource:
         elements["valueQuantity"]["comparator"] = row.comparator
     unit, code = (row.range_unit, row.range_unit) if row.range_unit else (row.unit, row.code)
     ends = {"low": row.low, "high": row.high}
-    limits = {
-        end: _quantity(value, unit, code) for end, value in ends.items() if value is not None
-    }
+    limits = {end: _quantity(value, unit, code) for end, value in ends.items() if value is not None}
     return elements | ({"referenceRange": [limits]} if limits else {})
 
 
@@ -127,5 +125,5 @@ def loinc(code: str, text: str) -> Resource:
     return {"coding": [{"system": hospital().codes["loinc"], "code": code}], "text": text}
 
 
-def _category(house: Hospital, code: str) -> list[Resource]:
+def _category(code: str) -> list[Resource]:
     return [{"coding": [{"system": hospital().codes["category"], "code": code}]}]

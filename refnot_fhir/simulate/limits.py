@@ -38,7 +38,7 @@ class Limits:
         return rule.at_most
 
     def bound(self, criterion: str, unit: str) -> Decimal:
-        """The bound of a laboratory criterion in `unit`, exactly; a multiple when `unit` is empty."""
+        """The bound of a laboratory criterion in `unit`, exactly; a multiple when that is empty."""
         rule = self._rule(criterion)
         bound = _bound(rule)
         if not bound.unit or bound.unit == unit:

@@ -1,11 +1,10 @@
-"""One simulated patient in the making: somebody whom everything speaks for, until a story is told."""
+"""One simulated patient in the making: all speaks for them until a story is told."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
-from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -205,12 +204,13 @@ class Story:
                 after=f"{self.messages[-1][0]}.json",
                 as_of=as_of or self.as_of,
                 criteria=criteria,
-                standing=standing(criteria, self.limits) if criteria else "",
+                standing=self._standing(criteria),
                 dosing=dosing,
             )
         )
 
-
-def iu(story: Story, share: Decimal = Decimal(1)) -> Decimal:
-    """A share of the protocol dose, in IU."""
-    return story.limits.dosing.dose_iu * share
+    def _standing(self, criteria: dict[str, str]) -> str:
+        """What these verdicts come to, unless others that are not told of could change it."""
+        found = standing(criteria, self.limits)
+        settled = found == "ineligible" or len(criteria) == len(self.expected)
+        return found if settled else ""

@@ -37,6 +37,8 @@ class one_of(ColumnElement[bool]):  # noqa: N801 - reads as a function of SQL
 
     type: TypeEngine[bool] = Boolean()
     inherit_cache = True
+    # Otherwise it becomes `… IN (…) = 1` in SQLite, which no index can answer.
+    _is_implicitly_boolean = True
 
     def __init__(self, column: ColumnElement[Any], name: str) -> None:
         self.column = column
@@ -138,8 +140,11 @@ class Session(ABC):
         """Numbers for new rows, ascending."""
 
     @abstractmethod
-    def claim(self, sites: Iterable[str]) -> None:
-        """Wait until no other transaction is at work on these sites, and keep others waiting."""
+    def claim(self, sites: Iterable[str]) -> bool:
+        """Keep other transactions from the data of these sites until the end of this one.
+
+        True when it had to be asked for, so that what was read before may have changed.
+        """
 
     @abstractmethod
     def head(self) -> tuple[int, int, bytes]:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
-    or_,
     select,
     update,
 )
@@ -148,12 +147,12 @@ merged = (
         t.patient.c.site == bindparam("site"),
     )
     .order_by(t.reading.c.resource)
-    .distinct()
 )
 
 _readings = (
     select(
         t.patient.c.id.label("id"),
+        t.reading.c.patient.label("patient"),
         t.reading.c.resource.label("resource"),
         t.reading.c.person.label("person"),
         t.reading.c.labs.label("labs"),
@@ -165,11 +164,11 @@ _readings = (
     .subquery()
 )
 facts = select(
-    _readings.c.id,
+    func.max(_readings.c.id),
     joined(_readings.c.person, _readings.c.resource),
     joined(_readings.c.labs, _readings.c.resource),
     joined(_readings.c.doses, _readings.c.resource),
-).group_by(_readings.c.id)
+).group_by(_readings.c.patient)
 """One row a patient: each row that a cursor gives costs a turn at Python's lock."""
 
 
@@ -241,7 +240,7 @@ subjects_identified = select(
     t.subject_identifier.c.subject, t.subject_identifier.c.system, t.subject_identifier.c.value
 ).where(one_of(t.subject_identifier.c.hash, "hashes"))
 subject_number = select(
-    t.subject.c.number, t.subject.c.version, t.subject.c.assessments
+    t.subject.c.number, t.subject.c.version, t.subject.c.assessments, t.subject.c.site
 ).where(t.subject.c.id == bindparam("id"))
 subject_version = select(t.subject_version.c.content).where(
     t.subject_version.c.number == bindparam("number")
@@ -265,10 +264,15 @@ counts = {
     "audit": select(func.count()).select_from(t.audit),
 }
 
-update_resource = (
+count_versions = (
     update(t.resource)
     .where(t.resource.c.number == bindparam("resource"))
-    .values({name: bindparam(name) for name in t.resource.c.keys()[4:]})
+    .values(last=bindparam("last"), versions=bindparam("versions"))
+)
+set_newest = (
+    update(t.resource)
+    .where(t.resource.c.number == bindparam("resource"))
+    .values({name: bindparam(name) for name in t.resource.c.keys()[6:]})
 )
 drop_readings = delete(t.reading).where(one_of(t.reading.c.resource, "numbers"))
 drop_identifiers = delete(t.identifier).where(t.identifier.c.resource == bindparam("resource"))

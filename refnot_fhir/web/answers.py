@@ -16,6 +16,7 @@ from werkzeug.http import parse_options_header
 from refnot_fhir import errors
 from refnot_fhir.fhir import outcome, wire
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.service import DEFAULT_SITE
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,20 @@ def fhir(
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(headers or {})
     return response
+
+
+def base_url() -> str:
+    """The absolute URL of the FHIR base that the request came to."""
+    root = current_app.config["REFNOT_PUBLIC_URL"] or request.host_url
+    site = (request.view_args or {}).get("site", DEFAULT_SITE)
+    path = str(current_app.config["REFNOT_BASE_PATH"])
+    return root.rstrip("/") + (path if site == DEFAULT_SITE else f"/{site}{path}")
+
+
+def content(response: Response) -> Any:
+    """The resource of a response made here; None without a body."""
+    data = response.get_data()
+    return wire.decode(data) if data else None
 
 
 def etag(version: int | str) -> str:

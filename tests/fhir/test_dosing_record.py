@@ -167,9 +167,9 @@ def test_when_is_said_as_precisely_as_it_is_known(change, expected, why, version
         for n, text in enumerate(texts)
     )
     dose = one(replace(ProtocolDose(1, 1, "unknown", None), **{**change, "parts": parts}), version)
-    name = "occurenceDateTime" if version is Version.R5 else "effectiveDateTime"
-    assert dose.get(name) == expected, why
-    assert (f"_{name}" in dose) is (expected is None), why
+    name = "occurence" if version is Version.R5 else "effective"
+    assert dose.get(f"{name}DateTime") == expected, why
+    assert (f"{name}Period" in dose) is (expected is None), why
 
 
 @pytest.mark.parametrize(

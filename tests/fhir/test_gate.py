@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refnot_fhir.fhir.gate import GATED, Problem, problems
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.wire import decode
 
-Path = tuple[str | int, ...]
 Resource = dict[str, Any]
 
 LAB: Resource = {
@@ -56,7 +53,7 @@ DOSE: Resource = {
     "resourceType": "MedicationAdministration",
     "status": "completed",
     "medicationCodeableConcept": {"text": "Refnot"},
-    "subject": {"reference": "https://ehr.example.org/fhir/Patient/p1"},
+    "subject": {"reference": "https://ehr.example.org/Patient/p1"},
     "effectivePeriod": {"start": "2026-03-01", "end": "2026-03-02"},
     "dosage": {"dose": {"value": 400000, "unit": "IU"}, "text": "s.c."},
 }
@@ -101,17 +98,35 @@ REFUSED = [
     (LAB, {"subject": {"reference": "Encounter/e1"}}, "value", "Observation.subject.reference"),
     (LAB, {"subject": {"reference": "Nobody/e1"}}, "value", "Observation.subject.reference"),
     (LAB, {"subject": {"reference": "Encounter?x=1"}}, "value", "Observation.subject.reference"),
-    (LAB, {"subject": {"reference": f"Patient/{'x' * 65}"}}, "value", "Observation.subject.reference"),
+    (
+        LAB,
+        {"subject": {"reference": f"Patient/{'x' * 65}"}},
+        "value",
+        "Observation.subject.reference",
+    ),
     (LAB, {"focus": [{"reference": "Nobody/e1"}]}, "value", "Observation.focus[0].reference"),
     (LAB, {"subject": {"type": "Encounter"}}, "value", "Observation.subject.type"),
-    (LAB, {"valueQuantity": {"value": "88"}}, "structure", "Observation.value.ofType(Quantity).value"),
-    (LAB, {"valueQuantity": {"value": True}}, "structure", "Observation.value.ofType(Quantity).value"),
+    (
+        LAB,
+        {"valueQuantity": {"value": "88"}},
+        "structure",
+        "Observation.value.ofType(Quantity).value",
+    ),
+    (
+        LAB,
+        {"valueQuantity": {"value": True}},
+        "structure",
+        "Observation.value.ofType(Quantity).value",
+    ),
     (LAB, {"category": {}}, "structure", "Observation.category"),
     (LAB, {"category": []}, "structure", "Observation.category"),
     (LAB, {"category": [{}]}, "structure", "Observation.category[0]"),
+    (LAB, {"note": [7]}, "structure", "Observation.note[0]"),
+    (LAB, {"extension": [{}]}, "structure", "Observation.extension[0]"),
+    (LAB, {"component": [{}]}, "structure", "Observation.component[0]"),
     (LAB, {"language": ""}, "value", "Observation.language"),
     (LAB, {"note": [{"text": "x" * (1024 * 1024 + 1)}]}, "too-long", "Observation.note[0].text"),
-    (LAB, {"extension": [{"url": "u"}]}, "required", "Observation.extension[0].value"),
+    (LAB, {"extension": [{"url": "u"}]}, "invariant", "Observation.extension[0]"),
     (LAB, {"extension": [{"valueCode": "c"}]}, "required", "Observation.extension[0].url"),
     (LAB, {"status": "final", "_status": {"id": 1}}, "structure", "Observation.status.id"),
     (PERSON, {"birthDate": "2026-13-01"}, "value", "Patient.birthDate"),
@@ -167,6 +182,7 @@ def test_a_date_time_is_a_day_of_the_calendar_with_a_zone(time: str, accepted: b
     assert (problems({**LAB, "effectiveDateTime": time}, Version.R4) == ()) is accepted
 
 
+@settings(deadline=None)  # the first call compiles the schema
 @given(st.dates())
 def test_every_day_of_the_calendar_is_accepted(day: Any) -> None:
     assert problems({**PERSON, "birthDate": day.isoformat()}, Version.R5) == ()
@@ -209,25 +225,31 @@ def test_null_in_an_array_keeps_the_place_of_an_extension() -> None:
     assert problems({**PERSON, "name": [name]}, Version.R4) == ()
 
 
-R5_ONLY = [
-    (DOSE, Version.R4, {"effectiveDateTime": "2026"}, "MedicationAdministration.effective"),
-    (DOSE_R5, Version.R5, {"occurenceTiming": {"code": {"text": "q"}}}, "MedicationAdministration.occurence"),
-    (DOSE_R5, Version.R5, {"occurrenceDateTime": "2026"}, "MedicationAdministration.occurrenceDateTime"),
+DOSES = [
+    (DOSE, Version.R4, {"effectiveDateTime": "2026"}, "effective"),
+    (DOSE, Version.R4, {"medicationReference": {"display": "x"}}, "medication"),
+    (
+        DOSE,
+        Version.R4B,
+        {"dosage": {"dose": {"value": 1, "comparator": "<"}}},
+        "dosage.dose.comparator",
+    ),
+    (DOSE_R5, Version.R5, {"occurenceTiming": {"code": {"text": "q"}}}, "occurence"),
+    (DOSE_R5, Version.R5, {"occurrenceDateTime": "2026"}, "occurrenceDateTime"),
     (
         DOSE_R5,
         Version.R5,
-        {"medication": {"reference": {"reference": "Patient/p1"}}},
-        "MedicationAdministration.medication.reference.reference",
+        {"medication": {"reference": {"reference": "Patient/p"}}},
+        "medication.reference.reference",
     ),
-    (DOSE, Version.R4, {"dosage": {"dose": {"value": 1, "comparator": "<"}}}, "MedicationAdministration.dosage.dose.comparator"),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("base", "version", "change", "expression"), R5_ONLY)
-def test_a_fault_that_only_one_version_knows(
-    base: Resource, version: Version, change: Resource, expression: str
+@pytest.mark.parametrize(("base", "version", "change", "element"), DOSES)
+def test_a_fault_in_an_administration_is_refused_in_its_version(
+    base: Resource, version: Version, change: Resource, element: str
 ) -> None:
-    assert _places({**base, **change}, version) == [expression]
+    assert _places({**base, **change}, version) == [f"MedicationAdministration.{element}"]
 
 
 def test_a_form_of_one_version_is_refused_in_another() -> None:
@@ -241,7 +263,10 @@ def test_messages_say_what_is_wrong_and_the_way_out() -> None:
         "spelling": ({"effectivDateTime": "2026"}, "did you mean effectiveDateTime?"),
         "time": ({"issued": "2026-03-01"}, "YYYY-MM-DDThh:mm:ss with Z or an offset"),
         "choice": ({"valueString": "x"}, "only one of valueQuantity, valueString may be given"),
-        "target": ({"subject": {"reference": "Encounter/e"}}, "use Device, Group, Location, Patient"),
+        "target": (
+            {"subject": {"reference": "Encounter/e"}},
+            "use Device, Group, Location, Patient",
+        ),
     }
     for change, words in told.values():
         (found,) = problems({**LAB, **change}, Version.R4)
@@ -257,8 +282,20 @@ def test_a_contained_resource_is_gated_where_it_stands() -> None:
 
 def test_a_resource_in_parameters_is_gated_where_it_stands() -> None:
     inner = {"name": "in", "resource": {**PERSON, "gender": "banana"}}
-    outer = {"resourceType": "Parameters", "parameter": [{"name": "a", "valueCode": "c"}, inner]}
-    assert _places(outer, Version.R4) == ["Parameters.parameter[1].resource.gender"]
+    outer = {"resourceType": "Parameters", "parameter": [inner, {"name": "a", "part": [inner]}]}
+    assert _places(outer, Version.R4) == [
+        "Parameters.parameter[0].resource.gender",
+        "Parameters.parameter[1].part[0].resource.gender",
+    ]
+
+
+def test_a_large_bundle_is_told_every_fault_of_its_own() -> None:
+    entry = {"resource": {"resourceType": "Basic", "x": [1] * 20_000}, "search": {"mode": "banana"}}
+    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [entry, entry]}
+    assert _places(bundle, Version.R4) == [
+        "Bundle.entry[0].search.mode",
+        "Bundle.entry[1].search.mode",
+    ]
 
 
 def test_the_entries_of_a_bundle_are_left_to_the_caller() -> None:
@@ -269,22 +306,35 @@ def test_the_entries_of_a_bundle_are_left_to_the_caller() -> None:
 
 @pytest.mark.parametrize(
     ("resource", "code"),
-    [({}, "structure"), ({"resourceType": 1}, "structure"), ({"resourceType": "Foo"}, "not-supported")],
+    [
+        ({}, "structure"),
+        ({"resourceType": 1}, "structure"),
+        ({"resourceType": "Foo"}, "not-supported"),
+    ],
 )
 def test_a_resource_of_no_known_type_is_refused(resource: Resource, code: str) -> None:
     assert [problem.code for problem in problems(resource, Version.R4)] == [code]
+
+
+def test_an_empty_object_is_one_problem_not_one_for_each_thing_it_lacks() -> None:
+    lab = {**LAB, "component": [{}], "extension": [{}]}
+    assert _places(lab, Version.R4) == ["Observation.extension[0]", "Observation.component[0]"]
 
 
 def test_at_most_twenty_problems_are_told() -> None:
     assert len(problems({**LAB, "category": [{}] * 5000}, Version.R4)) == 20
 
 
+def test_a_resource_that_is_wrong_a_million_times_is_told_its_first_fault() -> None:
+    assert _places({**LAB, "category": [{}] * 10**6}, Version.R4) == ["Observation.category[0]"]
+
+
 def test_nothing_of_a_patient_is_repeated_but_a_short_offending_value() -> None:
-    secret = "Secretname"
-    name = {"use": "banana", "family": [secret], "given": secret, secret.lower(): secret}
-    found = problems({**PERSON, "name": [name], "birthDate": secret * 40}, Version.R4)
+    canary = "Canaryname"
+    name = {"use": "banana", "family": [canary], "given": canary, canary.lower(): canary}
+    found = problems({**PERSON, "name": [name], "birthDate": canary * 40}, Version.R4)
     assert all(len(problem.message) < 300 for problem in found)
-    assert not any(secret in p.message for p in found if "birthDate" not in p.expression)
+    assert not any(canary in p.message for p in found if "birthDate" not in p.expression)
 
 
 def test_a_hostile_property_name_stays_out_of_the_expression() -> None:
@@ -302,35 +352,6 @@ def test_the_gated_types_are_those_of_the_schemas() -> None:
         assert all(p.code != "not-supported" for p in problems({"resourceType": name}, Version.R4))
 
 
-# Each makes any element wrong, whatever it was.
-MUTATIONS: dict[str, Callable[[Any], Any]] = {
-    "an empty object": lambda _: {},
-    "an empty array": lambda _: [],
-    "an empty string": lambda _: "",
-    "null": lambda _: None,
-    "a list in a list": lambda value: [[value]],
-    "a stranger inside": lambda value: {**(value if isinstance(value, dict) else {}), "zz9": 1},
-}
-
-
-@given(st.sampled_from(VALID), st.sampled_from(sorted(MUTATIONS)), st.data())
-def test_a_mutated_element_is_named(
-    valid: tuple[Resource, Version], mutation: str, data: st.DataObject
-) -> None:
-    base, version = valid
-    path = data.draw(st.sampled_from(list(_places_in(base, ()))))
-    mutated = copy.deepcopy(base)
-    _replace(mutated, path, MUTATIONS[mutation])
-    wanted = _fhirpath(base, path)
-    assert any(found.startswith(wanted) for found in _places(mutated, version))
-
-
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*LAB, *PERSON, "coding", "extension", "reference", "start", "end"]), inner)))  # fmt: skip  # noqa: E501
-def test_any_json_object_gets_an_answer(value: Any) -> None:
-    for name in GATED:
-        assert problems({"code": value, **_members(value), "resourceType": name}, Version.R4)
-
-
 def test_decimals_as_decoded_are_numbers() -> None:
     body = b'{"resourceType":"Observation","status":"final","code":{"text":"x"},'
     lab = decode(body + b'"valueQuantity":{"value":1.10}}')
@@ -339,41 +360,3 @@ def test_decimals_as_decoded_are_numbers() -> None:
 
 def _places(resource: Resource, version: Version) -> list[str]:
     return [problem.expression for problem in problems(resource, version)]
-
-
-def _members(value: Any) -> Resource:
-    return value if isinstance(value, dict) else {}
-
-
-def _places_in(node: Any, path: Path) -> Iterator[Path]:
-    items: list[tuple[str | int, Any]] = []
-    if isinstance(node, dict):
-        items = [(key, value) for key, value in node.items() if key != "resourceType"]
-    elif isinstance(node, list):
-        items = list(enumerate(node))
-    for step, value in items:
-        yield (*path, step)
-        yield from _places_in(value, (*path, step))
-
-
-def _replace(node: Any, path: Path, change: Callable[[Any], Any]) -> None:
-    for step in path[:-1]:
-        node = node[step]
-    node[path[-1]] = change(node[path[-1]])
-
-
-CHOICES = ("value", "effective", "medication", "occurence", "deceased")
-
-
-def _fhirpath(base: Resource, path: Path) -> str:
-    """The element, up to its choice: the gate names the type or the whole choice."""
-    words = [str(base["resourceType"])]
-    for step in path:
-        if isinstance(step, int):
-            words[-1] += f"[{step}]"
-            continue
-        choice = next((name for name in CHOICES if step.startswith(name) and step != name), None)
-        words.append(choice or step.removeprefix("_"))
-        if choice is not None:
-            break
-    return ".".join(words)

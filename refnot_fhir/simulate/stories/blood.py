@@ -1,4 +1,4 @@
-"""Granulocytes and platelets: limits, what may stand for granulocytes, and how hospitals write them."""
+"""Granulocytes and platelets: limits, what may stand for them, and how hospitals write them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def granulocytes_just_above_the_limit(story: Story) -> None:
     story.expect(IN07A="met")
 
 
-@shows("Granulocytes at the limit, counted per microlitre: 2000 cells/uL must not become 2.0000001.")
+@shows(
+    "Granulocytes at the limit, counted per microlitre: no rounding error may lift them over it."
+)
 def granulocytes_at_the_limit_per_microlitre(story: Story) -> None:
     limit = story.limits.bound("IN07A", hospital().spellings["cells/uL"])
     story.measure("granulocytes", Row(limit.to_integral_value(), "cells/uL"))
@@ -121,7 +123,7 @@ def neutrophils_above_the_limit(story: Story) -> None:
     story.expect(IN07A="met")
 
 
-@shows("Only neutrophils are counted; at the limit they leave open how many granulocytes there are.")
+@shows("Only neutrophils are counted; at the limit they leave open what all granulocytes are.")
 def neutrophils_at_the_limit(story: Story) -> None:
     story.never_measured("granulocytes")
     limit, _ = _limit(story, "neutrophils", "IN07A")
@@ -153,7 +155,7 @@ def granulocytes_derived_too_low(story: Story) -> None:
     story.expect(IN07A="not-met")
 
 
-@shows("The analyser swaps its granulocyte codes: a percentage under the code of the absolute count.")
+@shows("The analyser swaps its codes: a percentage under the code of the absolute count.")
 def swapped_analyser_codes(story: Story) -> None:
     share = hospital().analyte("granulocytes-percent")
     story.measure("granulocytes", Row(share.typical[0], share.unit, share.unit))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 from refnot_fhir.simulate.hospital import hospital
-from refnot_fhir.simulate.labs import Row
 from refnot_fhir.simulate.scenario import Scenario, shows
 from refnot_fhir.simulate.story import Story
 
@@ -34,23 +33,18 @@ def creatinine_above_the_multiple(story: Story) -> None:
 
 @shows("Creatinine in mg/dL with its range in mg/dL, well below the allowed multiple.")
 def creatinine_in_milligrams(story: Story) -> None:
-    row, step = story.usual_row("creatinine"), Decimal("0.01")
-
-    def convert(value: Decimal | None) -> Decimal | None:
-        if value is None:
-            return None
-        return story.limits.converted("creatinine", value, of=row.code, to="mg/dL").quantize(step)
-
-    value, low, high = convert(row.value), convert(row.low), convert(row.high)
-    story.measure("creatinine", Row(value or step, "mg/dL", low=low, high=high))
+    story.never_measured("creatinine")
+    story.weekly(hospital().analyte("creatinine-mass"), 2)
     story.expect(IN08A="met")
 
 
 @shows("Creatinine in umol/L at exactly the allowed multiple of a range stated in mg/dL.")
 def creatinine_with_a_range_in_milligrams(story: Story) -> None:
-    high = Decimal(hospital().examples["creatinine_high_mg_dl"])
+    analyte, step = hospital().analyte("creatinine"), Decimal("0.1")
+    own = story.limits.converted("creatinine", analyte.high, of=analyte.unit, to="mg/dL")
+    high = own.quantize(step)
     allowed = high * story.limits.bound("IN08A", "")
-    value = story.limits.converted("creatinine", allowed, of="mg/dL", to="umol/L")
+    value = story.limits.converted("creatinine", allowed, of="mg/dL", to=analyte.unit)
     row = replace(story.usual_row("creatinine"), low=None, high=high, range_unit="mg/dL")
     story.measure("creatinine", replace(row, value=value))
     story.expect(IN08A="met")
@@ -103,8 +97,6 @@ def _enzyme(criterion: str, lab: str, *, above: bool) -> Scenario:
     place = "above" if above else "at"
     says = f"{lab.upper()} is {'one step above' if above else 'exactly'} the allowed multiple."
     return Scenario(f"{lab}-{place}-the-multiple", says, tell)
-
-
 
 
 SCENARIOS: tuple[Scenario, ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from refnot_fhir.simulate.labs import texted
@@ -11,10 +12,13 @@ from refnot_fhir.simulate.story import Story
 _REFUSED_SCORE = 3
 
 
-def _birthday(day: date, years: int) -> date:
-    """The day on which somebody who turns `years` on `day` was born."""
-    # A birthday on 29 February would move in most years, and this story counts days.
-    return date(day.year - years, day.month, 28 if (day.month, day.day) == (2, 29) else day.day)
+def _birthday(day: date, years: int) -> str:
+    """When somebody was born who turns `years` on `day`."""
+    return day.replace(year=day.year - years).isoformat()
+
+
+def _leap_day(day: date) -> bool:
+    return (day.month, day.day) == (2, 29)
 
 
 @shows("Everything that data can decide speaks for the patient.")
@@ -30,23 +34,27 @@ def a_man(story: Story) -> None:
 
 @shows("The patient turned a year older than the protocol allows, on the date of assessment.")
 def a_year_too_old(story: Story) -> None:
-    years = story.limits.age("IN03") + 1
-    story.patient["birthDate"] = _birthday(story.as_of, years).isoformat()
+    _postpone(story, while_day=_leap_day)
+    story.patient["birthDate"] = _birthday(story.as_of, story.limits.age("IN03") + 1)
     story.expect(IN03="not-met")
 
 
-@shows("Eligible by age today, and a year too old tomorrow: a verdict that lapses by itself.")
+@shows("Young enough today, and a year too old tomorrow: a verdict that lapses by itself.")
 def too_old_tomorrow(story: Story) -> None:
+    _postpone(story, while_day=lambda day: _leap_day(day + timedelta(days=1)))
     tomorrow = story.as_of + timedelta(days=1)
-    born = _birthday(tomorrow, story.limits.age("IN03") + 1)
-    # 28 February stands for 29: the birthday is then today and the patient already too old.
-    turned = (born.month, born.day) != (tomorrow.month, tomorrow.day)
-    story.patient["birthDate"] = born.isoformat()
-    story.expect(IN03="not-met" if turned else "met")
+    story.patient["birthDate"] = _birthday(tomorrow, story.limits.age("IN03") + 1)
+    story.expect(IN03="met")
     story.send("screening")
     story.check()
     story.expect(IN03="not-met")
     story.check(as_of=tomorrow)
+
+
+def _postpone(story: Story, *, while_day: Callable[[date], bool]) -> None:
+    """Assess a day later when the calendar would spoil the story."""
+    if while_day(story.as_of):
+        story.as_of += timedelta(days=1)
 
 
 @shows("Only the year of birth is known, and no day of it makes the patient too old.")
@@ -57,14 +65,10 @@ def birth_year_is_enough(story: Story) -> None:
 
 @shows("Only the year of birth is known: the patient may or may not be too old already.")
 def birth_year_leaves_it_open(story: Story) -> None:
-    story.as_of = _mid_year(story.as_of)
+    # On the last day of a year, a year of birth tells the age for certain.
+    _postpone(story, while_day=lambda day: (day.month, day.day) == (12, 31))
     story.patient["birthDate"] = f"{story.as_of.year - story.limits.age('IN03') - 1}"
     story.expect(IN03="unknown")
-
-
-def _mid_year(day: date) -> date:
-    """The same day, unless it is the last of a year, on which a year of birth tells the age."""
-    return day - timedelta(days=1) if (day.month, day.day) == (12, 31) else day
 
 
 @shows("WHO 3: in bed for more than half of the day.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 from refnot_fhir.simulate.hospital import hospital
 from refnot_fhir.simulate.labs import stepped
@@ -61,7 +62,7 @@ def old_version_arrives_late(story: Story) -> None:
     story.send("late", [story.versioned(low, 1)])
 
 
-@shows("The newest count is preliminary: it is no result yet, so the one of the week before governs.")
+@shows("The newest count is preliminary, so no result yet: the one of the week before governs.")
 def preliminary_result(story: Story) -> None:
     low = _platelets(story, low=True) | {"status": "preliminary"}
     story.replace_newest("platelets", low)
@@ -88,14 +89,14 @@ def sent_twice(story: Story) -> None:
     story.send("again", story.messages[0][1])
 
 
-@shows("Platelets fall from week to week until they are too low; each message has the news of a week.")
+@shows("Platelets fall from week to week until they are too low; a message comes each week.")
 def platelets_fall(story: Story) -> None:
     limit = story.limits.bound("IN07B", hospital().analyte("platelets").unit)
     row, step = story.usual_row("platelets"), hospital().analyte("platelets").step
     story.send("screening")
     story.check()
-    for week, share in enumerate((9, 6, 2), start=1):
-        count = stepped(limit + limit * (share - 4) / 10, step)
+    for week, share in enumerate(("1.5", "1.2", "0.8"), start=1):
+        count = stepped(limit * Decimal(share), step)
         result = story.measure("platelets", replace(row, value=count), days_before=-7 * week)
         story.expect(IN07B="met" if count > limit else "not-met")
         story.send(f"week-{week}", [result])

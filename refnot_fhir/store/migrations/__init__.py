@@ -10,6 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from refnot_fhir.errors import RefnotError
+
 
 def _config() -> Config:
     config = Config()
@@ -25,7 +27,12 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def is_current(connection: Connection) -> bool:
-    """Whether every migration of this release, and none of a later one, has been applied."""
+def require_current(connection: Connection) -> None:
+    """Raise unless every migration of this release, and none of a later one, has been applied."""
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == wanted
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found != wanted:
+        raise RefnotError(
+            f"the tables of the database are of version {found}, this release needs {wanted}: "
+            "run its migrations first"
+        )

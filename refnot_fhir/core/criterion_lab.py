@@ -1,0 +1,122 @@
+"""A limit on the newest reading of a lab, or on its multiple of the upper limit of normal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from functools import partial
+
+from refnot_fhir.core.case import Case
+from refnot_fhir.core.evidence import amount, days_text
+from refnot_fhir.core.exact import product, shown
+from refnot_fhir.core.findings import Finding
+from refnot_fhir.core.intervals import above, shown_interval, within
+from refnot_fhir.core.moments import Dated
+from refnot_fhir.core.newest import Opinion, Question
+from refnot_fhir.core.newest_finding import newest_finding
+from refnot_fhir.core.records import Interval, LabResult
+from refnot_fhir.core.rules import Bound, Criterion, LabRule
+from refnot_fhir.core.verdict import Verdict
+
+_REASONS = {Verdict.MET: "within-limit", Verdict.NOT_MET: "beyond-limit"}
+
+
+def lab_finding(criterion: Criterion, rule: LabRule, case: Case, as_of: date) -> Finding:
+    """Whether the newest reading is within the limits of the rule."""
+    question = Question(rule.labs, rule.within_days, criterion.kind, partial(_judge, rule))
+    found = newest_finding(criterion, question, case, as_of, say=partial(_say, rule, case))
+    bound = rule.more_than or rule.at_most
+    if bound is None:
+        return found
+    return replace(found, limit=bound.value, limit_unit=bound.unit)
+
+
+def _judge(rule: LabRule, reading: LabResult) -> Opinion:
+    if reading.not_usable is not None:
+        return Verdict.UNKNOWN, reading.not_usable.code
+    if reading.value is None:
+        return Verdict.UNKNOWN, "no-value"
+    value = reading.value
+    partly = reading.analyte in rule.lower_bounds
+    if partly:
+        value = Interval(value.low, None, value.low_open)
+    opinions = dict(_opinions(rule, reading, value))
+    if Verdict.NOT_MET in opinions:
+        return Verdict.NOT_MET, opinions[Verdict.NOT_MET]
+    if Verdict.UNKNOWN not in opinions:
+        return Verdict.MET, _REASONS[Verdict.MET]
+    reason = opinions[Verdict.UNKNOWN]
+    return Verdict.UNKNOWN, "lower-bound" if partly and reason == "straddles-limit" else reason
+
+
+def _opinions(rule: LabRule, reading: LabResult, value: Interval) -> Iterator[Opinion]:
+    for bound, compare in ((rule.more_than, above), (rule.at_most, within)):
+        if bound is None:
+            continue
+        limit = _limit(bound, reading)
+        if isinstance(limit, str):
+            yield Verdict.UNKNOWN, limit
+        else:
+            verdict = compare(value, limit, inclusive=bound.inclusive)
+            yield verdict, _REASONS.get(verdict, "straddles-limit")
+
+
+def _limit(bound: Bound, reading: LabResult) -> Decimal | str:
+    """The bound in the reading's unit, or the reason why it cannot be had."""
+    if bound.unit:
+        return bound.value if bound.unit == reading.unit else "other-unit"
+    return "no-upper-limit" if reading.uln is None else product(bound.value, reading.uln)
+
+
+def _say(rule: LabRule, case: Case, found: Dated, reason: str) -> str:
+    reading = found.reading
+    days = days_text(found.first, found.last)
+    what = f"{case.title(reading.analyte)} {amount(reading)} of {days}"
+    if reading.multiple is not None:
+        what += f", {shown_interval(reading.multiple)} × the upper limit of normal,"
+    limits = " and ".join(_limits(rule))
+    match reason:
+        case "within-limit":
+            return f"{what} is {limits}, as asked."
+        case "beyond-limit":
+            return f"{what} is not {limits}."
+        case "no-upper-limit":
+            return (
+                f"{what} cannot be compared with an upper limit of normal: {reading.no_uln}. "
+                "The laboratory's limit for this patient and method would settle it."
+            )
+        case "lower-bound":
+            return (
+                f"{what} is only a part of {case.title(rule.labs[0])} and does not show that all "
+                f"of it is {limits}. A reported {case.title(rule.labs[0])} would settle it."
+            )
+        case "straddles-limit":
+            return (
+                f"{what} may or may not be {limits}. The exact value, or a new result, "
+                "would settle it."
+            )
+    return (
+        f"{what} cannot be compared: a value in {', '.join(_units(rule))} is needed. "
+        "Reading the hospital's data again, or a new result, would settle it."
+    )
+
+
+def _limits(rule: LabRule) -> Iterator[str]:
+    if rule.more_than is not None:
+        words = "at least" if rule.more_than.inclusive else "more than"
+        yield f"{words} {_bound_text(rule.more_than)}"
+    if rule.at_most is not None:
+        words = "at most" if rule.at_most.inclusive else "less than"
+        yield f"{words} {_bound_text(rule.at_most)}"
+
+
+def _bound_text(bound: Bound) -> str:
+    return f"{shown(bound.value)} {bound.unit or '× the upper limit of normal'}"
+
+
+def _units(rule: LabRule) -> Iterator[str]:
+    for bound in (rule.more_than, rule.at_most):
+        if bound is not None and bound.unit:
+            yield bound.unit

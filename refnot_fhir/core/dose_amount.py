@@ -1,0 +1,198 @@
+"""How many international units an administration gave, exactly, or why that cannot be told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from refnot_fhir.core.exact import product, quotient, shown
+from refnot_fhir.core.records import DoseSeen, Product, Quantity
+from refnot_fhir.core.rules import Drug, Site
+from refnot_fhir.core.units import normalise
+
+_UCUM = "http://unitsofmeasure.org"
+_INTERNATIONAL_UNIT = "[IU]"
+_UNITY = frozenset({"", "1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """International units, or why not, with the vials as far as they were said."""
+
+    iu: Decimal | None = None
+    why_not: str = ""
+    vials: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A unit understood: one of it is `factor` of what `kind` counts in (IU, vials or mL)."""
+
+    kind: str
+    factor: Decimal
+    label: str
+
+
+def read_amount(
+    seen: DoseSeen, drug: Drug, *, protocol_doses: Iterable[Decimal], site: Site
+) -> Amount:
+    """The amount of a drug whose doses are counted in international units.
+
+    Units of activity count as they are. Vials count when the strength of one is said by the
+    product or by the dose's text, or only one exists. Millilitres count by the product's strength
+    per volume, or because one protocol dose is dissolved in a known volume. Everything else, a mass
+    above all, is refused: amounts are never guessed, and never read from free text.
+    """
+    dose, lot = seen.dose, f"lot {seen.product.lot}" if seen.product and seen.product.lot else ""
+    if dose is None or dose.value is None:
+        return Amount(why_not=_not_said(seen), vials=lot)
+    if dose.comparator or dose.value < 0:
+        sent = f"{dose.comparator}{shown(dose.value)}"
+        return Amount(why_not=f"dose not evaluable: {sent} is no exact amount", vials=lot)
+    unit = _unit(dose, drug, site)
+    if isinstance(unit, str):
+        return Amount(why_not=unit, vials=lot)
+    counted = product(dose.value, unit.factor)
+    reading = _Reading(seen, drug, frozenset(protocol_doses), site)
+    amount = {"iu": reading.of_units, "vials": reading.of_vials, "ml": reading.of_volume}[
+        unit.kind
+    ](counted)
+    mapped = _mapping(unit)
+    vials = ", ".join(part for part in (amount.vials, lot) if part)
+    return Amount(amount.iu, amount.why_not, vials, (*mapped, *amount.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    seen: DoseSeen
+    drug: Drug
+    protocol_doses: frozenset[Decimal]
+    site: Site
+
+    def of_units(self, units: Decimal) -> Amount:
+        strength = self._strength("vials")
+        vials = f"vials of {shown(strength)} IU" if strength is not None else ""
+        return Amount(units, vials=vials)
+
+    def of_vials(self, count: Decimal) -> Amount:
+        strength, note = self._vial()
+        if strength is None:
+            why = "dose not evaluable: the strength of the vials is not said"
+            return Amount(why_not=why, vials=f"{shown(count)} vials")
+        vials = f"{shown(count)} × {shown(strength)} IU"
+        return Amount(product(count, strength), vials=vials, notes=(note,))
+
+    def of_volume(self, ml: Decimal) -> Amount:
+        per_ml = self._strength("ml")
+        if per_ml is not None:
+            return Amount(product(ml, per_ml), notes=("volume × the product's strength",))
+        held, volume = self.protocol_doses, self.drug.dissolved_in_ml
+        if len(held) != 1 or volume is None:
+            return Amount(why_not="dose not evaluable: what one mL holds is not known")
+        iu = _divided(product(ml, next(iter(held))), volume)
+        if iu is None:
+            return Amount(why_not=f"dose not evaluable: {shown(ml)} mL is no exact amount")
+        note = f"one protocol dose is dissolved in {shown(volume)} mL"
+        return Amount(iu, notes=(note,))
+
+    def _vial(self) -> tuple[Decimal | None, str]:
+        """What one vial holds, and who says so."""
+        strength = self._strength("vials")
+        if strength is not None:
+            return strength, "vials × the product's strength"
+        said = _strengths_in(self.seen.dose_text, self.drug)
+        if len(said) == 1:
+            return said.pop(), "vials × the strength in the dose's text"
+        if len(self.drug.vial_units) == 1 and not said:
+            return self.drug.vial_units[0], "vials × the only strength that exists"
+        return None, ""
+
+    def _strength(self, per_kind: str) -> Decimal | None:
+        """IU in one vial, or in one mL, as the product says."""
+        made = self.seen.product or Product()
+        if made.strength is None or made.strength.value is None:
+            return None
+        unit = _unit(made.strength, self.drug, self.site)
+        if isinstance(unit, str) or unit.kind != "iu":
+            return None
+        iu = product(made.strength.value, unit.factor)
+        per = made.per or Quantity(Decimal(1))
+        if per.value is None or per.value <= 0:
+            return None
+        base = (
+            _unit(per, self.drug, self.site) if _has_unit(per) else _Unit("vials", Decimal(1), "")
+        )
+        if isinstance(base, str) or base.kind != per_kind:
+            return None
+        return _divided(iu, product(per.value, base.factor))
+
+
+def _mapping(unit: _Unit) -> tuple[str, ...]:
+    """`U` is an enzyme unit and ЕД any unit: that they count IU here is a reading worth noting."""
+    if unit.kind != "iu" or _INTERNATIONAL_UNIT in unit.label.upper():
+        return ()
+    return (f"dose unit “{unit.label}” read as {shown(unit.factor)} IU",)
+
+
+def _not_said(seen: DoseSeen) -> str:
+    if seen.dose is not None:
+        return "dose not evaluable: it has a unit and no number"
+    if seen.dose_text:
+        return f"dose not evaluable: only said as text, “{seen.dose_text}”"
+    return "dose not evaluable: no dose is said"
+
+
+def _has_unit(quantity: Quantity) -> bool:
+    return quantity.unit not in _UNITY or quantity.code not in _UNITY
+
+
+def _unit(quantity: Quantity, drug: Drug, site: Site) -> _Unit | str:
+    """The unit of a quantity, or why it is refused; code and text must not contradict."""
+    coded = _read_unit(quantity.code, drug, site)
+    written = _read_unit(quantity.unit, drug, site)
+    if coded and written and (coded.kind, coded.factor) != (written.kind, written.factor):
+        return f"dose not evaluable: “{quantity.unit}” contradicts its code {quantity.code}"
+    if coded is None and quantity.system == _UCUM and quantity.code not in _UNITY:
+        # A UCUM unit has one meaning: what is written beside it cannot make it another one.
+        written = None
+    found = coded or written
+    if found is not None:
+        return found
+    sent = quantity.code or quantity.unit
+    if not sent:
+        return "dose not evaluable: it has a number and no unit"
+    return f"dose not evaluable: “{sent}” counts neither units of activity, vials nor millilitres"
+
+
+def _read_unit(sent: str, drug: Drug, site: Site) -> _Unit | None:
+    text = normalise(sent)
+    text = site.units.get(text, text)
+    if text in drug.dose_units:
+        return _Unit("iu", drug.dose_units[text], sent)
+    if text in drug.count_units:
+        return _Unit("vials", Decimal(1), sent)
+    if text in drug.volume_units:
+        return _Unit("ml", drug.volume_units[text], sent)
+    return None
+
+
+def _strengths_in(text: str, drug: Drug) -> set[Decimal]:
+    """The strengths of vials that a text names in full: `4 vials of 100 000 ЕД`.
+
+    A number with any unit but single units of activity (`400 тыс. ЕД`) is none.
+    """
+    units = sorted((name for name, factor in drug.dose_units.items() if factor == 1), key=len)
+    names = "|".join(re.escape(name) for name in reversed(units))
+    pattern = rf"(?<![\d.,])(\d{{1,3}}(?:[ ,.]\d{{3}})+|\d+) ?(?:{names})(?!\w)"
+    found = re.findall(pattern, normalise(text)) if names else []
+    strengths = {Decimal(re.sub(r"\D", "", number)) for number in found}
+    return strengths & set(drug.vial_units) if len(strengths) == 1 else set()
+
+
+def _divided(value: Decimal, by: Decimal) -> Decimal | None:
+    """The exact quotient, or None when there is none in decimals."""
+    result = quotient(value, by)
+    return result if product(result, by) == value else None

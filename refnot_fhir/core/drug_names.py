@@ -1,0 +1,110 @@
+"""Which drug a hospital's words mean, and to which classes of drugs it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from refnot_fhir.core.records import Concept
+from refnot_fhir.core.rules import CodeKey, Drug, DrugClass, Rulebook, Site
+from refnot_fhir.core.units import normalise
+
+# Marks that change nothing of a name: trade marks, and the hyphens that word processors write.
+_MARKS = str.maketrans({"®": "", "™": "", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-"})
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A drug as the protocol knows it; see the fields of the same names in `DoseGiven`."""
+
+    drug: Drug | None = None
+    classes: tuple[str, ...] = ()
+    classified: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def plain(text: str) -> str:
+    """A text as mapping files list it: one form of letters, spaces and hyphens, lower case."""
+    return normalise(text.translate(_MARKS)).lower()
+
+
+def texts_of(concept: Concept) -> tuple[str, ...]:
+    """The whole texts that a concept is shown as, in their listed form."""
+    shown = (concept.text, *(coding.display for coding in concept.codings))
+    return tuple(dict.fromkeys(plain(text) for text in shown if text))
+
+
+def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[str, ...]]:
+    """The codes of a concept, local ones as the standard codes they mean, and notes on those."""
+    keys: dict[CodeKey, None] = {}
+    notes = []
+    for coding in concept.codings:
+        if not coding.code:
+            continue
+        sent = (coding.system, coding.code)
+        meant = site.codes.get(sent, sent)
+        if meant != sent:
+            notes.append(f"local code {sent[1]} read as {meant[1]} of {meant[0]}")
+        keys[meant] = None
+    return tuple(keys), tuple(notes)
+
+
+def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised:
+    """The drug that a concept means: by its codes, or else by a name that is the whole text.
+
+    A class is certain when a code is listed under it, or taken out of it; a code too short to tell,
+    or whose class depends on the use, leaves the drug unclassified, unless it is known by name.
+    """
+    keys, notes = keys_of(concept, site)
+    drugs = _by_code(keys, rulebook) or _by_name(concept, rulebook)
+    if len(drugs) > 1:
+        titles = ", ".join(sorted(drug.title for drug in drugs))
+        shared = set.intersection(*(set(drug.classes) for drug in drugs))
+        return Recognised(
+            None, tuple(sorted(shared)), False, (*notes, f"means several drugs: {titles}")
+        )
+    drug = drugs[0] if drugs else None
+    inside, certain = _classes(keys, rulebook.drug_classes.values())
+    classes = tuple(sorted({*inside, *(drug.classes if drug else ())}))
+    return Recognised(drug, classes, certain or drug is not None, notes)
+
+
+def _by_code(keys: Iterable[CodeKey], rulebook: Rulebook) -> list[Drug]:
+    return [drug for drug in rulebook.drugs.values() if not drug.codes.isdisjoint(keys)]
+
+
+def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
+    names = texts_of(concept)
+    return [drug for drug in rulebook.drugs.values() if not drug.texts.isdisjoint(names)]
+
+
+def _classes(keys: Iterable[CodeKey], classes: Iterable[DrugClass]) -> tuple[set[str], bool]:
+    """The classes that the codes are surely in, and whether all of them are told by the codes."""
+    inside: set[str] = set()
+    places: set[str] = set()
+    for drug_class in classes:
+        for key in keys:
+            place = _place(key, drug_class)
+            places.add(place)
+            if place == "in":
+                inside.add(drug_class.name)
+    return inside, "unclear" not in places and not places.isdisjoint({"in", "out"})
+
+
+def _place(key: CodeKey, drug_class: DrugClass) -> str:
+    """`in` the class, `out` of it by name, `unclear`, or `unlisted`."""
+    listed = (*drug_class.prefixes, *drug_class.exceptions, *drug_class.review)
+    tree = {system for system, _ in drug_class.prefixes}
+    if key in drug_class.review:
+        return "unclear"
+    if any(_begins(key, exception) for exception in drug_class.exceptions):
+        return "out"
+    if key[0] in tree and any(_begins(other, key) and other != key for other in listed):
+        return "unclear"
+    if key in drug_class.codes or any(_begins(key, prefix) for prefix in drug_class.prefixes):
+        return "in"
+    return "unlisted"
+
+
+def _begins(key: CodeKey, prefix: CodeKey) -> bool:
+    return key[0] == prefix[0] and key[1].startswith(prefix[1])

@@ -1,0 +1,66 @@
+"""The finding of a criterion that the newest reading of a lab decides, in words and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+from refnot_fhir.core.case import Case
+from refnot_fhir.core.evidence import days_text, of_dated, set_aside
+from refnot_fhir.core.findings import Finding
+from refnot_fhir.core.moments import Dated
+from refnot_fhir.core.newest import Answer, Question, answer, holds_until
+from refnot_fhir.core.rules import Criterion
+
+Say = Callable[[Dated, str], str]
+"""The sentence for a governing reading and the reason of its verdict."""
+
+
+def newest_finding(
+    criterion: Criterion, question: Question, case: Case, as_of: date, *, say: Say
+) -> Finding:
+    """What the newest reading says of a criterion, with the readings that could not be used."""
+    readings = case.of(question.labs)
+    said = answer(question, readings, as_of)
+    window = question.window(as_of)
+    evidence = tuple(of_dated(rival, case) for rival in said.rivals)
+    shown = {(item.source, item.formula) for item in evidence}
+    others = set_aside(case, _parts(question, case), window)
+    return Finding(
+        criterion=criterion.id,
+        kind=criterion.kind,
+        verdict=said.verdict,
+        reason=said.reason,
+        why=_why(question, said, case, window, say),
+        evidence=(*evidence, *(it for it in others if (it.source, it.formula) not in shown)),
+        window=window,
+        holds_until=holds_until(question, readings, as_of, said),
+    )
+
+
+def _parts(question: Question, case: Case) -> tuple[str, ...]:
+    """The labs asked for, and those from which they can be derived."""
+    names = dict.fromkeys(question.labs)
+    for rule in case.protocol.derivations:
+        if rule.lab in question.labs:
+            names.update(dict.fromkeys((rule.factor, *rule.sum_of)))
+    return tuple(names)
+
+
+def _why(
+    question: Question, said: Answer, case: Case, window: tuple[date, date], say: Say
+) -> str:
+    asked = case.titles(question.labs)
+    settle = f"A usable result of {asked} from {window[0]} to {window[1]} would settle it."
+    if not said.rivals:
+        return f"No usable result of {asked} is on record up to {window[1]}. {settle}"
+    found = said.rivals[0]
+    days = days_text(found.first, found.last)
+    newest = f"The newest result of {case.title(found.reading.analyte)}, of {days},"
+    if said.reason == "outside-window":
+        return f"{newest} is older than {question.within_days} days. {settle}"
+    if said.reason == "window-unclear":
+        return f"{newest} may be from outside {window[0]} to {window[1]}. {settle}"
+    if found.reading.not_usable is not None:
+        return f"{newest} cannot be used: {found.reading.not_usable.why} {settle}"
+    return say(found, said.reason)

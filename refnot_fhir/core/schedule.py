@@ -1,0 +1,218 @@
+"""Courses of occasions, and where each one departs from the schedule.
+
+Days are counted between given doses. Where a day is only known within bounds, an interval is a
+deviation only if every day within them makes it one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from refnot_fhir.core.days import shifted
+from refnot_fhir.core.exact import shown
+from refnot_fhir.core.findings import Deviation
+from refnot_fhir.core.occasions import Occasion, fits
+from refnot_fhir.core.rules import DosingRule
+
+_WEEK = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One given dose in its course."""
+
+    occasion: Occasion
+    course: int
+    number: int
+    before: Place | None
+    """The dose before it in the same course."""
+    week: int | None
+    """Protocol week, counted from the course's first dose; None when a day is not certain."""
+    in_week: int
+    """The how-manyth dose of that week it is."""
+
+
+def places(occasions: Iterable[Occasion], rule: DosingRule) -> list[Place]:
+    """Given occasions, in order of time, numbered within their courses.
+
+    A course ends where at least `new_course_after_days` days surely pass until the next dose. An
+    occasion that may have been before or after another one has no place and is left out.
+    """
+    given = [occasion for occasion in occasions if occasion.administered and occasion.days]
+    sure = [one for one in given if one.timed or not _ambiguous(one, given)]
+    found: list[Place] = []
+    for occasion in sure:
+        last = found[-1] if found else None
+        if last is None or _gap(last.occasion, occasion)[0] >= rule.new_course_after_days:
+            course = last.course + 1 if last else 1
+            found.append(Place(occasion, course, 1, None, 1 if occasion.on else None, 1))
+        else:
+            found.append(_next(occasion, last, found))
+    return found
+
+
+def _ambiguous(occasion: Occasion, given: Sequence[Occasion]) -> bool:
+    return any(occasion.overlaps(other) for other in given if other is not occasion)
+
+
+def _next(occasion: Occasion, last: Place, found: Sequence[Place]) -> Place:
+    course = [place for place in found if place.course == last.course]
+    start = course[0].occasion.on
+    week = None
+    if start is not None and occasion.on is not None:
+        week = (occasion.on - start).days // _WEEK + 1
+    in_week = 1 + sum(place.week == week for place in course) if week else 0
+    return Place(occasion, last.course, last.number + 1, last, week, in_week)
+
+
+def _gap(before: Occasion, after: Occasion) -> tuple[int, int]:
+    """The least and the greatest number of days between two occasions."""
+    (a_first, a_last), (b_first, b_last) = _days(before), _days(after)
+    return max((b_first - a_last).days, 0), (b_last - a_first).days
+
+
+def _days(occasion: Occasion) -> tuple[date, date]:
+    return occasion.days or (date.min, date.max)
+
+
+def planned_on(place: Place, rule: DosingRule) -> date | None:
+    """The day on schedule nearest to the one that the dose was given on."""
+    on = place.occasion.on
+    if place.before is None or on is None or place.before.occasion.on is None:
+        return on
+    last = place.before.occasion.on
+    return min((shifted(last, gap) for gap in sorted(rule.gap_days)), key=lambda d: abs(d - on))
+
+
+def of_dose(place: Place, rule: DosingRule) -> Iterator[Deviation]:
+    """Every deviation of a dose that has a place in its course."""
+    occasion = place.occasion
+    yield from of_administration(occasion, rule)
+    if occasion.iu is not None and not fits(occasion.iu, rule):
+        yield wrong_dose(occasion, occasion.iu, rule)
+    yield from _of_course(place, rule)
+    if place.before is not None:
+        yield from _of_interval(place, place.before.occasion, rule)
+        yield from _of_alternation(place.before.occasion, occasion)
+
+
+def of_administration(occasion: Occasion, rule: DosingRule) -> Iterator[Deviation]:
+    """The deviations that can be told of a given dose without its place in the course."""
+    if occasion.iu is None:
+        yield deviation("dose-not-evaluable", occasion.no_iu or "no amount is known", occasion)
+    if occasion.duplicate:
+        yield deviation("possible-duplicate", occasion.duplicate, occasion)
+    for part in occasion.parts:
+        if part.route not in ("", rule.route):
+            yield Deviation(
+                "wrong-route",
+                f"{part.source.reference} was not given as {rule.route}",
+                (part.source,),
+                occasion.on,
+            )
+        if part.body_site and part.body_site not in rule.body_sites:
+            allowed = " or ".join(sorted(rule.body_sites))
+            yield Deviation(
+                "wrong-site",
+                f"{part.source.reference} was not given into {allowed}",
+                (part.source,),
+                occasion.on,
+            )
+
+
+def wrong_dose(occasion: Occasion, iu: Decimal, rule: DosingRule) -> Deviation:
+    """That an occasion was not the protocol's dose."""
+    why = f"{shown(iu)} IU given, {shown(rule.dose_iu)} IU is the dose"
+    return deviation("wrong-dose", why, occasion)
+
+
+def _of_course(place: Place, rule: DosingRule) -> Iterator[Deviation]:
+    occasion = place.occasion
+    if place.course > rule.courses:
+        why = f"course {place.course}, where the protocol has {rule.courses}"
+        yield deviation("course-overrun", why, occasion)
+    elif place.number > rule.doses_per_course:
+        why = f"dose {place.number} of a course of {rule.doses_per_course}"
+        yield deviation("course-overrun", why, occasion)
+    elif place.course > 1 and place.number == 1:
+        why = f"course {place.course} begins, and no data confirm the absence of progression"
+        yield deviation("second-course-unconfirmed", why, occasion)
+
+
+def _of_interval(place: Place, before: Occasion, rule: DosingRule) -> Iterator[Deviation]:
+    occasion = place.occasion
+    least, most = _gap(before, occasion)
+    if most == 0:
+        yield deviation("extra-dose", "a second dose on one day", occasion)
+    elif place.in_week > rule.doses_per_week:
+        why = f"dose {place.in_week} of week {place.week}, {rule.doses_per_week} are on schedule"
+        yield deviation("extra-dose", why, occasion)
+    if most == 0 or any(least <= gap <= most for gap in rule.gap_days):
+        return
+    days = f"{least}" if least == most else f"{least} to {most}"
+    due = " or ".join(map(str, sorted(rule.gap_days)))
+    code = "long-interval" if least > max(rule.gap_days) else "short-interval"
+    yield deviation(code, f"{days} days after the last dose, {due} are on schedule", occasion)
+
+
+def _of_alternation(before: Occasion, after: Occasion) -> Iterator[Deviation]:
+    """The site or the side must differ; told only where both doses say both."""
+    last, now = place_of(before), place_of(after)
+    if all(last) and last == now:
+        why = f"{' '.join(reversed(now))}, where the last dose was given too"
+        yield deviation("no-alternation", why, after)
+
+
+def place_of(occasion: Occasion) -> tuple[str, str]:
+    """Body site and side, each empty when not said or said differently of parts of one dose."""
+    return one_of(p.body_site for p in occasion.parts), one_of(p.side for p in occasion.parts)
+
+
+def one_of(said: Iterable[str]) -> str:
+    """What is said, if it is said at all and in one way only."""
+    distinct = set(filter(None, said))
+    return distinct.pop() if len(distinct) == 1 else ""
+
+
+def unreported(
+    found: Sequence[Place], others: Sequence[Occasion], rule: DosingRule, as_of: date
+) -> Iterator[Deviation]:
+    """A missed dose for every one that was surely due and of which nothing at all was reported.
+
+    Doses are taken to have been due at the slowest pace on schedule, and a late dose to be the one
+    that was due last: so a dose that is a day or two late is late, and not one missed and one late.
+    A course that breaks off goes on being due until it would be complete, its weeks are over, or
+    another course begins. Whatever was reported in between (not given, pending, of unknown outcome
+    or time) stands for one of them.
+    """
+    slowest = max(rule.gap_days)
+    for place, after in zip(found, [*found[1:], None], strict=True):
+        last = _days(place.occasion)[1]
+        if after is not None and after.before is place:
+            until = _days(after.occasion)[0]
+            latest = shifted(until, -slowest)
+        else:
+            until = as_of if after is None else shifted(_days(after.occasion)[0], -1)
+            latest = min(shifted(as_of, -1), until, _last_day(found, place, rule))
+        left = rule.doses_per_course - place.number
+        due = [shifted(last, slowest * n) for n in range(1, left + 1)]
+        missed = [day for day in due if day <= latest]
+        for day in missed[_reported(others, last, until) :]:
+            yield Deviation("missed-dose", f"due by {day}, and nothing was reported", (), day)
+
+
+def _last_day(found: Sequence[Place], place: Place, rule: DosingRule) -> date:
+    first = next(other for other in found if other.course == place.course)
+    return shifted(_days(first.occasion)[0], rule.weeks_per_course * _WEEK - 1)
+
+
+def _reported(others: Sequence[Occasion], last: date, until: date) -> int:
+    return sum(_days(other)[0] <= until and _days(other)[1] > last for other in others)
+
+
+def deviation(code: str, why: str, occasion: Occasion) -> Deviation:
+    """A deviation that an occasion as a whole is about."""
+    return Deviation(code, why, tuple(part.source for part in occasion.parts), occasion.on)

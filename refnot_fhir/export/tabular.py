@@ -1,0 +1,120 @@
+"""Rows of a record as bytes, one after the other: a JSON array, NDJSON, or CSV for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from refnot_fhir.export.records import schema
+from refnot_fhir.fhir import wire
+
+Row = Mapping[str, Any]
+
+_SEPARATOR = " | "
+# What a spreadsheet takes for the start of a formula; see OWASP, CSV Injection. The apostrophe is
+# there so that taking one away always gives back the text.
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+def json_array(rows: Iterable[Row]) -> Iterator[bytes]:
+    """The rows as one JSON array, a row on each line."""
+    start = b"[\n"
+    for row in rows:
+        yield start + wire.encode(row)
+        start = b",\n"
+    yield b"[]\n" if start == b"[\n" else b"\n]\n"
+
+
+def ndjson_lines(rows: Iterable[Row]) -> Iterator[bytes]:
+    """The rows as newline-delimited JSON; numbers keep their digits."""
+    for row in rows:
+        yield wire.encode(row) + b"\n"
+
+
+def columns(record: str) -> tuple[str, ...]:
+    """The columns of a record's CSV: the schema's properties in its order, dotted where nested."""
+    whole = schema(record)
+    return tuple(_columns(whole, whole, ""))
+
+
+def csv_lines(record: str, rows: Iterable[Row]) -> Iterator[bytes]:
+    """The rows as CSV (RFC 4180, UTF-8) under `columns`, the header first.
+
+    Lists are joined by ` | `, missing values empty. Text that a spreadsheet would run as a formula
+    has an apostrophe put before it, as has text that begins with one; numbers are left alone.
+    """
+    names = columns(record)
+    writer = csv.writer(_Line(), lineterminator="\r\n")
+    for cells in _table(names, rows):
+        line: str = writer.writerow(cells)
+        yield line.encode()
+
+
+class _Line:
+    """A file that hands back what it is given: the csv module formats, nobody keeps."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _table(names: tuple[str, ...], rows: Iterable[Row]) -> Iterator[list[str]]:
+    yield list(names)
+    for row in rows:
+        yield [_cell(_found(row, name.split("."))) for name in names]
+
+
+def _columns(whole: Row, part: Row, prefix: str) -> Iterator[str]:
+    for name, said in part["properties"].items():
+        meant = _resolved(whole, said)
+        inner = _resolved(whole, meant.get("items", meant))
+        if "properties" in inner:
+            yield from _columns(whole, inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _resolved(whole: Row, said: Row) -> Row:
+    if "$ref" not in said:
+        return said
+    found: Row = whole["$defs"][said["$ref"].removeprefix("#/$defs/")]
+    return found
+
+
+def _found(value: Any, path: list[str]) -> Any:
+    """What is at the path; of every item, where there is a list on the way."""
+    for at, name in enumerate(path):
+        if isinstance(value, list):
+            return [_found(item, path[at:]) for item in value]
+        if value is None:
+            return None
+        value = value[name]
+    return value
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return format(value, "f")
+        case int():
+            return str(value)
+        case date():
+            return value.isoformat()
+        case list():
+            return _safe(_SEPARATOR.join(_plain(item) for item in value))
+        case _:
+            return _safe(str(value))
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _safe(text: str) -> str:
+    return f"'{text}" if text.startswith(_DANGEROUS) else text

@@ -1,0 +1,188 @@
+"""Bundles taken apart and put together: transactions, batches, their answers, search results.
+
+Rules of processing: https://hl7.org/fhir/R4/http.html#transaction. The gate has looked at the
+Bundle's own structure before; here is what the entries ask for, and whether it can be meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from refnot_fhir.errors import BadInput, Trouble
+from refnot_fhir.fhir.bundle_entry import Entry, read, with_troubles
+from refnot_fhir.fhir.published import Json, absolute, filled, instant
+
+__all__ = ["Entry", "answer", "in_order", "links", "parse", "response", "searchset"]
+
+_RESTFUL = re.compile(r".*/([A-Z][A-Za-z]{0,63}/[A-Za-z0-9\-.]{1,64})")
+# Deletions first, so that what replaces something may take its place; reads see the result.
+_ORDER = ("DELETE", "POST", "PUT", "GET")
+_HELP = {
+    "document": "a document is read as a whole and not stored; send its resources as a transaction",
+    "message": "messages are not processed; send the resources as a transaction",
+    "collection": "a collection says nothing about what to do with its resources; "
+    "send them as a transaction, with a request in each entry",
+    "searchset": "a search result is an answer, not a request; send its resources as a transaction",
+    "history": "a history is an answer, not a request; send its resources as a transaction",
+    "transaction-response": "this is the answer to a transaction, not a request",
+    "batch-response": "this is the answer to a batch, not a request",
+}
+
+
+def parse(bundle: Mapping[str, Any], *, base: str = "") -> tuple[Entry, ...]:
+    """The entries of a transaction or batch, in the order sent.
+
+    In a batch each entry carries its own troubles. Raises BadInput for any other Bundle, and for a
+    transaction with a trouble anywhere, naming every place. Absolute URLs below `base` are taken.
+    """
+    kind = bundle.get("type")
+    if bundle.get("resourceType") != "Bundle" or kind not in ("transaction", "batch"):
+        raise _not_a_request(bundle)
+    entries = [read(raw, index, base) for index, raw in enumerate(bundle.get("entry", ()))]
+    entries = _marked(entries, _same_full_url(entries))
+    if kind == "batch":
+        return tuple(entries)
+    entries = _marked(entries, (*_reads(entries), *_same_target(entries)))
+    troubles = tuple(trouble for entry in entries for trouble in entry.troubles)
+    if troubles:
+        raise BadInput("the transaction cannot be processed", troubles)
+    return tuple(entries)
+
+
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """Entries as they must be processed: DELETE, POST, PUT, GET, each in the order sent."""
+    return sorted(entries, key=lambda entry: _ORDER.index(entry.method))
+
+
+def links(entries: Iterable[Entry], assigned: Mapping[int, str]) -> dict[str, str]:
+    """What references to entries become: `urn:uuid:…` to `Patient/p1`.
+
+    `assigned` is the place (`Patient/p1`) of each entry by index. A created resource whose fullUrl
+    is an address can be meant by its relative form too, unless two entries share that.
+    """
+    found: dict[str, str] = {}
+    relative: dict[str, set[str]] = {}
+    for entry in entries:
+        target = assigned.get(entry.index)
+        if target is None or not entry.full_url:
+            continue
+        found[entry.full_url] = target
+        address = _RESTFUL.fullmatch(entry.full_url)
+        if address is not None and entry.method == "POST":
+            relative.setdefault(address[1], set()).add(target)
+    for name, targets in relative.items():
+        if len(targets) == 1:
+            found.setdefault(name, min(targets))
+    return {name: target for name, target in found.items() if name != target}
+
+
+def answer(
+    status: str,
+    *,
+    location: str = "",
+    etag: str = "",
+    last_modified: datetime | None = None,
+    outcome: Json | None = None,
+    resource: Json | None = None,
+) -> Json:
+    """One entry of a response: `status` is the HTTP status with its text, `201 Created`."""
+    response: Mapping[str, object] = {
+        "status": status,
+        "location": location,
+        "etag": etag,
+        "lastModified": None if last_modified is None else instant(last_modified),
+        "outcome": outcome,
+    }
+    return filled({"resource": resource, "response": filled(response)})
+
+
+def response(kind: str, entries: Sequence[Json]) -> Json:
+    """The answer to a `transaction` or `batch`: one entry for each sent, in the order sent."""
+    members: Mapping[str, object] = {
+        "resourceType": "Bundle",
+        "type": f"{kind}-response",
+        "entry": list(entries),
+    }
+    return filled(members)
+
+
+def searchset(
+    matches: Iterable[Json],
+    *,
+    base: str,
+    self_url: str,
+    next_url: str = "",
+    total: int | None = None,
+    included: Iterable[Json] = (),
+    outcome: Json | None = None,
+) -> Json:
+    """One page of a search result; the URLs are absolute, `self_url` lists what was understood."""
+    urls = (("self", self_url), ("next", next_url))
+    members: Mapping[str, object] = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": total,
+        "link": [{"relation": relation, "url": url} for relation, url in urls if url],
+        "entry": [
+            *(_found(resource, "match", base) for resource in matches),
+            *(_found(resource, "include", base) for resource in included),
+            *([] if outcome is None else [_found(outcome, "outcome", base)]),
+        ],
+    }
+    return filled(members)
+
+
+def _found(resource: Json, mode: str, base: str) -> Json:
+    address = f"{resource['resourceType']}/{resource['id']}" if "id" in resource else ""
+    members: Mapping[str, object] = {
+        "fullUrl": absolute(base, address) if address else "",
+        "resource": resource,
+        "search": {"mode": mode},
+    }
+    return filled(members)
+
+
+def _not_a_request(bundle: Mapping[str, Any]) -> BadInput:
+    if bundle.get("resourceType") != "Bundle":
+        said = "only a Bundle can be posted here; a single resource goes to the address of its type"
+        return BadInput(said, (Trouble("invalid", said),))
+    kind = str(bundle.get("type", ""))
+    said = _HELP.get(kind, "the type of a Bundle to process is transaction or batch")
+    return BadInput(said, (Trouble("not-supported", said, "Bundle.type"),))
+
+
+def _marked(entries: list[Entry], found: Iterable[tuple[int, Trouble]]) -> list[Entry]:
+    marked = list(entries)
+    for index, trouble in found:
+        marked[index] = with_troubles(marked[index], trouble)
+    return marked
+
+
+def _same_full_url(entries: Sequence[Entry]) -> Iterator[tuple[int, Trouble]]:
+    """Bdl-7: a fullUrl names one resource; a second one would make references ambiguous."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.full_url and first.setdefault(entry.full_url, entry) is not entry:
+            said = f"is that of {first[entry.full_url].place} too"
+            yield entry.index, Trouble("duplicate", said, f"{entry.place}.fullUrl")
+
+
+def _reads(entries: Sequence[Entry]) -> Iterator[tuple[int, Trouble]]:
+    for entry in entries:
+        if entry.method == "GET":
+            said = "a transaction here only writes; send reads as a batch"
+            yield entry.index, Trouble("not-supported", said, f"{entry.place}.request.method")
+
+
+def _same_target(entries: Sequence[Entry]) -> Iterator[tuple[int, Trouble]]:
+    """The outcome of a transaction must not depend on the order of its entries."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.method in ("PUT", "DELETE") and entry.target:
+            known = first.setdefault(entry.target, entry)
+            if known is not entry:
+                said = f"{known.place} writes the same resource; a transaction may do so once"
+                yield entry.index, Trouble("duplicate", said, f"{entry.place}.request.url")

@@ -1,0 +1,127 @@
+"""One entry of a transaction or batch: what it asks for, and whether that can be meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from refnot_fhir.errors import Trouble
+
+_URL = re.compile(r"([A-Z][A-Za-z]{0,63})(?:/([A-Za-z0-9\-.]{1,64}))?(?:\?(.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one entry of a transaction or batch asks for; `troubles` say why it cannot be done."""
+
+    index: int
+    method: str = ""
+    type: str = ""
+    id: str = ""
+    search: str = ""
+    """The query of a conditional request or a search, as sent, without the question mark."""
+    full_url: str = ""
+    if_match: str = ""
+    if_none_match: str = ""
+    if_none_exist: str = ""
+    resource: Mapping[str, Any] | None = None
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """`Patient/p1`; empty when the id is not known yet."""
+        return f"{self.type}/{self.id}" if self.id else ""
+
+    @property
+    def place(self) -> str:
+        """FHIRPath of the entry."""
+        return f"Bundle.entry[{self.index}]"
+
+
+def read(raw: Mapping[str, Any], index: int, base: str) -> Entry:
+    """What entry number `index` asks for, with what is wrong with it."""
+    request = raw.get("request")
+    full_url, resource = raw.get("fullUrl", ""), raw.get("resource")
+    bare = Entry(index, full_url=full_url, resource=resource)
+    if not isinstance(request, Mapping):
+        said = "an entry to process needs a request with method and url"
+        return with_troubles(bare, Trouble("required", said, f"{bare.place}.request"))
+    type, id, search, unclear = _address(str(request.get("url", "")), base)
+    entry = replace(
+        bare,
+        method=request.get("method", ""),
+        type=type,
+        id=id,
+        search=search,
+        if_match=request.get("ifMatch", ""),
+        if_none_match=request.get("ifNoneMatch", ""),
+        if_none_exist=request.get("ifNoneExist", ""),
+    )
+    if unclear:
+        return with_troubles(entry, Trouble("value", unclear, f"{entry.place}.request.url"))
+    return with_troubles(entry, *_CHECKS.get(entry.method, _unknown_method)(entry))
+
+
+def _address(url: str, base: str) -> tuple[str, str, str, str]:
+    """Type, id, query, and why the URL cannot be understood, if it cannot."""
+    below = url.removeprefix(base.rstrip("/") + "/") if base else url
+    match = _URL.fullmatch(below.removeprefix("/"))
+    if match is None:
+        return "", "", "", "is not Type, Type/id or Type?query relative to this service"
+    return match[1], match[2] or "", match[3] or "", ""
+
+
+def _unknown_method(entry: Entry) -> Iterator[Trouble]:
+    place = f"{entry.place}.request.method"
+    if entry.method in ("PATCH", "HEAD"):
+        yield Trouble("not-supported", f"{entry.method} is not offered in a Bundle", place)
+    else:
+        yield Trouble("code-invalid", "is none of GET, POST, PUT, DELETE", place)
+
+
+def _get(entry: Entry) -> Iterator[Trouble]:
+    if entry.resource is not None:
+        yield Trouble("invalid", "a GET takes no resource", f"{entry.place}.resource")
+
+
+def _post(entry: Entry) -> Iterator[Trouble]:
+    if entry.id or entry.search:
+        said = "a POST creates: its url is the type alone (with an id it is a PUT)"
+        yield Trouble("value", said, f"{entry.place}.request.url")
+    yield from _carried(entry)
+
+
+def _put(entry: Entry) -> Iterator[Trouble]:
+    if not entry.id and not entry.search:
+        said = "a PUT names what it writes: Type/id, or Type?query"
+        yield Trouble("value", said, f"{entry.place}.request.url")
+    yield from _carried(entry)
+    resource = entry.resource
+    if entry.id and resource is not None and resource.get("id") != entry.id:
+        said = "must be the id that the url names"
+        yield Trouble("invalid", said, f"{entry.place}.resource.id")
+
+
+def _delete(entry: Entry) -> Iterator[Trouble]:
+    if not entry.id and not entry.search:
+        said = "a DELETE names what it removes: Type/id, or Type?query"
+        yield Trouble("value", said, f"{entry.place}.request.url")
+
+
+def _carried(entry: Entry) -> Iterator[Trouble]:
+    """POST and PUT carry a resource of the type that their url names."""
+    place = f"{entry.place}.resource"
+    if entry.resource is None:
+        yield Trouble("required", f"a {entry.method} needs a resource", place)
+    elif entry.resource.get("resourceType") != entry.type:
+        yield Trouble("invalid", f"is not of the type that the url names: {entry.type}", place)
+
+
+_CHECKS = {"GET": _get, "POST": _post, "PUT": _put, "DELETE": _delete}
+
+
+def with_troubles(entry: Entry, *troubles: Trouble) -> Entry:
+    """The entry with more troubles."""
+    return replace(entry, troubles=(*entry.troubles, *troubles)) if troubles else entry

@@ -1,0 +1,120 @@
+"""A delivery out of what was sent: a transaction, a batch, or one resource."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from refnot_fhir.errors import BadInput, Trouble
+from refnot_fhir.fhir import bundle, gate, wire
+from refnot_fhir.fhir.bundle import Entry
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.intake.request import CREATE, DELETE, READ, UPDATE, Delivery, Request
+
+_ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
+_ACTIONS = {"POST": CREATE, "PUT": UPDATE, "DELETE": DELETE, "GET": READ}
+
+
+def of_bundle(
+    body: bytes, content: Mapping[str, Any], version: Version, *, base: str = "", who: str = ""
+) -> Delivery:
+    """The delivery that a transaction or batch is; `content` is `body`, decoded.
+
+    Entries of a batch carry their own troubles. Raises BadInput, naming every place, for a Bundle
+    that is not valid, that is neither a transaction nor a batch, or a transaction with a trouble.
+    """
+    problems = gate.problems(content, version)
+    if problems:
+        troubles = tuple(Trouble(p.code, p.message, p.expression) for p in problems)
+        raise BadInput("the Bundle is not valid", troubles, unprocessable=True)
+    atomic = content.get("type") == "transaction"
+    entries = bundle.parse(content, base=base)
+    requests = [
+        _request(entry, raw) for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
+    ]
+    if atomic:
+        requests = list(_without_rivals(requests))
+        troubles = tuple(trouble for request in requests for trouble in request.troubles)
+        if troubles:
+            raise BadInput("the transaction cannot be processed", troubles)
+    return Delivery(tuple(requests), atomic, who, str(content["type"]), body)
+
+
+def conditions(search: str) -> tuple[str, str]:
+    """(system, value) of the condition `identifier=system|value`.
+
+    Raises ValueError, saying what is understood, for any other condition.
+    """
+    stated = parse_qsl(search.removeprefix("?"))
+    if len(stated) != 1 or stated[0][0] != "identifier" or "|" not in stated[0][1]:
+        raise ValueError("a condition here is identifier=system|value, and nothing else")
+    system, _, value = stated[0][1].partition("|")
+    return system, value
+
+
+def version_of(etag: str) -> int:
+    """The version number that an ETag (`W/"3"`) names. Raises ValueError for anything else."""
+    match = _ETAG.fullmatch(etag.strip())
+    if match is None:
+        raise ValueError('a version is named as W/"3"')
+    return int(match[1])
+
+
+def _request(entry: Entry, raw: bytes | None) -> Request:
+    request = Request(
+        action=_ACTIONS.get(entry.method, READ),
+        type=entry.type,
+        id=entry.id,
+        raw=raw or b"",
+        resource=entry.resource,
+        full_url=entry.full_url,
+        where=f"{entry.place}.resource",
+        troubles=entry.troubles,
+    )
+    if entry.method == "GET":
+        return replace(request, search=entry.search)
+    return _matched(_conditional(request, entry), entry)
+
+
+def _conditional(request: Request, entry: Entry) -> Request:
+    search = entry.if_none_exist or entry.search
+    if not search or entry.troubles:
+        return request
+    place = f"{entry.place}.request.{'ifNoneExist' if entry.if_none_exist else 'url'}"
+    if entry.method == "DELETE":
+        said = "a conditional delete is not offered: name the resource by its id"
+        return _with(request, Trouble("not-supported", said, place))
+    try:
+        return replace(request, condition=conditions(search))
+    except ValueError as error:
+        return _with(request, Trouble("not-supported", str(error), place))
+
+
+def _matched(request: Request, entry: Entry) -> Request:
+    if not entry.if_match:
+        return request
+    try:
+        return replace(request, if_match=version_of(entry.if_match))
+    except ValueError as error:
+        trouble = Trouble("value", str(error), f"{entry.place}.request.ifMatch")
+        return _with(request, trouble)
+
+
+def _without_rivals(requests: Iterable[Request]) -> Iterable[Request]:
+    """Two entries of a transaction with one condition: neither can be meant to win."""
+    requests = list(requests)
+    stated = Counter((r.type, r.condition) for r in requests if r.condition)
+    for request in requests:
+        if request.condition and stated[request.type, request.condition] > 1:
+            said = "another entry has the same condition: a transaction may use it once"
+            yield _with(request, Trouble("duplicate", said, request.where))
+        else:
+            yield request
+
+
+def _with(request: Request, trouble: Trouble) -> Request:
+    return replace(request, troubles=(*request.troubles, trouble))

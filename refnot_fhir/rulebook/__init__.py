@@ -1,0 +1,1 @@
+"""The mapping files understood, linted, and printed back in plain English."""

@@ -1,0 +1,243 @@
+"""cases.toml: worked patients, and whether the rules give the verdicts that clinicians expect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from pathlib import Path
+
+from refnot_fhir.core.records import (
+    Chart,
+    Coding,
+    Concept,
+    DaySpan,
+    DoseGiven,
+    DoseSeen,
+    LabResult,
+    LabSeen,
+    Person,
+    Quantity,
+    ReferenceRange,
+    Source,
+    Value,
+    When,
+)
+from refnot_fhir.core.rules import CodeKey, Protocol, Rulebook, Site
+from refnot_fhir.core.screening import assess
+from refnot_fhir.core.translate import lab_result
+from refnot_fhir.core.translate_dose import dose_given
+from refnot_fhir.rulebook import codes
+from refnot_fhir.rulebook.files import MappingFile, Table, read
+
+_PATIENT = "p1"
+_COMPARATORS = ("<=", ">=", "<", ">")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedPatient:
+    """One patient on one date of assessment, and the verdicts that are expected."""
+
+    title: str
+    why: str
+    as_of: date
+    chart: Chart
+    expect: Mapping[str, str]
+    """Criterion to verdict, for every criterion of the protocol."""
+    named: frozenset[str]
+    """The criteria that the case names; the others are expected to be unknown."""
+    standing: str
+    """Empty when the case does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A verdict that is not the expected one."""
+
+    title: str
+    criterion: str
+    """Empty when it is about the standing of all criteria together."""
+    expected: str
+    found: str
+    why: str
+
+
+def worked_patients(folder: Path, protocol: Protocol, rulebook: Rulebook) -> list[WorkedPatient]:
+    """Every case of a protocol; `BadMapping` when the file is wrong."""
+    file = read(folder, f"protocols/{protocol.id}/cases.toml", "cases")
+    systems = dict(read(folder, "systems.toml", "systems").content)
+    found: dict[str, WorkedPatient] = {}
+    for index, table in enumerate(file.content["case"]):
+        key = f"case[{index}]"
+        if table["title"] in found:
+            raise file.wrong(f"{key}.title", "two cases have this title")
+        site = table.get("site", "default")
+        if site not in rulebook.sites:
+            raise file.wrong(f"{key}.site", f"{site!r} has no file in sites/", rulebook.sites)
+        local = read(folder, f"sites/{site}.toml", "site").content.get("systems", {})
+        reader = _Reader(file, key, table, {**systems, **local}, rulebook)
+        found[table["title"]] = reader.patient(protocol, rulebook.sites[site])
+    return list(found.values())
+
+
+def disagreements(patient: WorkedPatient, protocol: Protocol) -> Iterator[Disagreement]:
+    """Where the rules do not give what a case expects."""
+    assessment = assess(protocol, patient.chart, patient.as_of)
+    for finding in assessment.findings:
+        expected, found = patient.expect[finding.criterion], finding.verdict.value
+        if expected != found:
+            yield Disagreement(patient.title, finding.criterion, expected, found, finding.why)
+    if patient.standing not in ("", assessment.standing):
+        yield Disagreement(patient.title, "", patient.standing, assessment.standing, patient.why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """One case and what is needed to understand it."""
+
+    file: MappingFile
+    key: str
+    table: Table
+    systems: Mapping[str, str]
+    rulebook: Rulebook
+
+    def patient(self, protocol: Protocol, site: Site) -> WorkedPatient:
+        table = self.table
+        ids = [criterion.id for criterion in protocol.criteria]
+        for name in table["expect"]:
+            if name not in ids:
+                raise self.file.wrong(f"{self.key}.expect", f"{name} is no criterion", ids)
+        person = self._person(site)
+        enrolled = table.get("enrolled_on")
+        chart = Chart(
+            site=site.name,
+            patient=_PATIENT,
+            zone=site.zone,
+            person=person,
+            labs=tuple(self._labs(site, person)),
+            doses=tuple(self._doses(site)),
+            enrolled_on=date.fromisoformat(enrolled) if enrolled else None,
+        )
+        return WorkedPatient(
+            title=table["title"],
+            why=table["why"],
+            as_of=date.fromisoformat(table["as_of"]),
+            chart=chart,
+            expect=dict.fromkeys(ids, "unknown") | table["expect"],
+            named=frozenset(table["expect"]),
+            standing=table.get("standing", ""),
+        )
+
+    def _person(self, site: Site) -> Person:
+        birth = self.table.get("birth")
+        return Person(
+            source=Source(site.name, "Patient", _PATIENT, "1"),
+            birth=days_of(birth) if birth else None,
+            gender=self.table.get("gender", ""),
+            sex_signals=tuple(self.table.get("sex_signals", ())),
+        )
+
+    def _labs(self, site: Site, person: Person) -> Iterator[LabResult]:
+        for index, table in enumerate(self.table.get("labs", ())):
+            key = f"{self.key}.labs[{index}]"
+            seen = LabSeen(
+                source=Source(site.name, "Observation", f"o{index}", "1"),
+                patient=_PATIENT,
+                status=table.get("status", "final"),
+                code=self._concept(key, table, "loinc"),
+                value=self._value(key, table),
+                absent=Concept((Coding("", table["absent"]),)) if "absent" in table else None,
+                ranges=_ranges(table),
+                collected=self._when(table, site.zone),
+                issued=_moment(table["issued"]) if "issued" in table else None,
+                specimen=Concept(text=table["specimen"]) if "specimen" in table else None,
+            )
+            found = lab_result(seen, site=site, rulebook=self.rulebook, person=person)
+            if found is not None:
+                yield found
+
+    def _doses(self, site: Site) -> Iterator[DoseGiven]:
+        for index, table in enumerate(self.table.get("doses", ())):
+            amount = table.get("amount")
+            seen = DoseSeen(
+                source=Source(site.name, "MedicationAdministration", f"m{index}", "1"),
+                patient=_PATIENT,
+                status=table.get("status", "completed"),
+                medication=self._medication(f"{self.key}.doses[{index}]", table),
+                unresolved=table.get("unresolved", ""),
+                given=self._when(table, site.zone),
+                dose=Quantity(Decimal(amount), table.get("unit", "")) if amount else None,
+                studies=self._studies(table),
+            )
+            yield dose_given(seen, site=site, rulebook=self.rulebook)
+
+    def _medication(self, key: str, table: Table) -> Concept | None:
+        return None if "unresolved" in table else self._concept(key, table, "atc")
+
+    def _studies(self, table: Table) -> tuple[str, ...]:
+        study = self.file.name.split("/")[1]
+        return (f"ResearchStudy/{study}",) if table.get("of_study") else ()
+
+    def _concept(self, key: str, table: Table, usual: str) -> Concept:
+        named = [part for part in ("code", "also_code") if part in table]
+        codings = (self._code(f"{key}.{part}", table[part], usual) for part in named)
+        return Concept(tuple(Coding(*pair) for pair in codings), table.get("text", ""))
+
+    def _code(self, key: str, text: str, usual: str) -> CodeKey:
+        whole = text if "|" in text else f"{usual}|{text}"
+        return codes.code(self.file, key, whole, self.systems)
+
+    def _value(self, key: str, table: Table) -> Value | None:
+        if "answer" in table:
+            return Concept((Coding(*self._code(f"{key}.answer", table["answer"], "loinc")),))
+        if "value" in table:
+            return _quantity(table["value"], table.get("unit", ""), table.get("unit_code", ""))
+        return table.get("answer_text", table.get("answer_number"))
+
+    def _when(self, table: Table, zone: tzinfo) -> When | None:
+        if "date" in table:
+            return _moment(table["date"]) if "T" in table["date"] else _when(table["date"], zone)
+        if "days_before" not in table:
+            return None
+        as_of = date.fromisoformat(self.table["as_of"])
+        return _when((as_of - timedelta(days=table["days_before"])).isoformat(), zone)
+
+
+def _quantity(sent: Decimal | int | str, unit: str, code: str) -> Quantity:
+    text = str(sent)
+    comparator = next((mark for mark in _COMPARATORS if text.startswith(mark)), "")
+    return Quantity(Decimal(text.removeprefix(comparator)), unit, code, comparator=comparator)
+
+
+def _ranges(table: Table) -> tuple[ReferenceRange, ...]:
+    unit = table.get("range_unit", "")
+    limits = {
+        part: Quantity(Decimal(table[part]), unit) for part in ("low", "high") if part in table
+    }
+    text = table.get("range_text", "")
+    if not limits and not text:
+        return ()
+    return (ReferenceRange(limits.get("low"), limits.get("high"), text),)
+
+
+def days_of(text: str) -> DaySpan:
+    """The days that a date of FHIR, as precise as it is, can be."""
+    year, month, day = (*(int(part) for part in text.split("-")), None, None)[:3]
+    if day is not None:
+        return DaySpan(date.fromisoformat(text), date.fromisoformat(text), text)
+    first = date(year or 1, month or 1, 1)
+    following = date(first.year + 1, 1, 1) if month in (None, 12) else date(first.year, month + 1, 1)
+    return DaySpan(first, following - timedelta(days=1), text)
+
+
+def _when(text: str, zone: tzinfo) -> When:
+    days = days_of(text)
+    return When(
+        datetime.combine(days.first, time.min, zone), datetime.combine(days.last, time.max, zone), text
+    )
+
+
+def _moment(text: str) -> When:
+    moment = datetime.fromisoformat(text)
+    return When(moment, moment, text)

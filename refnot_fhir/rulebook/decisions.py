@@ -1,0 +1,72 @@
+"""DECISIONS.md: which interpretations have an entry, and who must confirm each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from refnot_fhir.errors import BadMapping
+
+_HEADING = re.compile(r"^## (?P<anchor>[a-z][a-z0-9-]*)\s*$", re.MULTILINE)
+_FIELD = re.compile(r"^- \*\*(?P<name>[A-Za-z ]+)\*\*: (?P<text>.+(?:\n  .+)*)", re.MULTILINE)
+_NAME = "DECISIONS.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One interpretation of the protocol."""
+
+    anchor: str
+    question: str
+    reading: str
+    why: str
+    confirm: str
+    """Who must confirm it."""
+
+
+def decisions(folder: Path) -> dict[str, Decision]:
+    """Every entry of DECISIONS.md by its anchor; `BadMapping` if it is missing or repeats one."""
+    try:
+        text = (folder / _NAME).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadMapping(f"{_NAME}: cannot be read in {folder}: {error.strerror}") from error
+    found: dict[str, Decision] = {}
+    headings = list(_HEADING.finditer(text))
+    for heading, after in zip(headings, [*headings[1:], None], strict=True):
+        anchor = heading["anchor"]
+        if anchor in found:
+            raise BadMapping(f"{_NAME}: {anchor}: there are two entries of this name")
+        found[anchor] = _entry(anchor, text[heading.end() : after.start() if after else None])
+    return found
+
+
+def anchors(folder: Path) -> frozenset[str]:
+    """The anchors of all entries of DECISIONS.md."""
+    return frozenset(decisions(folder))
+
+
+def _entry(anchor: str, body: str) -> Decision:
+    fields = {item["name"]: " ".join(item["text"].split()) for item in _FIELD.finditer(body)}
+    missing = [name for name in ("Question", "Reading", "Why", "Confirm") if name not in fields]
+    if missing:
+        raise BadMapping(f"{_NAME}: {anchor}: {', '.join(missing)} is missing")
+    return Decision(anchor, fields["Question"], fields["Reading"], fields["Why"], fields["Confirm"])
+
+
+def decisions_in(content: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every (key path, anchor) under a key `decision` or `decisions`, however deep."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            place = f"{path}.{key}" if path else str(key)
+            if key == "decision":
+                yield place, value
+            elif key == "decisions":
+                yield from ((place, anchor) for anchor in value)
+            else:
+                yield from decisions_in(value, place)
+    elif isinstance(content, list):
+        for index, value in enumerate(content):
+            yield from decisions_in(value, f"{path}[{index}]")

@@ -1,0 +1,156 @@
+"""units.toml and labs.toml as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from refnot_fhir.core.rules import CodeKey, Derivation, Dimension, Lab
+from refnot_fhir.core.units import normalise
+from refnot_fhir.rulebook.codes import Systems, address, codes, folded, texts
+from refnot_fhir.rulebook.files import MappingFile, Table
+
+Dimensions = dict[str, Dimension]
+Labs = dict[str, Lab]
+
+
+def dimensions(file: MappingFile) -> Dimensions:
+    """Every dimension of units.toml."""
+    return {name: _dimension(file, name, table) for name, table in file.content.items()}
+
+
+def _dimension(file: MappingFile, name: str, table: Table) -> Dimension:
+    units = table["units"]
+    canonical = table["canonical"]
+    if canonical not in units or units[canonical]["factor"] != 1:
+        raise file.wrong(f"{name}.canonical", f"{canonical!r} must be in units with factor 1")
+    factors = {unit: Decimal(entry["factor"]) for unit, entry in units.items()}
+    aliases: dict[str, str] = {}
+    for unit, entry in units.items():
+        for alias in entry.get("aliases", ()):
+            word = normalise(alias)
+            other = word if word in factors else aliases.get(word, unit)
+            if other != unit:
+                raise file.wrong(f'{name}.units."{unit}"', f"{alias!r} already means {other}")
+            aliases[word] = unit
+    return Dimension(name, canonical, factors, aliases)
+
+
+def panels(file: MappingFile, systems: Systems) -> frozenset[CodeKey]:
+    """The codes of panels in labs.toml."""
+    return frozenset(codes(file, "panels", file.content.get("panels", {}), systems))
+
+
+def labs(file: MappingFile, known: Dimensions, systems: Systems) -> Labs:
+    """Every lab of labs.toml."""
+    found = {
+        name: _lab(file, name, table, known=known, systems=systems)
+        for name, table in file.content["lab"].items()
+    }
+    _refuse_shared_codes(file, found)
+    return found
+
+
+def _lab(
+    file: MappingFile, name: str, table: Table, *, known: Dimensions, systems: Systems
+) -> Lab:
+    key = f"lab.{name}"
+    _check_unit(file, key, table, known)
+    specimens, wrong_words = _specimens(file, key, table, systems)
+    plausible = table.get("plausible")
+    return Lab(
+        name=name,
+        title=table["title"],
+        kind=table["kind"],
+        codes=frozenset(codes(file, f"{key}.codes", table["codes"], systems)),
+        traps=codes(file, f"{key}.traps", table.get("traps", {}), systems),
+        dimension=table.get("dimension", ""),
+        unit=table.get("unit", ""),
+        conversions=_conversions(file, key, table, known),
+        answers=codes(file, f"{key}.answers", table.get("answers", {}), systems),
+        answers_by_question=dict(_by_question(file, key, table, systems)),
+        texts=texts(file, f"{key}.texts", table.get("texts", {})),
+        specimens=specimens,
+        wrong_specimens=wrong_words,
+        plausible=(Decimal(plausible["low"]), Decimal(plausible["high"])) if plausible else None,
+        source=table["source"],
+    )
+
+
+def _check_unit(file: MappingFile, key: str, table: Table, known: Dimensions) -> None:
+    name = table.get("dimension")
+    if name is None:
+        return
+    if name not in known:
+        raise file.wrong(f"{key}.dimension", f"{name!r} is not in units.toml", known)
+    if table["unit"] != known[name].canonical:
+        reason = f"{table['unit']!r} is not the canonical unit of {name}"
+        raise file.wrong(f"{key}.unit", reason, [known[name].canonical])
+
+
+def _conversions(
+    file: MappingFile, key: str, table: Table, known: Dimensions
+) -> dict[str, Decimal]:
+    found = {}
+    for name, entry in table.get("conversions", {}).items():
+        if name not in known or name == table.get("dimension"):
+            others = [other for other in known if other != table.get("dimension")]
+            raise file.wrong(f"{key}.conversions.{name}", "not another dimension", others)
+        found[name] = Decimal(entry["factor"])
+    return found
+
+
+def _specimens(
+    file: MappingFile, key: str, table: Table, systems: Systems
+) -> tuple[frozenset[CodeKey], frozenset[str]]:
+    name = table.get("specimen")
+    if name is None:
+        return frozenset(), frozenset()
+    groups = file.content.get("specimens", {})
+    if name not in groups:
+        raise file.wrong(f"{key}.specimen", f"{name!r} is not in specimens", groups)
+    group = groups[name]
+    accepted = codes(file, f"specimens.{name}.codes", group["codes"], systems)
+    return frozenset(accepted), frozenset(folded(word) for word in group.get("wrong_words", ()))
+
+
+def _by_question(
+    file: MappingFile, key: str, table: Table, systems: Systems
+) -> Iterator[tuple[tuple[CodeKey, CodeKey], str]]:
+    for short, questions in table.get("answers_by_question", {}).items():
+        place = f"{key}.answers_by_question.{short}"
+        system = address(file, place, short, systems)
+        for question, answers in questions.items():
+            for answer, meaning in codes(file, place, answers, systems).items():
+                yield ((system, question), answer), meaning
+
+
+def _refuse_shared_codes(file: MappingFile, found: Labs) -> None:
+    owner: dict[CodeKey, str] = {}
+    for lab in found.values():
+        for key in sorted(lab.codes):
+            if key in owner:
+                raise file.wrong(f"lab.{lab.name}.codes", f"{key[1]} is already {owner[key]}")
+            owner[key] = lab.name
+
+
+def derivations(file: MappingFile, known: Labs) -> tuple[Derivation, ...]:
+    """Every derivation of labs.toml."""
+    return tuple(
+        _derivation(file, f"derivation[{index}]", table, known)
+        for index, table in enumerate(file.content.get("derivation", ()))
+    )
+
+
+def _derivation(file: MappingFile, key: str, table: Table, known: Labs) -> Derivation:
+    for name in (table["lab"], table["factor"], *table["sum_of"]):
+        if name not in known:
+            raise file.wrong(key, f"{name!r} is not a lab", known)
+    return Derivation(
+        lab=table["lab"],
+        name=table["name"],
+        factor=table["factor"],
+        sum_of=tuple(table["sum_of"]),
+        divide_by=Decimal(table["divide_by"]),
+        source=table["source"],
+    )

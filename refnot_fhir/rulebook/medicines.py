@@ -1,0 +1,118 @@
+"""drugs.toml and places.toml as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from refnot_fhir.core.rules import CodeKey, Drug, DrugClass, PlaceWords
+from refnot_fhir.core.units import normalise
+from refnot_fhir.rulebook.codes import Systems, codes, folded
+from refnot_fhir.rulebook.files import MappingFile, Table
+
+Drugs = dict[str, Drug]
+DrugClasses = dict[str, DrugClass]
+_SIDES = ("", "left", "right")
+
+
+def drug_classes(file: MappingFile, systems: Systems) -> DrugClasses:
+    """Every class of drugs.toml."""
+    return {
+        name: _drug_class(file, name, table, systems)
+        for name, table in file.content["class"].items()
+    }
+
+
+def _drug_class(file: MappingFile, name: str, table: Table, systems: Systems) -> DrugClass:
+    def read(part: str) -> dict[CodeKey, str]:
+        return codes(file, f"class.{name}.{part}", table.get(part, {}), systems)
+
+    return DrugClass(
+        name=name,
+        title=table["title"],
+        prefixes=tuple(read("prefixes")),
+        exceptions=tuple(read("exceptions")),
+        codes=frozenset(read("codes")),
+        review=frozenset(read("review")),
+        source=table["source"],
+    )
+
+
+def drugs(file: MappingFile, classes: DrugClasses, systems: Systems) -> Drugs:
+    """Every drug of drugs.toml; no code or text may mean two of them."""
+    found = {
+        name: _drug(file, name, table, classes=classes, systems=systems)
+        for name, table in file.content["drug"].items()
+    }
+    owner: dict[object, str] = {}
+    for drug in found.values():
+        for mark in (*sorted(drug.codes), *sorted(drug.texts)):
+            if mark in owner:
+                raise file.wrong(f"drug.{drug.name}", f"{mark!r} already means {owner[mark]}")
+            owner[mark] = drug.name
+    return found
+
+
+def _drug(
+    file: MappingFile, name: str, table: Table, *, classes: DrugClasses, systems: Systems
+) -> Drug:
+    key = f"drug.{name}"
+    for member in table["classes"]:
+        if member not in classes:
+            raise file.wrong(f"{key}.classes", f"{member!r} is not a class", classes)
+    counted = table.get("count_units", {}).get("words", ())
+    dissolved = table.get("dissolved_in_ml")
+    return Drug(
+        name=name,
+        title=table["title"],
+        codes=frozenset(codes(file, f"{key}.codes", table.get("codes", {}), systems)),
+        texts=frozenset(folded(text) for text in table["texts"]),
+        classes=tuple(table["classes"]),
+        vial_units=tuple(Decimal(units) for units in table.get("vial_units", ())),
+        dissolved_in_ml=None if dissolved is None else Decimal(dissolved),
+        dose_units=_factors(file, f"{key}.dose_units", table.get("dose_units", {})),
+        count_units=frozenset(normalise(word) for word in counted),
+        volume_units=_factors(file, f"{key}.volume_units", table.get("volume_units", {})),
+        source=table["source"],
+    )
+
+
+def _factors(
+    file: MappingFile, key: str, table: Mapping[str, list[str]]
+) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for factor, words in table.items():
+        for word in words:
+            if found.setdefault(normalise(word), Decimal(factor)) != Decimal(factor):
+                raise file.wrong(f"{key}.{factor}", f"{word!r} has another factor already")
+    return found
+
+
+def places(file: MappingFile, systems: Systems) -> PlaceWords:
+    """places.toml."""
+    content = file.content
+    route_codes: dict[CodeKey, str] = {}
+    route_texts: dict[str, str] = {}
+    for name, words in _named(content["routes"]):
+        found = codes(file, f"routes.{name}.codes", words.get("codes", {}), systems)
+        route_codes |= dict.fromkeys(found, name)
+        route_texts |= {folded(text): name for text in words.get("texts", ())}
+    site_codes: dict[CodeKey, tuple[str, str]] = {}
+    site_texts: dict[str, tuple[str, str]] = {}
+    for name, words in _named(content["sites"]):
+        for side in _SIDES:
+            part = words.get(side, {}) if side else words
+            found = codes(file, f"sites.{name}.codes", part.get("codes", {}), systems)
+            site_codes |= dict.fromkeys(found, (name, side))
+            site_texts |= {folded(text): (name, side) for text in part.get("texts", ())}
+    sides = {
+        key: name
+        for name, table in _named(content["sides"])
+        for key in codes(file, f"sides.{name}", table, systems)
+    }
+    return PlaceWords(route_codes, route_texts, site_codes, site_texts, sides)
+
+
+def _named(table: Table) -> Iterator[tuple[str, Table]]:
+    """The tables of a table, past its notes on source and decision."""
+    return ((name, value) for name, value in table.items() if isinstance(value, dict))

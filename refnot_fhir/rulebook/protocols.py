@@ -1,0 +1,278 @@
+"""protocols/<id>/*.toml as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from refnot_fhir.core.rules import (
+    AgeRule,
+    AnswerRule,
+    Arm,
+    Bound,
+    Criterion,
+    Derivation,
+    DosingRule,
+    DrugRule,
+    Lab,
+    LabRule,
+    PersonRule,
+    PlaceWords,
+    Protocol,
+    Rule,
+)
+from refnot_fhir.rulebook.dictionaries import Labs
+from refnot_fhir.rulebook.files import MappingFile, Table
+from refnot_fhir.rulebook.medicines import DrugClasses, Drugs
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionaries:
+    """What protocol files refer to by name."""
+
+    labs: Labs
+    derivations: tuple[Derivation, ...]
+    drugs: Drugs
+    drug_classes: DrugClasses
+    places: PlaceWords
+    anchors: frozenset[str]
+    """Headings of DECISIONS.md, as anchors."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a file a rule stands, and what it may refer to."""
+
+    file: MappingFile
+    key: str
+    words: Dictionaries
+    windows: Mapping[str, int]
+
+    def window(self, table: Table) -> int:
+        name = table["window"]
+        if name not in self.windows:
+            raise self.file.wrong(f"{self.key}.window", f"{name!r} is no window", self.windows)
+        return self.windows[name]
+
+    def labs(self, table: Table, part: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        usable = {name: lab for name, lab in self.words.labs.items() if lab.kind in kinds}
+        for name in table.get(part, ()):
+            if name not in usable:
+                reason = f"{name!r} is not a lab of kind {' or '.join(kinds)} in labs.toml"
+                raise self.file.wrong(f"{self.key}.{part}", reason, usable)
+        return tuple(table.get(part, ()))
+
+
+def protocol(
+    record: MappingFile,
+    eligibility: MappingFile,
+    dosing: MappingFile,
+    *,
+    words: Dictionaries,
+    digest: str,
+) -> Protocol:
+    """One study from its three files, every reference in them checked."""
+    table = record.content
+    criteria = _criteria(eligibility, words)
+    labs, derivations = _needed(criteria, words)
+    period = table["period"]
+    return Protocol(
+        id=table["id"],
+        version=table["version"],
+        title=table["title"],
+        acronym=table["acronym"],
+        identifiers=tuple((item["system"], item["value"]) for item in table["identifier"]),
+        sponsor=table["sponsor"],
+        phase=table["phase"],
+        status=table["status"],
+        purpose=table["purpose"],
+        period=(period["start"], period.get("end", "")),
+        conditions=tuple(table["conditions"]),
+        keywords=tuple(table["keywords"]),
+        description=table["description"].strip(),
+        planned=table["planned"],
+        actual=table["actual"],
+        arms=_arms(record),
+        criteria=criteria,
+        dosing=_dosing(dosing, words),
+        labs=labs,
+        derivations=derivations,
+        canonical=table["canonical"],
+        digest=digest,
+    )
+
+
+def _arms(file: MappingFile) -> tuple[Arm, ...]:
+    arms = tuple(Arm(**arm) for arm in file.content["arm"])
+    for index, arm in enumerate(arms):
+        before = arms[:index]
+        if any(arm.id == other.id or arm.name == other.name for other in before):
+            raise file.wrong(f"arm[{index}]", f"{arm.id!r} or its name is used twice")
+    return arms
+
+
+def _criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
+    windows = {}
+    for name, window in file.content.get("windows", {}).items():
+        check_anchors(file, f"windows.{name}.decision", [window["decision"]], words.anchors)
+        windows[name] = window["days"]
+    found: dict[str, Criterion] = {}
+    for index, table in enumerate(file.content["criterion"]):
+        key = f"criterion[{index}]"
+        if table["id"] in found:
+            raise file.wrong(f"{key}.id", f"{table['id']} is used twice")
+        check_anchors(file, f"{key}.decisions", table["decisions"], words.anchors)
+        place = _Place(file, f"{key}.rule", words, windows)
+        found[table["id"]] = Criterion(
+            id=table["id"],
+            kind=table["kind"],
+            title=table["title"],
+            text=table["text"],
+            source=table["source"],
+            rule=_RULES[table["rule"]["kind"]](place, table["rule"]),
+            decisions=tuple(table["decisions"]),
+        )
+    return tuple(found.values())
+
+
+def check_anchors(
+    file: MappingFile, key: str, named: list[str], anchors: frozenset[str]
+) -> None:
+    """Refuse a decision that has no entry in DECISIONS.md."""
+    for anchor in named:
+        if anchor not in anchors:
+            raise file.wrong(key, f"{anchor!r} has no entry in DECISIONS.md", sorted(anchors))
+
+
+def _age(place: _Place, table: Table) -> AgeRule:
+    low, high = table.get("at_least_years"), table.get("at_most_years")
+    if low is not None and high is not None and low > high:
+        raise place.file.wrong(place.key, f"nobody is at least {low} and at most {high}")
+    return AgeRule(at_least=low, at_most=high)
+
+
+def _lab(place: _Place, table: Table) -> LabRule:
+    labs = place.labs(table, "labs", ("quantity",))
+    part = next(name for name in ("more_than", "at_most") if name in table)
+    bound = _bound(place, part, table[part], labs)
+    lower_bounds = frozenset(table.get("lower_bounds", ()))
+    if lower_bounds and part != "more_than":
+        raise place.file.wrong(f"{place.key}.lower_bounds", "only go with more_than")
+    if not lower_bounds <= set(labs):
+        raise place.file.wrong(f"{place.key}.lower_bounds", "must be among labs", labs)
+    return LabRule(
+        labs=labs,
+        more_than=bound if part == "more_than" else None,
+        at_most=bound if part == "at_most" else None,
+        within_days=place.window(table),
+        lower_bounds=lower_bounds,
+    )
+
+
+def _bound(place: _Place, part: str, table: Table, labs: tuple[str, ...]) -> Bound:
+    inclusive = part == "at_most"
+    if "times_upper_limit" in table:
+        return Bound(Decimal(table["times_upper_limit"]), "", inclusive)
+    units = dict.fromkeys(place.words.labs[name].unit for name in labs)
+    if [table["unit"]] != list(units):
+        reason = f"{table['unit']!r} is not the unit of {', '.join(labs)}"
+        raise place.file.wrong(f"{place.key}.{part}.unit", reason, units)
+    return Bound(Decimal(table["value"]), table["unit"], inclusive)
+
+
+def _answer(place: _Place, table: Table) -> AnswerRule:
+    labs = place.labs(table, "labs", ("answer", "score"))
+    met, not_met = frozenset(table["met"]), frozenset(table["not_met"])
+    known = {answer for name in labs for answer in answers_of(place.words.labs[name])}
+    for part, named in (("met", met), ("not_met", not_met)):
+        if named - known:
+            reason = f"{', '.join(sorted(named - known))} is no answer to {', '.join(labs)}"
+            raise place.file.wrong(f"{place.key}.{part}", reason, sorted(known))
+    if met & not_met:
+        raise place.file.wrong(place.key, f"{', '.join(sorted(met & not_met))} is met and not met")
+    return AnswerRule(
+        labs=labs,
+        met=met,
+        not_met=not_met,
+        within_days=place.window(table),
+        not_applicable_to=frozenset(table.get("not_applicable_to", ())),
+        supporting=place.labs(table, "supporting", ("quantity", "score", "answer")),
+    )
+
+
+def answers_of(lab: Lab) -> frozenset[str]:
+    """Every answer that a lab can have."""
+    return frozenset(
+        (*lab.answers.values(), *lab.answers_by_question.values(), *lab.texts.values())
+    )
+
+
+def _drug(place: _Place, table: Table) -> DrugRule:
+    words = place.words
+    if table["drug_class"] not in words.drug_classes:
+        reason = f"{table['drug_class']!r} is not a class in drugs.toml"
+        raise place.file.wrong(f"{place.key}.drug_class", reason, words.drug_classes)
+    check_drug(place.file, f"{place.key}.study_drug", table["study_drug"], words.drugs)
+    return DrugRule(table["drug_class"], place.window(table), table["study_drug"])
+
+
+def check_drug(file: MappingFile, key: str, name: str, drugs: Drugs) -> None:
+    """Refuse a drug that drugs.toml does not know."""
+    if name not in drugs:
+        raise file.wrong(key, f"{name!r} is not a drug in drugs.toml", drugs)
+
+
+def _person(place: _Place, table: Table) -> PersonRule:
+    return PersonRule(table["needs"])
+
+
+_RULES: Mapping[str, Callable[[_Place, Table], Rule]] = {
+    "age": _age,
+    "lab": _lab,
+    "answer": _answer,
+    "drug": _drug,
+    "person": _person,
+}
+
+
+def _needed(
+    criteria: tuple[Criterion, ...], words: Dictionaries
+) -> tuple[dict[str, Lab], tuple[Derivation, ...]]:
+    """The labs that the criteria ask for, and the derivations that lead to them."""
+    asked: dict[str, None] = {}
+    for criterion in criteria:
+        rule = criterion.rule
+        if isinstance(rule, LabRule | AnswerRule):
+            asked |= dict.fromkeys(rule.labs)
+        if isinstance(rule, AnswerRule):
+            asked |= dict.fromkeys(rule.supporting)
+    derivations = tuple(way for way in words.derivations if way.lab in asked)
+    for way in derivations:
+        asked |= dict.fromkeys((way.factor, *way.sum_of))
+    return {name: words.labs[name] for name in asked}, derivations
+
+
+def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
+    table = file.content
+    check_drug(file, "drug", table["drug"], words.drugs)
+    check_anchors(file, "decisions", table["decisions"], words.anchors)
+    routes = set(words.places.routes.values())
+    if table["route"] not in routes:
+        raise file.wrong("route", f"{table['route']!r} is not in places.toml", sorted(routes))
+    return DosingRule(
+        drug=table["drug"],
+        dose_iu=Decimal(table["dose_iu"]),
+        tolerance_iu=Decimal(table["tolerance_iu"]),
+        route=table["route"],
+        body_sites=frozenset(table["body_sites"]),
+        alternate=table["alternate"],
+        doses_per_course=table["doses_per_course"],
+        doses_per_week=table["doses_per_week"],
+        weeks_per_course=table["weeks_per_course"],
+        courses=table["courses"],
+        gap_days=frozenset(table["gap_days"]),
+        new_course_after_days=table["new_course_after_days"],
+        same_dose_minutes=table["same_dose_minutes"],
+        source=table["source"],
+    )

@@ -1,0 +1,67 @@
+"""The audit trail: each row carries the SHA-256 of its content and of the row before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+
+from refnot_fhir.store import statements, tables
+from refnot_fhir.store.base import AuditEntry
+from refnot_fhir.store.codec import moment
+from refnot_fhir.store.sql import Session
+
+_PAGE = 1000
+_encode = msgspec.json.Encoder().encode
+
+FIRST_HASH = bytes(32)
+"""What stands for the row before the first one of a chain."""
+
+Content = tuple[int, int, int, str, str, str, str]
+"""Number, lane, moment, who, action, what, detail."""
+
+
+def chained(before: bytes, content: Content) -> bytes:
+    """SHA-256 of the hash before and the content as a JSON array, which reads in one way only."""
+    return sha256(before + _encode(content)).digest()
+
+
+def append(session: Session, entries: Sequence[AuditEntry]) -> None:
+    """Add rows at the end of a chain."""
+    lane, _, before = session.head()
+    rows: list[tuple[object, ...]] = []
+    numbers = session.numbers(tables.audit, len(entries))
+    for number, e in zip(numbers, entries, strict=True):
+        content = (number, lane, moment(e.at), e.who, e.action, e.what, e.detail)
+        before = chained(before, content)
+        rows.append((*content, before))
+    session.insert(tables.audit, rows)
+    session.run(statements.move_audit_head, place=lane, number=rows[-1][0], hash=before)
+
+
+def first_bad_row(session: Session) -> int | None:
+    """Number of the first row that does not fit its chain; None when all do.
+
+    A row that was taken away shows at the row after it, or, at the end of a chain, by its own
+    number.
+    """
+    bad = [_bad_in(session, lane, *end) for lane, *end in session.rows(statements.audit_lanes)]
+    known = [number for number in bad if number is not None]
+    return min(known) if known else None
+
+
+def _bad_in(session: Session, lane: int, last: int, last_hash: bytes) -> int | None:
+    after, before, page = 0, FIRST_HASH, _PAGE
+    while page == _PAGE:
+        rows = session.rows(statements.audit_rows, lane=lane, after=after, limit=_PAGE)
+        page = len(rows)
+        for *content, stored in rows:
+            before = chained(before, tuple(content))
+            if before != stored:
+                return int(content[0])
+            after = content[0]
+    if (after, before) == (last, last_hash):
+        return None
+    # Rows were cut off, or added after the end that is on record.
+    return max(after, last)

@@ -1,0 +1,270 @@
+"""PostgreSQL: one transaction a write, serial within a site, parallel between sites.
+
+The first time that a transaction touches a site it takes the site's advisory lock, before it reads
+anything of it: from then on nothing that it reads can change. Everything that decides about a
+patient belongs to one site. Two sites taken in opposite order are a deadlock, which PostgreSQL ends
+and `write` runs again, as it does when two transactions add the same row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeVar, cast
+from zlib import crc32
+
+import psycopg
+from psycopg import errors as pg
+from sqlalchemy import Engine, Table, create_engine, types
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
+from refnot_fhir.store import audit, migrations, statements
+from refnot_fhir.store.base import Reader, Writer
+from refnot_fhir.store.names import Known
+from refnot_fhir.store.reading import SqlReader
+from refnot_fhir.store.sql import Cursor, Session, Texts
+from refnot_fhir.store.writing import SqlWriter
+
+T = TypeVar("T")
+
+_ATTEMPTS = 5
+_PATIENCE = "10s"
+"""How long to wait for a lock."""
+_LOCKS = 0x5EF207
+"""Our share of the advisory locks of a database; the second number is of the site."""
+_MIGRATION = 0
+_ONE_BY_ONE = 2
+"""From so many rows on, COPY is quicker than INSERT."""
+_OIDS = {
+    types.BigInteger: "int8",
+    types.Integer: "int4",
+    types.Text: "text",
+    types.LargeBinary: "bytea",
+    types.Boolean: "bool",
+}
+
+
+class PostgresSession(Session):
+    """One transaction that only reads."""
+
+    def insert(self, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+        """Add rows, many of them with COPY."""
+        if len(rows) < _ONE_BY_ONE:
+            for row in rows:
+                self.cursor.execute(_insertion(table), row)
+            return
+        cursor = cast("psycopg.Cursor[Any]", self.cursor)
+        with cursor.copy(f"COPY {table.name} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(_types(table))
+            for row in rows:
+                copy.write_row(row)
+
+    def many(self, values: Collection[int] | Collection[str]) -> object:
+        """An array."""
+        return list(values)
+
+    def numbers(self, table: Table, count: int) -> Iterable[int]:
+        """Numbers of a sequence; those of a transaction that fails are lost."""
+        if not count:
+            return ()
+        self.cursor.execute(
+            f"SELECT nextval('{table.name}_number') FROM generate_series(1, %s)",  # noqa: S608
+            (count,),
+        )
+        return sorted(number for (number,) in self.cursor.fetchall())
+
+    def claim(self, sites: Iterable[str]) -> bool:
+        """A reader has its snapshot and needs no lock."""
+        return False
+
+    def head(self) -> tuple[int, int, bytes]:
+        """A chain that no other transaction is about to extend, or else the first to be free."""
+        found = self._head("ORDER BY lane FOR UPDATE SKIP LOCKED LIMIT 1")
+        return found or self._head("ORDER BY random() LIMIT 1 FOR UPDATE") or (0, 0, b"")
+
+    def _head(self, how: str) -> tuple[int, int, bytes] | None:
+        self.cursor.execute(f"SELECT lane, number, hash FROM audit_head {how}")  # noqa: S608
+        rows = self.cursor.fetchall()
+        return rows[0] if rows else None
+
+
+class PostgresWriting(PostgresSession):
+    """One transaction that writes."""
+
+    def __init__(self, cursor: Cursor, texts: Texts) -> None:
+        super().__init__(cursor, texts)
+        self._claimed: set[str] = set()
+
+    def claim(self, sites: Iterable[str]) -> bool:
+        """Lock the sites that are not locked yet, in the order of their names."""
+        new = sorted(set(sites) - self._claimed)
+        for site in new:
+            place = crc32(site.encode()) - (1 << 31)
+            self.cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCKS, place))
+            self._claimed.add(site)
+        return bool(new)
+
+
+@cache
+def _insertion(table: Table) -> str:
+    return f"INSERT INTO {table.name} VALUES ({','.join(['%s'] * len(table.c))})"  # noqa: S608
+
+
+@cache
+def _types(table: Table) -> list[str]:
+    return [
+        next(name for kind, name in _OIDS.items() if isinstance(column.type, kind))
+        for column in table.c
+    ]
+
+
+class PostgresStore:
+    """Implements `base.Store` over one database that other processes share."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = _engine(url)
+        self._texts = Texts(PGDialect_psycopg())
+        self._known: Known = {}
+
+    def write(self, work: Callable[[Writer], T]) -> T:
+        """Run `work` in one transaction and return what it returns once that is durable."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._attempt(work)
+            except _Again as again:
+                if attempt == _ATTEMPTS:
+                    raise again.answer from again.__cause__
+        raise AssertionError("the last attempt either returns or raises")
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """A consistent view, for as long as the context lasts."""
+        with self._session() as session:
+            yield SqlReader(session, self._known)
+
+    def mark(self, name: str) -> str | None:
+        """A named mark, if it was set."""
+        with self._session() as session:
+            row = session.row(statements.mark, name=name)
+        return row[0] if row else None
+
+    def verify_audit(self) -> int | None:
+        """Number of the first row of the audit trail that does not fit its chain; None: all do."""
+        with self._session() as session:
+            return audit.first_bad_row(session)
+
+    def close(self) -> None:
+        """Release every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with self._cursor("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY") as cursor:
+            yield PostgresSession(cursor, self._texts)
+
+    def _attempt(self, work: Callable[[Writer], T]) -> T:
+        with self._cursor("BEGIN ISOLATION LEVEL READ COMMITTED") as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+            writer = SqlWriter(PostgresWriting(cursor, self._texts), self._known)
+            result = work(writer)
+            writer.finish()
+            cursor.execute("COMMIT")
+        self._known.update(writer.names)
+        return result
+
+    @contextmanager
+    def _cursor(self, begin: str) -> Iterator[psycopg.Cursor[Any]]:
+        with explained():
+            pooled = self._engine.raw_connection()
+            try:
+                with pooled.cursor() as cursor:
+                    cursor.execute(begin)
+                    yield cast("psycopg.Cursor[Any]", cursor)
+            finally:
+                # Returning it to the pool ends the transaction.
+                pooled.close()
+
+
+class _Again(Exception):  # noqa: N818 - a signal, not an error
+    """The transaction met another one: it can succeed when it runs again."""
+
+    def __init__(self, answer: RefnotError) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
+
+
+def open_current(url: URL) -> PostgresStore:
+    """The store in this database; its tables must be current."""
+    engine = _engine(url)
+    try:
+        with explained(), engine.connect() as connection:
+            migrations.require_current(connection)
+    finally:
+        engine.dispose()
+    return PostgresStore(url)
+
+
+def migrate(url: URL) -> None:
+    """Create or update the tables; others that try at the same time wait."""
+    engine = create_engine(url)
+    try:
+        with explained(), engine.begin() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCKS}, {_MIGRATION})")
+            migrations.upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+def _engine(url: URL) -> Engine:
+    return create_engine(
+        url,
+        pool_size=8,
+        max_overflow=24,
+        pool_pre_ping=True,
+        # Transactions are begun by hand, with the isolation that each needs.
+        isolation_level="AUTOCOMMIT",
+    )
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise PostgreSQL's errors as those of this package."""
+    try:
+        yield
+    except psycopg.Error as error:
+        known = named(error)
+        if known is None:
+            raise
+        raise known from error
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.Error):
+            raise
+        raise named(error.orig) or error from error
+
+
+def named(error: psycopg.Error) -> Exception | None:
+    """The error as callers know it; None when it is a mistake of ours."""
+    match error:
+        case pg.UniqueViolation():
+            return _Again(Conflict("it contradicts what is kept: that is there already"))
+        case pg.DeadlockDetected() | pg.SerializationFailure():
+            return _Again(Busy("other transactions are in the way"))
+        case pg.LockNotAvailable() | pg.TooManyConnections():
+            return Busy("other transactions keep the database locked")
+        case pg.DiskFull() | pg.ReadOnlySqlTransaction() | pg.InsufficientPrivilege():
+            return StoreFull(f"the database cannot be written to ({_first_line(error)})")
+        case pg.IntegrityError():
+            return Conflict(f"it contradicts what is kept: {_first_line(error)}")
+        case psycopg.DataError():
+            return BadInput(f"the database cannot keep it: {_first_line(error)}")
+        case psycopg.OperationalError():
+            return Busy(f"the database does not answer ({_first_line(error)})")
+    return None
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return str(error).partition("\n")[0]

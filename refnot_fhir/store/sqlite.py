@@ -1,0 +1,313 @@
+"""SQLite: one writer at a time, commits shared, readers never waiting.
+
+A database without a path lives in a temporary folder until it is closed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Engine, Table, create_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from refnot_fhir.errors import Busy, Conflict, RefnotError, StoreFull
+from refnot_fhir.store import audit, migrations, statements
+from refnot_fhir.store.base import Reader, Writer
+from refnot_fhir.store.group import Group, Job, WriterThread
+from refnot_fhir.store.names import Known
+from refnot_fhir.store.reading import SqlReader
+from refnot_fhir.store.sql import Cursor, Session, Texts
+from refnot_fhir.store.writing import SqlWriter
+
+T = TypeVar("T")
+
+_PATIENCE = 10.0
+"""Seconds to wait for another process to finish writing."""
+_LONGEST_NAP = 0.01
+_READER_CACHE = 8 << 20
+_WRITER_CACHE = 64 << 20
+"""Bytes: the upper parts of the indexes of some million resources."""
+_MAPPED = 256 << 20
+_LARGEST_CHUNK = 128
+"""Rows that one statement adds."""
+_CHECKPOINT = 4000
+"""Pages of the log after which it is copied into the file: few copies of a page often changed."""
+
+
+class SqliteSession(Session):
+    """One transaction of SQLite. Rows get their numbers while nobody else can write."""
+
+    def __init__(self, cursor: Cursor, texts: Texts) -> None:
+        super().__init__(cursor, texts)
+        self._next: dict[str, int] = {}
+
+    def insert(self, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+        """Add rows, many with one statement: each step gives up Python's lock once."""
+        start, left = 0, len(rows)
+        while left:
+            size = min(_LARGEST_CHUNK, 1 << (left.bit_length() - 1))
+            values = [value for row in rows[start : start + size] for value in row]
+            self.cursor.execute(_insertion(table, size), values)
+            start, left = start + size, left - size
+
+    def many(self, values: Collection[int] | Collection[str]) -> object:
+        """A JSON array."""
+        return json.dumps(list(values))
+
+    def numbers(self, table: Table, count: int) -> Iterable[int]:
+        """The numbers after the highest one."""
+        if not count:
+            return range(0)
+        name = table.name
+        if name not in self._next:
+            self.cursor.execute(f"SELECT coalesce(max(number), 0) FROM {name}")  # noqa: S608
+            self._next[name] = self.cursor.fetchall()[0][0] + 1
+        first = self._next[name]
+        self._next[name] = first + count
+        return range(first, first + count)
+
+    def claim(self, sites: Iterable[str]) -> bool:
+        """Nobody else writes meanwhile, whatever the site."""
+        return False
+
+    def head(self) -> tuple[int, int, bytes]:
+        """The end of the only chain."""
+        lane, number, hash_ = self.rows(statements.audit_lanes)[0]
+        return lane, number, hash_
+
+
+@cache
+def _insertion(table: Table, rows: int) -> str:
+    row = f"({','.join('?' * len(table.c))})"
+    return f"INSERT INTO {table.name} VALUES {','.join([row] * rows)}"  # noqa: S608
+
+
+class SqliteStore:
+    """Implements `base.Store` over one file."""
+
+    def __init__(self, url: URL, folder: TemporaryDirectory[str] | None = None) -> None:
+        self._folder = folder
+        self._engine = engine_for(url, durable=folder is None)
+        self._texts = Texts(SQLiteDialect(paramstyle="named"))
+        self._known: Known = {}
+        self._connection: sqlite3.Connection | None = None
+        self._writer = WriterThread(self._commit)
+
+    def write(self, work: Callable[[Writer], T]) -> T:
+        """Run `work` in one transaction and return what it returns once that is durable."""
+        return cast("T", self._writer.run(work))
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """A consistent view, for as long as the context lasts."""
+        with self._session() as session:
+            yield SqlReader(session, self._known)
+
+    def mark(self, name: str) -> str | None:
+        """A named mark, if it was set."""
+        with self._session() as session:
+            row = session.row(statements.mark, name=name)
+        return row[0] if row else None
+
+    def verify_audit(self) -> int | None:
+        """Number of the first row of the audit trail that does not fit its chain; None: all do."""
+        with self._session() as session:
+            return audit.first_bad_row(session)
+
+    def close(self) -> None:
+        """Finish what was begun and release every connection."""
+        self._writer.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._engine.dispose()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with explained():
+            pooled = self._engine.raw_connection()
+            try:
+                cursor = pooled.cursor()
+                cursor.execute("BEGIN")
+                yield SqliteSession(cursor, self._texts)
+            finally:
+                # Returning it to the pool ends the transaction.
+                pooled.close()
+
+    def _commit(self, group: Group) -> None:
+        with explained():
+            connection = self._connection or self._connect()
+            cursor = connection.cursor()
+            _begin(cursor)
+            try:
+                learned = self._run(group, cursor)
+                cursor.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.rollback()
+                raise
+            self._known.update(learned)
+
+    def _run(self, group: Group, cursor: sqlite3.Cursor) -> Known:
+        session = SqliteSession(cursor, self._texts)
+        learned: Known = {}
+        for job in group:
+            writer = SqlWriter(session, self._known)
+            cursor.execute("SAVEPOINT work")
+            if _done(job, writer):
+                learned.update(writer.names)
+            elif job.error and not cursor.connection.in_transaction:
+                # The trouble undid the whole transaction, so it is everybody's.
+                raise job.error
+            else:
+                cursor.execute("ROLLBACK TO work")
+            cursor.execute("RELEASE work")
+        return learned
+
+    def _connect(self) -> sqlite3.Connection:
+        pooled = self._engine.raw_connection()
+        connection = cast("sqlite3.Connection", pooled.driver_connection)
+        pooled.detach()
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE >> 10}")
+        # Waiting is done in `_begin`, in smaller steps than SQLite's.
+        connection.execute("PRAGMA busy_timeout = 0")
+        self._connection = connection
+        return connection
+
+
+def _done(job: Job, writer: SqlWriter) -> bool:
+    try:
+        with explained():
+            job.result = job.work(writer)
+            writer.finish()
+    except BaseException as error:  # noqa: BLE001 - it belongs to the caller that waits for it
+        job.error = error
+        return False
+    return True
+
+
+def _begin(cursor: sqlite3.Cursor) -> None:
+    end, nap = monotonic() + _PATIENCE, 0.0005
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if _kind(error) != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+        else:
+            return
+        sleep(nap)
+        nap = min(nap * 2, _LONGEST_NAP)
+
+
+def open_current(url: URL) -> SqliteStore:
+    """The store in this file; its tables must be current."""
+    engine = engine_for(url, durable=True)
+    try:
+        with explained(), engine.connect() as connection:
+            migrations.require_current(connection)
+    finally:
+        engine.dispose()
+    return SqliteStore(url)
+
+
+def temporary() -> SqliteStore:
+    """A store that is gone when it is closed."""
+    folder = TemporaryDirectory(prefix="refnot-")
+    url = URL.create("sqlite", database=f"{folder.name}/store.sqlite")
+    migrate(url)
+    return SqliteStore(url, folder)
+
+
+def migrate(url: URL) -> None:
+    """Create or update the tables; others that try at the same time wait."""
+    engine = engine_for(url, durable=True)
+    event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        with explained(), engine.begin() as connection:
+            migrations.upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+def engine_for(url: URL, *, durable: bool) -> Engine:
+    """Connections set up for several processes that read and write one file."""
+    engine = create_engine(
+        url,
+        pool_size=8,
+        max_overflow=-1,
+        # Transactions are begun by hand: the driver would begin them too late.
+        connect_args={
+            "isolation_level": None,
+            "check_same_thread": False,
+            "cached_statements": 256,
+            "timeout": _PATIENCE,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, record: object) -> None:
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {'FULL' if durable else 'OFF'}",
+            "foreign_keys = ON",
+            f"cache_size = -{_READER_CACHE >> 10}",
+            f"mmap_size = {_MAPPED}",
+            f"wal_autocheckpoint = {_CHECKPOINT}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _kind(error: sqlite3.Error) -> int | None:
+    """The primary result code of SQLite; extended ones carry it in their lowest byte."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+_FULL = {
+    sqlite3.SQLITE_FULL: "there is no room left for the database",
+    sqlite3.SQLITE_READONLY: "the database cannot be written to",
+    sqlite3.SQLITE_IOERR: "the disk of the database fails or is full",
+    sqlite3.SQLITE_CANTOPEN: "the database file cannot be opened",
+}
+
+
+def named(error: sqlite3.Error) -> RefnotError | None:
+    """The error as callers know it; None when it is a mistake of ours."""
+    kind = _kind(error)
+    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy("another process keeps the database locked")
+    if isinstance(error, sqlite3.IntegrityError):
+        return Conflict(f"it contradicts what is kept: {error}")
+    if kind in _FULL:
+        return StoreFull(f"{_FULL[kind]} ({error})")
+    return None
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise SQLite's errors as those of this package."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        known = named(error)
+        if known is None:
+            raise
+        raise known from error
+    except DBAPIError as error:
+        if not isinstance(error.orig, sqlite3.Error):
+            raise
+        raise named(error.orig) or error from error

@@ -1,0 +1,132 @@
+"""Subjects, and what they are found by."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from typing import NamedTuple
+
+from refnot_fhir.core.findings import Assessment, Subject
+from refnot_fhir.store import codec, statements
+from refnot_fhir.store.base import SubjectQuery, SubjectRow
+from refnot_fhir.store.names import Known, Names
+from refnot_fhir.store.sql import Session
+from refnot_fhir.store.tables import MOST_VERSIONS, packed
+
+_ALL = (1 << 62) - 1
+
+
+class _Place(NamedTuple):
+    number: int
+    version: int
+    assessments: int
+    site: int
+
+
+class SubjectReader:
+    """The part of `base.Reader` that is about subjects, over one transaction."""
+
+    def __init__(self, session: Session, known: Known) -> None:
+        self._session = session
+        self._names = Names(session, known)
+
+    @property
+    def names(self) -> Known:
+        """Numbers of names that were read or added."""
+        return self._names.seen
+
+    def subjects(self, query: SubjectQuery) -> list[SubjectRow]:
+        """The newest versions of the subjects asked for, in order of row."""
+        self._claim(query)
+        rows = self._page(query)
+        if self._session.claim({row.subject.site for row in rows}):
+            rows = self._page(query)
+        return rows
+
+    def subject_version(self, id: str, version: int) -> Subject | None:
+        """One version of a subject."""
+        row = self._subject(id)
+        if row is None or not 0 <= version <= MOST_VERSIONS:
+            return None
+        found = self._session.row(statements.subject_version, number=packed(row.number, version))
+        return None if found is None else codec.subject_of(found[0])
+
+    def assessment(self, subject: str) -> Assessment | None:
+        """The newest assessment of a subject."""
+        row = self._subject(subject)
+        if row is None:
+            return None
+        found = self._session.row(statements.assessment, number=packed(row.number, row.assessments))
+        return None if found is None else codec.assessment_of(found[0])
+
+    def _claim(self, query: SubjectQuery) -> None:
+        if query.sites is not None:
+            self._session.claim(query.sites)
+        elif query.patients is not None:
+            self._session.claim({site for site, _ in query.patients})
+        elif query.ids is None and query.identifiers is None:
+            self._sites(None)
+
+    def _page(self, query: SubjectQuery) -> list[SubjectRow]:
+        values = self._subject_values(query)
+        if not all(values.values()):
+            return []
+        many = {name: self._session.many(v) for name, v in values.items()}
+        rows = self._session.rows(
+            statements.subjects(frozenset(values)),
+            after=query.after,
+            limit=_ALL if query.limit is None else query.limit,
+            **many,
+        )
+        return [SubjectRow(number, codec.subject_of(text)) for number, text in rows]
+
+    def _subject(self, id: str) -> _Place | None:
+        row = self._session.row(statements.subject_number, id=id)
+        if row is not None and self._session.claim((self._names.site_name(row[3]),)):
+            row = self._session.row(statements.subject_number, id=id)
+        return None if row is None else _Place(*row)
+
+    def _sites(self, site: str | None) -> list[int]:
+        wanted = None if site is None else (site,)
+        numbers = self._names.sites(wanted)
+        self._session.claim(map(self._names.site_name, numbers) if site is None else (site,))
+        return numbers
+
+    def _patients(self, site: str, ids: Collection[str]) -> dict[str, int]:
+        place = self._names.site(site)
+        if place is None:
+            return {}
+        rows = self._session.rows(
+            statements.patients_of_site, site=place, ids=self._session.many(list(ids))
+        )
+        return {id: number for number, id in rows}
+
+    def _subject_values(self, query: SubjectQuery) -> dict[str, list[int] | list[str]]:
+        values: dict[str, list[int] | list[str]] = {}
+        if query.ids is not None:
+            values["ids"] = list(query.ids)
+        if query.sites is not None:
+            values["sites"] = self._names.sites(query.sites)
+        if query.protocols is not None:
+            values["protocols"] = list(query.protocols)
+        if query.patients is not None:
+            values["patients"] = self._numbers_of(query.patients)
+        if query.identifiers is not None:
+            values["numbers"] = self._identified(query.identifiers)
+        return values
+
+    def _numbers_of(self, patients: Collection[tuple[str, str]]) -> list[int]:
+        by_site: dict[str, list[str]] = defaultdict(list)
+        for site, id in patients:
+            by_site[site].append(id)
+        return [n for site, ids in by_site.items() for n in self._patients(site, ids).values()]
+
+    def _identified(self, identifiers: Collection[tuple[str | None, str]]) -> list[int]:
+        hashes = self._session.many([codec.hash_of(value) for _, value in identifiers])
+        wanted = set(identifiers)
+        rows = self._session.rows(statements.subjects_identified, hashes=hashes)
+        return [
+            number
+            for number, system, value in rows
+            if (system, value) in wanted or (None, value) in wanted
+        ]

@@ -1,0 +1,65 @@
+"""The Flask application: every route in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Flask, Response
+
+from refnot_fhir.service import DEFAULT_SITE, Service
+from refnot_fhir.web import (
+    answers,
+    metadata,
+    operations,
+    published,
+    receive,
+    received,
+    terminology,
+)
+from refnot_fhir.web.health import health
+from refnot_fhir.web.home import home
+from refnot_fhir.web.records import records
+
+FHIR_ROUTES: tuple[Callable[[Service], Blueprint], ...] = (
+    metadata.routes,
+    terminology.routes,
+    published.routes,
+    operations.routes,
+    receive.routes,
+    received.routes,
+)
+"""Served below the base of the default site, and of every named site."""
+
+
+def create_app(service: Service) -> Flask:
+    """The application that serves `service`; it opens nothing and starts nothing."""
+    app = Flask(__name__)
+    settings = service.settings
+    app.config.update(
+        REFNOT_BASE_PATH=settings.base_path,
+        REFNOT_PUBLIC_URL=settings.public_url,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+    )
+    for routes in FHIR_ROUTES:
+        blueprint = routes(service)
+        app.register_blueprint(
+            blueprint, url_prefix=settings.base_path, url_defaults={"site": DEFAULT_SITE}
+        )
+        app.register_blueprint(
+            blueprint, url_prefix=f"/<site>{settings.base_path}", name=f"{blueprint.name}-of-site"
+        )
+    for others in (health, home, records):
+        app.register_blueprint(others(service))
+    answers.answer_errors(app, service.new_id)
+    app.after_request(_harden)
+    return app
+
+
+def _harden(response: Response) -> Response:
+    """No framing, no sniffing, no script: nothing that is served here needs any."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    response.headers.setdefault(
+        "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"
+    )
+    return response

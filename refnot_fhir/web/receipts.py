@@ -1,0 +1,153 @@
+"""What became of a delivery, as FHIR: response Bundles, statuses, outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from urllib.parse import quote
+
+from flask import Response, current_app, request
+
+from refnot_fhir.charts import SubjectChange
+from refnot_fhir.fhir import bundle, outcome
+from refnot_fhir.fhir.published import Json
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.intake import Delivery, Received, Request, Result
+from refnot_fhir.intake import request as R
+from refnot_fhir.web import answers
+
+_FAILURES = {"invalid": 422, "precondition": 412, "conflict": 409, "undone": 424}
+_SEVERITY = {"informational": "information", "processing": "warning"}
+
+
+def of_bundle(
+    delivery: Delivery, received: Received, version: Version, *, strict: bool
+) -> Response:
+    """The answer to a transaction or batch.
+
+    A transaction with a failure is an OperationOutcome with the status of its first failure. Under
+    strict handling a batch with a failed entry is 422, so that a sender that reads the status only
+    does not take it for a success; its body is the batch-response all the same.
+    """
+    headers = {"X-Entries-Failed": str(received.failed)}
+    if received.replayed:
+        headers["X-Replayed"] = "true"
+    if delivery.atomic and received.failed:
+        return _undone(received, version, headers)
+    entries = list(_entries(delivery, received))
+    status = 422 if strict and received.failed else 200
+    return answers.fhir(bundle.response(delivery.kind, entries), status, headers, version)
+
+
+def of_one(asked: Request, received: Received, version: Version) -> Response:
+    """The answer to a single create, update or delete."""
+    result = received.results[0]
+    status = _status(result, asked)
+    headers = _headers(result)
+    if result.outcome == R.FAILED or "return=minimal" not in _preference():
+        return answers.fhir(_outcome(result, received.changes), status, headers, version)
+    return answers.fhir(None, status, headers, version)
+
+
+def _undone(received: Received, version: Version, headers: dict[str, str]) -> Response:
+    issues = [
+        issue
+        for result in received.results
+        if result.outcome == R.FAILED
+        for issue in outcome.issues(result.troubles)
+    ]
+    failures = [r.failure for r in received.results if r.outcome == R.FAILED]
+    first = next((one for one in failures if one != "undone"), "invalid")
+    return answers.fhir(outcome.write(issues), _FAILURES[first], headers, version)
+
+
+def _entries(delivery: Delivery, received: Received) -> Iterator[Json]:
+    told: set[str] = set()
+    for asked, result in zip(delivery.requests, received.results, strict=True):
+        if result.outcome == R.ASKED:
+            yield _asked(asked)
+            continue
+        changes = [
+            c for c in received.changes if c.patient == result.patient and c.patient not in told
+        ]
+        told.update(change.patient for change in changes)
+        yield _entry(asked, result, changes)
+
+
+def _entry(asked: Request, result: Result, changes: Sequence[SubjectChange]) -> Json:
+    status = _status(result, asked)
+    headers = _headers(result)
+    return bundle.answer(
+        f"{status} {HTTPStatus(status).phrase}",
+        location=headers.get("Location", ""),
+        etag=headers.get("ETag", ""),
+        last_modified=result.updated,
+        outcome=_outcome(result, changes),
+    )
+
+
+def _asked(asked: Request) -> Json:
+    """A read inside a batch, answered by the route that answers it alone."""
+    path = "/".join(quote(part) for part in (asked.type, asked.id) if part)
+    query = f"?{asked.search}" if asked.search else ""
+    url = f"{request.path.rstrip('/')}/{path}{query}"
+    headers = {"Accept": request.headers.get("Accept", "")}
+    with current_app.test_request_context(url, headers=headers):
+        answer = current_app.full_dispatch_request()
+    found = answers.content(answer)
+    failed = answer.status_code >= HTTPStatus.BAD_REQUEST
+    return bundle.answer(
+        answer.status,
+        etag=answer.headers.get("ETag", ""),
+        outcome=found if failed else None,
+        resource=None if failed else found,
+    )
+
+
+def _status(result: Result, asked: Request) -> int:
+    if result.outcome == R.FAILED:
+        return _FAILURES[result.failure]
+    if result.outcome == R.CREATED:
+        return 201
+    if asked.action == R.DELETE:
+        return 200
+    return 202 if result.outcome in (R.NOT_RETAINED, R.LATE) else 200
+
+
+def _headers(result: Result) -> dict[str, str]:
+    if result.outcome in (R.FAILED, R.NOT_RETAINED) or not result.version:
+        return {}
+    place = f"{answers.base_url()}/{result.type}/{result.id}/_history/{result.version}"
+    found = {"Location": place, "ETag": answers.etag(result.version)}
+    if result.updated:
+        found["Last-Modified"] = answers.http_date(result.updated)
+    return found
+
+
+def _outcome(result: Result, changes: Sequence[SubjectChange]) -> Json:
+    if result.outcome == R.FAILED:
+        return outcome.write(outcome.issues(result.troubles) or [outcome.information(_UNDONE)])
+    issues = [
+        outcome.issue(_SEVERITY[note.code], note.code, note.message, expression=note.expression)
+        for note in result.notes
+    ]
+    issues += [outcome.information(_told(change)) for change in changes]
+    return outcome.write(issues or [outcome.information(_SAID[result.outcome])])
+
+
+_UNDONE = "not kept, because another entry of the transaction failed"
+_SAID = {
+    R.CREATED: "created",
+    R.UPDATED: "updated",
+    R.UNCHANGED: "unchanged: this is what is kept already",
+    R.DELETED: "deleted",
+}
+
+
+def _told(change: SubjectChange) -> str:
+    moved = f"; {', '.join(change.changed)}" if change.changed else ""
+    return f"ResearchSubject/{change.subject} in {change.protocol}: {change.status}{moved}"
+
+
+def _preference() -> str:
+    return request.headers.get("Prefer", "").replace(" ", "")

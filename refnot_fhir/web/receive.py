@@ -1,0 +1,130 @@
+"""What hospitals send: transactions, batches, and single resources created, updated, deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from refnot_fhir.core.rules import Site
+from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Trouble
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.intake import Delivery, receive
+from refnot_fhir.intake import parcel
+from refnot_fhir.intake.request import CREATE, DELETE, UPDATE, Request
+from refnot_fhir.reading import ACCEPTED
+from refnot_fhir.service import Service
+from refnot_fhir.web import answers, body, receipts
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+def routes(service: Service) -> Blueprint:
+    """The routes that write, for the default site and for every named one."""
+    blueprint = Blueprint("receive", __name__)
+
+    @blueprint.post("")
+    @blueprint.post("/")
+    def deliver(site: str) -> Response:
+        return _bundle(service, service.site(site))
+
+    @blueprint.post("/<type_>")
+    def create(site: str, type_: str) -> Response:
+        return _single(service, service.site(site), CREATE, type_)
+
+    @blueprint.put("/<type_>")
+    def update_by_identifier(site: str, type_: str) -> Response:
+        return _single(service, service.site(site), UPDATE, type_)
+
+    @blueprint.put("/<type_>/<id_>")
+    def update(site: str, type_: str, id_: str) -> Response:
+        return _single(service, service.site(site), UPDATE, type_, id_)
+
+    @blueprint.delete("/<type_>/<id_>")
+    def delete(site: str, type_: str, id_: str) -> Response:
+        return _single(service, service.site(site), DELETE, type_, id_)
+
+    return blueprint
+
+
+def _bundle(service: Service, site: Site) -> Response:
+    raw = body.received(request, service.settings.max_body_bytes)
+    content = body.resource(raw)
+    if content["resourceType"] != "Bundle":
+        raise BadInput(
+            f"a {content['resourceType']} cannot be posted to the base: POST it to "
+            f"{request.path.rstrip('/')}/{content['resourceType']}, or send a transaction"
+        )
+    if len(content.get("entry") or ()) > service.settings.max_entries:
+        raise TooLarge(
+            f"the Bundle has more than {service.settings.max_entries} entries: send it in parts"
+        )
+    version = Version(site.fhir)
+    delivery = parcel.of_bundle(raw, content, version, base=answers.base_url(), who=_who())
+    received = receive(delivery, site=site, store=service.store, judge=service.judge())
+    return receipts.of_bundle(delivery, received, version, strict=_strict())
+
+
+def _single(service: Service, site: Site, action: str, type_: str, id_: str = "") -> Response:
+    _check_address(type_, id_)
+    raw, content = b"", None
+    if action != DELETE:
+        raw = body.received(request, service.settings.max_body_bytes)
+        content = body.resource(raw)
+        _check_content(content, type_, id_)
+    asked = Request(action, type_, id_, raw, content, where=type_, **_conditions(action, id_))
+    delivery = Delivery((asked,), atomic=False, who=_who(), kind=action)
+    received = receive(delivery, site=site, store=service.store, judge=service.judge())
+    return receipts.of_one(asked, received, Version(site.fhir))
+
+
+def _check_address(type_: str, id_: str) -> None:
+    if type_ == "Bundle":
+        raise NotSupported("POST the Bundle to the base URL, not to /Bundle", status=404)
+    if type_ not in ACCEPTED:
+        raise NotSupported(
+            f"resources of type {type_} are not received: {', '.join(ACCEPTED)} are", status=404
+        )
+    if id_ and not _ID.fullmatch(id_):
+        raise NotFound("an id has at most 64 letters, digits, hyphens and full stops")
+
+
+def _check_content(content: Mapping[str, Any], type_: str, id_: str) -> None:
+    if content["resourceType"] != type_:
+        said = f"the resource is a {content['resourceType']}, the address is that of {type_}"
+        raise BadInput(said, (Trouble("invalid", said, f"{type_}.resourceType"),))
+    if id_ and content.get("id") != id_:
+        said = f"the id of the resource must be the one of the address, {id_}"
+        raise BadInput(said, (Trouble("invalid", said, f"{type_}.id"),))
+
+
+def _conditions(action: str, id_: str) -> dict[str, Any]:
+    """If-Match, If-None-Exist, and the query of an update by identifier."""
+    found: dict[str, Any] = {}
+    stated = request.headers.get("If-None-Exist", "") if action == CREATE else ""
+    if action == UPDATE and not id_:
+        stated = request.query_string.decode("utf-8", "replace")
+        if not stated:
+            raise BadInput("a PUT names what it writes: /Type/id, or /Type?identifier=system|value")
+    try:
+        if stated:
+            found["condition"] = parcel.conditions(stated)
+        if "If-Match" in request.headers:
+            found["if_match"] = parcel.version_of(request.headers["If-Match"])
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    return found
+
+
+def _strict() -> bool:
+    """Whether the sender wants a failed entry of a batch to fail the request.
+
+    Engines that look at the status alone would take a 200 with failed entries for a success.
+    """
+    return "handling=strict" in request.headers.get("Prefer", "").replace(" ", "")
+
+
+def _who() -> str:
+    return request.remote_addr or ""

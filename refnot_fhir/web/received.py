@@ -1,0 +1,156 @@
+"""What was received, read back as it was sent: read, vread, search within one patient.
+
+The bytes are those received; only `id` and `meta` are this service's own, and references between
+the entries of one bundle are literal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from refnot_fhir.core.rules import Site
+from refnot_fhir.errors import BadInput, Gone, NotFound, NotSupported, Trouble
+from refnot_fhir.fhir import wire
+from refnot_fhir.fhir.published import Json, instant
+from refnot_fhir.fhir.search import Search
+from refnot_fhir.fhir.search_values import Target, Token
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.reading import ACCEPTED
+from refnot_fhir.service import Service
+from refnot_fhir.store.base import Kept, Key, Reader
+from refnot_fhir.web import answers, searching
+
+
+def routes(service: Service) -> Blueprint:
+    """The routes of the received types, for the default site and for every named one."""
+    blueprint = Blueprint("received", __name__)
+
+    @blueprint.get("/<type_>")
+    @blueprint.post("/<type_>/_search", endpoint="search_by_form")
+    def search(site: str, type_: str) -> Response:
+        known = service.site(site)
+        version = _version(known, type_)
+        wanted = searching.asked(service, known, type_, version)
+        with service.store.read() as reader:
+            found = _Found(reader, known)
+            matches = searching.matching(wanted, found.narrowed(wanted), found.resolve)
+            return searching.answer(wanted, matches, found.resolve)
+
+    @blueprint.get("/<type_>/<id_>")
+    def read(site: str, type_: str, id_: str) -> Response:
+        return _read(service, service.site(site), type_, id_, None)
+
+    @blueprint.get("/<type_>/<id_>/_history/<version>")
+    def vread(site: str, type_: str, id_: str, version: str) -> Response:
+        number = int(version[:9]) if version.isdecimal() else 0
+        return _read(service, service.site(site), type_, id_, number)
+
+    return blueprint
+
+
+def _read(service: Service, site: Site, type_: str, id_: str, number: int | None) -> Response:
+    version = _version(site, type_)
+    with service.store.read() as reader:
+        kept = reader.kept(Key(site.name, type_, id_), number)
+    if kept is None:
+        raise NotFound(
+            f"there is no {type_}/{id_}" + ("" if number is None else " of that version")
+        )
+    if kept.deleted:
+        raise Gone(f"{type_}/{id_} was deleted; version {kept.version - 1} is the last before that")
+    headers = {
+        "ETag": answers.etag(kept.version),
+        "Last-Modified": answers.http_date(kept.received),
+    }
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return answers.fhir(None, 304, headers)
+    return answers.fhir(text_of(kept), headers=headers, version=version)
+
+
+def _version(site: Site, type_: str) -> Version:
+    """The version that the site speaks: what it sent is not translated into another."""
+    if type_ not in ACCEPTED:
+        raise NotSupported(f"there are no resources of type {type_} here", status=404)
+    own = Version(site.fhir)
+    asked = answers.wanted()
+    interchangeable = {own, asked.version} <= {Version.R4, Version.R4B}
+    if asked.stated and asked.version is not own and not interchangeable:
+        raise NotSupported(
+            f"{type_} is served as it was received, in FHIR {own.full}: ask for fhirVersion "
+            f"{own.mime}",
+            status=406,
+        )
+    return asked.version if interchangeable and asked.stated else own
+
+
+def text_of(kept: Kept) -> bytes:
+    """A kept resource with this service's `id` and `meta`, every other member byte for byte."""
+    body = wire.relink(kept.body, kept.links) if kept.links else kept.body
+    sent = wire.decode(body).get("meta") or {}
+    meta = {**sent, "versionId": str(kept.version), "lastUpdated": instant(kept.received)}
+    return wire.with_members(body, id=wire.encode(kept.key.id), meta=wire.encode(meta))
+
+
+class _Found:
+    """Resources of one site, found by patient, id or identifier, then filtered in memory."""
+
+    def __init__(self, reader: Reader, site: Site) -> None:
+        self._reader, self._site = reader, site
+
+    def narrowed(self, wanted: Search) -> Iterator[searching.Found]:
+        """Candidates in order of arrival, numbered. Raises BadInput when nothing names them."""
+        after = searching.after()
+        for row, kept in enumerate(self._candidates(wanted), start=1):
+            if row > after:
+                yield row, self._resource(kept)
+
+    def resolve(self, reference: str) -> Json | None:
+        """The resource that a reference names."""
+        type_, _, id_ = reference.partition("/")
+        kept = self._reader.kept(Key(self._site.name, type_, id_))
+        return None if kept is None or kept.deleted else self._resource(kept)
+
+    def _resource(self, kept: Kept) -> Json:
+        resource: Json = wire.decode(text_of(kept))
+        return resource
+
+    def _candidates(self, wanted: Search) -> list[Kept]:
+        for name, find in self._finders(wanted.type).items():
+            for clause in wanted.of(name):
+                if not clause.modifier and clause.chained is None:
+                    return find(wanted.type, clause.values)
+        said = (
+            f"a search of {wanted.type} names a patient, an _id or an identifier: "
+            "there is no index on anything else"
+        )
+        raise BadInput(said, (Trouble("too-costly", said),))
+
+    def _finders(self, type_: str) -> Mapping[str, Any]:
+        by_patient = {"patient": self._of_patients, "subject": self._of_patients}
+        shared = {"_id": self._by_ids, "identifier": self._by_identifiers}
+        return shared if type_ in ("Patient", "Medication") else {**shared, **by_patient}
+
+    def _by_ids(self, type_: str, values: tuple[Token, ...]) -> list[Kept]:
+        return self._newest(Key(self._site.name, type_, value.code or "") for value in values)
+
+    def _by_identifiers(self, type_: str, values: tuple[Token, ...]) -> list[Kept]:
+        return self._newest(
+            key
+            for value in values
+            if value.code
+            for key in self._reader.with_identifier(
+                self._site.name, type_, value.system, value.code
+            )
+        )
+
+    def _newest(self, keys: Iterator[Key]) -> list[Kept]:
+        return self._reader.newest(list(dict.fromkeys(keys)))
+
+    def _of_patients(self, type_: str, values: tuple[Target, ...]) -> list[Kept]:
+        ids = dict.fromkeys(value.id for value in values if value.type in ("", "Patient"))
+        return [
+            kept for id_ in ids for kept in self._reader.of_patient(self._site.name, id_, type_)
+        ]

@@ -1,0 +1,134 @@
+"""What searches of every type share: parameters of GET and POST, strictness, pages, links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from urllib.parse import urlencode
+
+from flask import Response, request
+
+from refnot_fhir.core.rules import Site
+from refnot_fhir.errors import BadInput, NotSupported, Trouble
+from refnot_fhir.fhir import bundle, outcome, search
+from refnot_fhir.fhir.published import Json
+from refnot_fhir.fhir.search import Search
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.service import Service
+from refnot_fhir.web import answers
+from refnot_fhir.web.body import FORM
+
+PAGE, LARGEST_PAGE = 100, 1000
+AFTER = "_after"
+"""Our page marker: the row that the page before ended with. Clients follow `next` unchanged."""
+
+Found = tuple[int, Json]
+"""A match and its row, which a next page begins after."""
+
+
+def asked(service: Service, site: Site, type_: str, version: Version) -> Search:
+    """The search that the request asks for; GET and POST `_search` mean the same.
+
+    Raises BadInput for a parameter that is not known under `Prefer: handling=strict`.
+    """
+    found = search.parse(
+        type_,
+        _arguments(),
+        version,
+        now=service.clock(),
+        zone=site.zone,
+        base=answers.base_url(),
+        also=("_format", AFTER),
+    )
+    if found.ignored and "handling=strict" in request.headers.get("Prefer", "").replace(" ", ""):
+        raise BadInput("; ".join(one.message for one in found.ignored), found.ignored)
+    return found
+
+
+def _arguments() -> Iterator[tuple[str, str]]:
+    yield from request.args.items(multi=True)
+    if request.method == "POST":
+        if request.mimetype != FORM:
+            raise NotSupported(f"a search by POST has the Content-Type {FORM}", status=415)
+        yield from request.form.items(multi=True)
+
+
+def after() -> int:
+    """The row after which the page begins. Raises BadInput for a marker that is not ours."""
+    marker = dict(_arguments()).get(AFTER, "0")
+    if not marker.isdecimal():
+        said = f"{AFTER} is not a page marker of this service: follow the next link unchanged"
+        raise BadInput(said, (Trouble("value", said),))
+    return int(marker[:18])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of matches, and whether there are more."""
+
+    matches: list[Json]
+    next_after: int | None
+    total: int | None
+    """Known when the search ended on its first page."""
+
+
+def page(wanted: Search, found: Iterator[Found]) -> Page:
+    """The next page of `found`, which are matches already."""
+    size = min(wanted.count or PAGE, LARGEST_PAGE)
+    rows = list(islice(found, size))
+    more = next(found, None) is not None if len(rows) == size else False
+    total = len(rows) if not more and after() == 0 else None
+    return Page([one for _, one in rows], rows[-1][0] if more else None, total)
+
+
+def matching(
+    wanted: Search, found: Iterable[Found], resolve: Callable[[str], Json | None]
+) -> Iterator[Found]:
+    """Those of `found` that are asked for."""
+    for row, resource in found:
+        if search.matches(wanted, resource, resolve=resolve):
+            yield row, resource
+
+
+def answer(
+    wanted: Search, found: Iterator[Found], resolve: Callable[[str], Json | None]
+) -> Response:
+    """The searchset of the matches: one page, or only their number."""
+    base = answers.base_url()
+    if wanted.count_only:
+        total = sum(1 for _ in found)
+        body = bundle.searchset((), base=base, self_url=_url(wanted), total=total)
+        return answers.fhir(body, version=wanted.version)
+    one = page(wanted, found)
+    wider = dict.fromkeys(
+        reference for resource in one.matches for reference in search.included(wanted, resource)
+    )
+    body = bundle.searchset(
+        one.matches,
+        base=base,
+        self_url=_url(wanted),
+        next_url=_url(wanted, one.next_after) if one.next_after is not None else "",
+        total=one.total,
+        included=[it for it in map(resolve, wider) if it is not None],
+        outcome=_ignored(wanted),
+    )
+    return answers.fhir(body, version=wanted.version)
+
+
+def _url(wanted: Search, next_after: int | None = None) -> str:
+    """The link of a page; it lists what was understood and nothing else."""
+    stated = list(wanted.used)
+    if next_after is not None:
+        stated.append((AFTER, str(next_after)))
+    query = urlencode(stated, safe="/,|:$")
+    return f"{answers.base_url()}/{wanted.type}" + (f"?{query}" if query else "")
+
+
+def _ignored(wanted: Search) -> Json | None:
+    if not wanted.ignored:
+        return None
+    return outcome.write(
+        outcome.warning(one.message, code=one.code, expression=one.expression)
+        for one in wanted.ignored
+    )

@@ -1,0 +1,63 @@
+"""The codes and operations that we define ourselves, so that what we publish can be looked up."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from refnot_fhir import __version__
+from refnot_fhir.errors import BadInput, NotFound, Trouble
+from refnot_fhir.fhir import bundle, code_systems, operation_definitions
+from refnot_fhir.fhir.published import Json
+from refnot_fhir.service import Service
+from refnot_fhir.web import answers
+
+DEFINED = ("CodeSystem", "OperationDefinition")
+
+
+def routes(service: Service) -> Blueprint:
+    """Read and search (by `url` and `_id`) of CodeSystem and OperationDefinition."""
+    blueprint = Blueprint("terminology", __name__)
+    defined = _defined(service)
+
+    @blueprint.get("/<any(CodeSystem, OperationDefinition):type_>")
+    def search(site: str, type_: str) -> Response:
+        service.site(site)
+        return _search(type_, [one for one in defined if one["resourceType"] == type_])
+
+    @blueprint.get("/<any(CodeSystem, OperationDefinition):type_>/<id_>")
+    def read(site: str, type_: str, id_: str) -> Response:
+        service.site(site)
+        for one in defined:
+            if (one["resourceType"], one["id"]) == (type_, id_):
+                return answers.fhir(one, version=answers.wanted().version)
+        raise NotFound(f"there is no {type_}/{id_}")
+
+    return blueprint
+
+
+def _defined(service: Service) -> list[Json]:
+    drugs = [service.rulebook.drugs[p.dosing.drug] for p in service.rulebook.protocols.values()]
+    found: dict[str, Json] = {}
+    for protocol in service.rulebook.protocols.values():
+        written = (
+            *code_systems.write(protocol, drugs),
+            *operation_definitions.write(protocol.canonical, __version__),
+        )
+        found.update({one["url"]: one for one in written})
+    return list(found.values())
+
+
+def _search(type_: str, defined: list[Json]) -> Response:
+    unknown = sorted(set(request.args) - {"url", "_id", "_format"})
+    if unknown:
+        said = f"{type_} is searched by url and _id, not by {unknown[0]}"
+        raise BadInput(said, (Trouble("not-supported", said, f"http.{unknown[0]}"),))
+    asked = [(name, request.args[name]) for name in ("url", "_id") if name in request.args]
+    members = {"url": "url", "_id": "id"}
+    found = [
+        one
+        for one in defined
+        if all(one[members[name]] in value.split(",") for name, value in asked)
+    ]
+    body = bundle.searchset(found, base=answers.base_url(), self_url=request.url, total=len(found))
+    return answers.fhir(body, version=answers.wanted().version)

@@ -1,0 +1,208 @@
+"""Which upper limit of normal belongs to a value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from refnot_fhir.core.records import Concept, LabResult, Person, Quantity, ReferenceRange
+from refnot_fhir.core.rules import Site, UpperLimit
+from refnot_fhir.core.translate import lab_result
+from tests.builders import (
+    RULEBOOK,
+    SITE,
+    SNOMED,
+    concept,
+    lab_seen,
+    person,
+    quantity,
+    reference_range,
+    site,
+)
+
+MEANING = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
+MALE = concept("248153007", SNOMED)
+FEMALE = concept("248152002", SNOMED)
+PREGNANT = concept("77386006", SNOMED)
+
+
+def alt(
+    *ranges: ReferenceRange,
+    at: Site = SITE,
+    of: Person | None = None,
+    value: Quantity | None = None,
+) -> LabResult:
+    """An ALT with these ranges."""
+    seen = lab_seen("1742-6", value or quantity(50, "U/L"), ranges=ranges)
+    found = lab_result(seen, site=at, rulebook=RULEBOOK, person=of or person())
+    assert found is not None
+    return found
+
+
+def upto(high: str | None, unit: str = "U/L", **changes: object) -> ReferenceRange:
+    """A range with this upper limit."""
+    return replace(reference_range(high, unit), **changes)  # type: ignore[arg-type]
+
+
+def years(value: str) -> Quantity:
+    return quantity(value, "a")
+
+
+@pytest.mark.parametrize(
+    ("ranges", "uln", "why"),
+    [
+        ((upto("40"),), "40", "no type is taken for normal"),
+        ((upto("40", kind=concept("normal", MEANING)),), "40", "type normal"),
+        ((upto("40", kind=Concept(text="Normal")),), "40", "normal in words"),
+        ((upto("40"), upto("90", kind=concept("critical", MEANING))), "40", "critical is skipped"),
+        ((upto("40"), upto("90", kind=Concept(text="target"))), "40", "so is any other kind"),
+        ((upto("40", ""),), "40", "no unit: that of the value"),
+        ((upto("1", "ukat/L"),), "60", "another unit: converted"),
+        ((upto("40"), upto("40", "IU/L")), "40", "two that say the same"),
+        ((upto("50", applies_to=(MALE,)), upto("40", applies_to=(FEMALE,))), "40", "by sex"),
+        ((upto("50", applies_to=(PREGNANT,)), upto("40")), "40", "others only if nothing else"),
+        ((upto("50", applies_to=(PREGNANT,)),), "50", "nothing else"),
+        ((upto("50", applies_to=(FEMALE, PREGNANT)), upto("40")), "40", "a sex and another group"),
+        ((upto("40", low=quantity(5, "U/L")),), "40", "both limits"),
+        ((upto("40", low=quantity(None, "U/L")),), "40", "a lower limit without a number"),
+        ((upto("40", age_low=years("18"), age_high=years("65")),), "40", "of the age, 56"),
+        ((upto("40", age_low=years("18")),), "40", "age open above"),
+        ((upto("40", age_high=years("56")),), "40", "the last year counts to its end"),
+        ((upto("40", age_low=quantity(600, "mo")),), "40", "months"),
+        ((upto("40", age_low=quantity(100, "wk")),), "40", "weeks"),
+        ((upto("40", age_high=quantity(30000, "d")),), "40", "days"),
+        ((upto("40", age_high=years("9999")),), "40", "an age beyond the calendar"),
+        ((upto("9", age_high=years("17")), upto("40", age_low=years("18"))), "40", "by age"),
+    ],
+)
+def test_a_range_that_surely_applies_gives_the_upper_limit(
+    ranges: tuple[ReferenceRange, ...], uln: str, why: str
+) -> None:
+    found = alt(*ranges)
+    assert (found.uln, found.no_uln) == (Decimal(uln), ""), why
+
+
+@pytest.mark.parametrize(
+    ("ranges", "why"),
+    [
+        ((), "no reference range was sent"),
+        ((upto("40", kind=concept("critical", MEANING)),), "another kind than normal"),
+        ((upto("40", kind=concept("normal", "urn:other")),), "another kind than normal"),
+        ((upto("40"), upto("50")), "several ranges apply and differ: 40 and 50"),
+        ((upto("50", applies_to=(MALE,)),), "for the other sex"),
+        ((upto("40", doubt="an extension changes its meaning"),), "changes its meaning"),
+        ((upto(None),), "it is empty"),
+        ((upto(None, low=quantity(5, "U/L")),), "no upper limit"),
+        ((replace(upto("1"), high=quantity(None, "U/L")),), "no upper limit"),
+        ((replace(upto("1"), high=quantity(40, "U/L", "<")),), "not a plain number"),
+        ((upto("40", low=quantity(50, "U/L")),), "lower limit is above its upper limit"),
+        ((upto("0"),), "not above zero"),
+        ((upto("-1"),), "not above zero"),
+        ((upto("40", "furlong"),), "is not known"),
+        ((upto("40", "%"),), "measures fraction"),
+        ((upto(None, text="0-40"),), "only text, and this hospital's are not read"),
+        ((upto("40", age_high=years("55")),), "not surely for the patient's age"),
+        ((upto("40", age_low=years("57")),), "not surely for the patient's age"),
+        ((upto("40", age_low=quantity("1.5", "a")),), "not in whole years"),
+        ((upto("40", age_low=quantity(1, "min")),), "not in whole years"),
+        ((upto("40", age_low=quantity(None, "a")),), "not in whole years"),
+        ((upto("40", age_low=quantity(1, "a", ">")),), "not in whole years"),
+        ((upto("40", age_low=years("1"), age_high=quantity(1, "min")),), "not in whole years"),
+    ],
+)
+def test_a_range_that_does_not_surely_apply_leaves_no_limit_and_says_why(
+    ranges: tuple[ReferenceRange, ...], why: str
+) -> None:
+    found = alt(*ranges)
+    assert found.uln is None
+    assert found.multiple is None
+    assert why in found.no_uln
+    assert found.not_usable is None
+
+
+def test_what_was_not_used_is_noted_beside_the_limit_that_was() -> None:
+    found = alt(upto("40"), upto("50", applies_to=(MALE,)))
+    assert found.notes == ("reference range not used: it is for the other sex",)
+
+
+@pytest.mark.parametrize("gender", ["", "other", "unknown"])
+def test_a_range_for_one_sex_is_no_limit_when_the_sex_is_not_known(gender: str) -> None:
+    found = alt(upto("50", applies_to=(MALE,)), of=person(gender=gender))
+    assert "the patient's is not known" in found.no_uln
+
+
+def test_administrative_gender_codes_name_a_sex_too() -> None:
+    code = concept("male", "http://hl7.org/fhir/administrative-gender")
+    assert alt(upto("50", applies_to=(code,)), of=person(gender="male")).uln == 50
+
+
+@pytest.mark.parametrize(
+    ("born", "uln"),
+    [("1961-05-20", None), ("1961-05-21", "40"), ("1961", None), ("1962", "40"), (None, None)],
+)
+def test_a_range_for_an_age_needs_a_date_of_birth_that_is_precise_enough(
+    born: str | None, uln: str | None
+) -> None:
+    found = alt(upto("40", age_high=years("64")), of=person(born=born))
+    assert found.uln == (uln and Decimal(uln))
+
+
+def test_without_a_patient_only_ranges_for_everybody_count() -> None:
+    seen = lab_seen("1742-6", quantity(50, "U/L"), ranges=(upto("40", age_low=years("18")),))
+    found = lab_result(seen, site=SITE, rulebook=RULEBOOK, person=None)
+    assert found is not None
+    assert "the patient's is not known" in found.no_uln
+
+
+@pytest.mark.parametrize(
+    ("text", "uln", "why"),
+    [
+        ("0-40", "40", "the value's unit"),
+        ("< 1 ukat/L", "60", "a unit of its own"),
+        ("до 0,5 ukat/L", "30", "decimal comma"),
+        ("negative", None, "is not a range in numbers"),
+        ("0-40 furlong", None, "is not known"),
+        ("0-0", None, "not above zero"),
+    ],
+)
+def test_a_range_in_text_is_read_where_the_hospital_is_known_to_write_so(
+    text: str, uln: str | None, why: str
+) -> None:
+    found = alt(upto(None, text=text), at=site(range_text=True, decimal_comma=True))
+    assert found.uln == (uln and Decimal(uln))
+    if uln is None:
+        assert why in found.no_uln
+    else:
+        assert found.notes == (f"upper limit read from the text “{text}”",)
+
+
+LABORATORY = {
+    ("alt", ""): UpperLimit(Decimal(45), "U/L", "the laboratory's list of 2025"),
+    ("alt", "female"): UpperLimit(Decimal("0.5"), "ukat/L", "the laboratory's list of 2025"),
+}
+
+
+@pytest.mark.parametrize(("gender", "uln"), [("female", 30), ("male", 45), ("", 45)])
+def test_the_laboratorys_own_limit_serves_rows_without_a_range(gender: str, uln: int) -> None:
+    found = alt(at=site(upper_limits=LABORATORY), of=person(gender=gender))
+    assert found.uln == uln
+    assert "stated by the laboratory's list of 2025" in found.notes[-1]
+
+
+def test_the_laboratorys_own_limit_never_replaces_a_range_that_was_sent() -> None:
+    assert alt(upto("40"), at=site(upper_limits=LABORATORY)).uln == 40
+    assert alt(upto("0"), at=site(upper_limits=LABORATORY)).uln is None
+
+
+def test_a_laboratory_limit_in_an_unknown_unit_is_not_used() -> None:
+    limits = {("alt", ""): UpperLimit(Decimal(45), "furlong", "a list")}
+    assert "own limit is not usable" in alt(at=site(upper_limits=limits)).no_uln
+
+
+def test_a_limit_is_compared_in_the_labs_unit_and_shown_as_a_multiple() -> None:
+    found = alt(upto("40"), value=quantity(2, "ukat/L", "<"))
+    assert found.multiple is not None
+    assert (found.multiple.low, found.multiple.high, found.multiple.high_open) == (None, 3, True)
+    assert alt(upto("40"), value=quantity(2, "ukat/L", ">=")).multiple is not None

@@ -1,0 +1,1 @@
+"""The two records, and their forms."""

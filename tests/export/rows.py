@@ -1,0 +1,76 @@
+"""Results and dosing records to export, one line per fact."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from refnot_fhir.core.findings import Deviation, DosingRecord, ProtocolDose
+from refnot_fhir.core.records import DoseGiven, Interval, LabResult, Original, Source, When
+
+NOON = When(
+    datetime(2026, 5, 4, 9, tzinfo=UTC),
+    datetime(2026, 5, 4, 9, tzinfo=UTC),
+    "2026-05-04T12:00:00+03:00",
+)
+
+
+def observation(id: str = "o1", part: str = "") -> Source:
+    return Source("default", "Observation", id, "2", part)
+
+
+def administration(id: str = "m1") -> Source:
+    return Source("default", "MedicationAdministration", id, "1")
+
+
+def result(**changed: Any) -> LabResult:
+    """A creatinine of 90 umol/L with an upper limit of 120."""
+    said: dict[str, Any] = {
+        "source": observation(),
+        "patient": "p1",
+        "analyte": "creatinine",
+        "original": Original("90", "umol/L", "50–120"),
+        "value": Interval.exactly(Decimal(90)),
+        "unit": "umol/L",
+        "uln": Decimal(120),
+        "collected": NOON,
+    }
+    return LabResult(**(said | changed))
+
+
+def part(id: str = "m1", **changed: Any) -> DoseGiven:
+    said: dict[str, Any] = {
+        "source": administration(id),
+        "patient": "p1",
+        "outcome": "given",
+        "vials": "100000 [IU]",
+        "given": NOON,
+    }
+    return DoseGiven(**(said | changed))
+
+
+def dose(**changed: Any) -> ProtocolDose:
+    said: dict[str, Any] = {
+        "course": 1,
+        "number": 3,
+        "outcome": "given",
+        "iu": Decimal(400000),
+        "parts": (part("m1"), part("m2")),
+        "on": date(2026, 5, 4),
+        "planned": date(2026, 5, 3),
+        "route": "subcutaneous",
+        "body_site": "thigh",
+        "side": "left",
+    }
+    return ProtocolDose(**(said | changed))
+
+
+LATE = Deviation(
+    "long-interval", "4 days after the last dose", (administration(),), date(2026, 5, 4)
+)
+NEVER = Deviation("missed-dose", "no dose was reported", (), date(2026, 5, 6))
+
+
+def record(*doses: ProtocolDose, deviations: tuple[Deviation, ...] = ()) -> DosingRecord:
+    return DosingRecord("default", "p1", "refnot-r2", doses, deviations)

@@ -1,0 +1,307 @@
+"""An Observation becomes one reading per value it holds, each with its place in the resource."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from refnot_fhir.core.records import (
+    Coding,
+    Concept,
+    LabSeen,
+    OtherValue,
+    Quantity,
+    ReferenceRange,
+    Source,
+)
+from refnot_fhir.fhir import observation
+from refnot_fhir.fhir.versions import Version
+from tests.fhir import builders as build
+
+SOURCE = Source("default", "Observation", "o1", "1")
+MOSCOW = ZoneInfo("Europe/Moscow")
+SYNTHEA = Path(__file__).parents[3] / "shared" / "data" / "synthea"
+PLATELETS = build.quantity(Decimal("151"), "10*9/L")
+DENIED = [{"url": "http://example.org/not", "valueBoolean": True}]
+
+
+def read(resource: dict[str, object], version: Version = Version.R4) -> tuple[LabSeen, ...]:
+    return observation.read(resource, SOURCE, zone=MOSCOW, dates_in_utc=False, version=version)
+
+
+def only(**more: object) -> LabSeen:
+    (seen,) = read(build.observation(**more))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (
+            {"valueQuantity": {**PLATELETS, "comparator": ">"}},
+            Quantity(Decimal(151), "10*9/L", "10*9/L", build.UCUM, ">"),
+        ),
+        (
+            {"valueCodeableConcept": build.concept((build.LOINC, "LA9622-7"))},
+            Concept((Coding(build.LOINC, "LA9622-7"),)),
+        ),
+        ({"valueString": "2,1"}, "2,1"),
+        ({"valueBoolean": False}, False),
+        ({"valueInteger": 2}, 2),
+        ({"valueInteger": Decimal("2")}, 2),
+        ({"valueRange": {"low": {"value": 1}}}, OtherValue("Range")),
+        ({"valueRatio": {"numerator": {"value": 1}}}, OtherValue("Ratio")),
+        ({"valueSampledData": {"dimensions": 1}}, OtherValue("SampledData")),
+        ({"valueTime": "10:00:00"}, OtherValue("Time")),
+        ({"valueDateTime": "2010"}, OtherValue("DateTime")),
+        ({"valuePeriod": {"start": "2010"}}, OtherValue("Period")),
+        ({"valueAttachment": {"title": "scan"}}, OtherValue("Attachment")),
+        ({"valueReference": {"reference": "MolecularSequence/1"}}, OtherValue("Reference")),
+        ({}, None),
+        ({"modifierExtension": DENIED}, OtherValue("modifierExtension http://example.org/not")),
+    ],
+)
+def test_a_value_of_every_type_is_read_or_named(sent, expected):
+    seen = only(**sent).value
+
+    assert seen == expected
+    assert type(seen) is type(expected)
+
+
+def test_a_reading_says_whose_and_what_and_when_and_of_what():
+    seen = only(
+        status="amended",
+        valueQuantity=PLATELETS,
+        effectiveDateTime="2010-03-01T10:00:00+03:00",
+        issued="2010-03-02T08:00:00Z",
+        specimen={"display": "venous blood"},
+        method=build.concept((build.SNOMED, "1")),
+    )
+
+    assert (seen.patient, seen.status, seen.source) == ("p1", "amended", SOURCE)
+    assert seen.code == Concept((Coding(build.LOINC, "777-3"),))
+    assert seen.collected.earliest == datetime(2010, 3, 1, 7, tzinfo=UTC)
+    assert seen.issued.latest == datetime(2010, 3, 2, 8, tzinfo=UTC)
+    assert seen.specimen == Concept(text="venous blood")
+    assert seen.method == Concept((Coding(build.SNOMED, "1"),))
+
+
+@pytest.mark.parametrize("subject", [{"reference": "Group/g1"}, {"display": "Ivanov"}])
+def test_a_subject_that_is_not_a_known_patient_is_nobody(subject):
+    assert only(subject=subject, valueQuantity=PLATELETS).patient == ""
+
+
+def test_no_subject_is_nobody():
+    (seen,) = read(build.without(build.observation(), "subject"))
+
+    assert seen.patient == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ({"dataAbsentReason": build.concept(("s", "not-performed"))}, "not-performed"),
+        (
+            {
+                "_valueString": {
+                    "extension": [
+                        {
+                            "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
+                            "valueCode": "masked",
+                        }
+                    ]
+                }
+            },
+            "masked",
+        ),
+    ],
+)
+def test_why_a_value_is_absent_is_kept_wherever_it_stands(sent, code):
+    seen = only(**sent)
+
+    assert seen.value is None
+    assert [coding.code for coding in seen.absent.codings] == [code]
+
+
+def test_an_extension_of_a_missing_value_that_gives_no_reason_is_no_reason():
+    assert only(_valueString={"extension": [{"url": "http://example.org/x"}]}).absent is None
+
+
+def test_a_reference_range_keeps_all_that_decides_whether_it_applies():
+    sent = {
+        "low": {"value": Decimal("53")},
+        "high": {"value": Decimal("97.2")},
+        "type": build.concept(("t", "normal")),
+        "appliesTo": [build.concept((build.SNOMED, "248152002"))],
+        "age": {"low": {"value": 18, "code": "a"}},
+        "text": "women",
+    }
+
+    seen = only(valueQuantity=PLATELETS, referenceRange=[sent, {"modifierExtension": DENIED}])
+
+    assert seen.ranges == (
+        ReferenceRange(
+            low=Quantity(Decimal(53)),
+            high=Quantity(Decimal("97.2")),
+            text="women",
+            kind=Concept((Coding("t", "normal"),)),
+            applies_to=(Concept((Coding(build.SNOMED, "248152002"),)),),
+            age_low=Quantity(Decimal(18), code="a"),
+        ),
+        ReferenceRange(doubt="modifierExtension http://example.org/not"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("inside", "reference", "expected"),
+    [
+        ({"type": build.concept(("s", "BLD"))}, "#s1", Concept((Coding("s", "BLD"),))),
+        ({}, "#s1", Concept(text="tube 7")),
+        ({}, "Specimen/s1", Concept(text="tube 7")),
+    ],
+)
+def test_the_specimen_is_its_contained_type_or_what_the_reference_shows(
+    inside, reference, expected
+):
+    seen = only(
+        contained=[{"resourceType": "Specimen", "id": "s1", **inside}],
+        specimen={"reference": reference, "display": "tube 7"},
+    )
+
+    assert seen.specimen == expected
+
+
+def test_a_specimen_that_is_only_referred_to_is_not_known():
+    assert only(specimen={"reference": "Specimen/s1"}).specimen is None
+
+
+def component(code: str, **more: object) -> dict[str, object]:
+    return {"code": build.concept((build.LOINC, code)), **more}
+
+
+def test_components_are_readings_of_their_own_and_a_panel_is_none():
+    seen = read(
+        build.observation(
+            "58410-2",
+            status="final",
+            effectiveDateTime="2010-03-01",
+            specimen={"display": "blood"},
+            referenceRange=[{"text": "of the panel"}],
+            component=[
+                component("777-3", valueQuantity=PLATELETS, referenceRange=[{"text": "150-400"}]),
+                component("751-8", dataAbsentReason=build.concept(("s", "error"))),
+                component("6690-2", valueString="clotted", modifierExtension=DENIED),
+            ],
+        )
+    )
+
+    assert [lab.source.part for lab in seen] == ["component[0]", "component[1]", "component[2]"]
+    assert [lab.code.codings[0].code for lab in seen] == ["777-3", "751-8", "6690-2"]
+    assert [bool(lab.value) for lab in seen] == [True, False, True]
+    assert seen[0].ranges == (ReferenceRange(text="150-400"),)
+    assert seen[1].absent == Concept((Coding("s", "error"),))
+    assert seen[2].value == OtherValue("modifierExtension http://example.org/not")
+    assert {(lab.patient, lab.status, lab.specimen) for lab in seen} == {
+        ("p1", "final", Concept(text="blood"))
+    }
+    assert {lab.collected.text for lab in seen} == {"2010-03-01"}
+
+
+def test_a_value_beside_components_is_a_reading_too():
+    seen = read(build.observation(valueInteger=1, component=[component("751-8", valueInteger=2)]))
+
+    assert [(lab.source.part, lab.value) for lab in seen] == [("", 1), ("component[0]", 2)]
+
+
+@pytest.mark.parametrize("sent", [{"status": "entered-in-error"}, {"modifierExtension": DENIED}])
+def test_what_is_wrong_with_the_whole_is_wrong_with_its_parts(sent):
+    inside = build.observation("751-8", "m1", valueInteger=2)
+    seen = read(
+        build.observation(
+            component=[component("777-3", valueInteger=1)],
+            contained=[inside],
+            hasMember=[{"reference": "#m1"}],
+            **sent,
+        )
+    )
+
+    assert len(seen) == 2
+    assert all(
+        lab.status == "entered-in-error" or isinstance(lab.value, OtherValue) for lab in seen
+    )
+
+
+def test_members_sent_inside_are_read_and_inherit_what_they_do_not_say():
+    bare = build.without(build.observation("777-3", "m1", valueInteger=1), "subject")
+    full = build.observation(
+        "751-8",
+        "m2",
+        status="preliminary",
+        subject={"reference": "Patient/p2"},
+        effectiveDateTime="2010-03-05",
+        component=[component("26499-4", valueInteger=2)],
+    )
+    seen = read(
+        build.observation(
+            "58410-2",
+            effectiveDateTime="2010-03-01",
+            contained=[{"resourceType": "Specimen", "id": "s"}, bare, full],
+            hasMember=[
+                {"reference": "#m1"},
+                {"reference": "#m2"},
+                {"reference": "#s"},
+                {"reference": "Observation/elsewhere"},
+                {"display": "unknown"},
+            ],
+        )
+    )
+
+    assert [
+        (lab.source.part, lab.patient, lab.status, lab.collected.text, lab.value) for lab in seen
+    ] == [
+        ("contained[1]", "p1", "final", "2010-03-01", 1),
+        ("contained[2].component[0]", "p2", "preliminary", "2010-03-05", 2),
+    ]
+
+
+def test_a_member_that_contains_itself_is_read_once():
+    inside = build.observation("777-3", "m1", valueInteger=1, hasMember=[{"reference": "#m1"}])
+
+    seen = read(build.observation(contained=[inside], hasMember=[{"reference": "#m1"}]))
+
+    assert [lab.source.part for lab in seen] == ["contained[0]"]
+
+
+def test_a_collection_without_an_end_was_over_when_the_result_was_issued():
+    seen = only(
+        valueQuantity=PLATELETS,
+        effectivePeriod={"start": "2010-03-01T10:00:00Z"},
+        issued="2010-03-02T10:00:00Z",
+    )
+
+    assert seen.collected.latest == datetime(2010, 3, 2, 10, tzinfo=UTC)
+
+
+def test_r5_observations_read_the_same():
+    resource = build.observation(valueQuantity=PLATELETS, effectiveInstant="2010-03-01T10:00:00Z")
+
+    assert read(resource, Version.R5) == read(resource, Version.R4)
+
+
+@pytest.mark.skipif(not SYNTHEA.is_dir(), reason="no real input at hand")
+def test_every_real_observation_is_read():
+    readings = 0
+    for file in sorted(SYNTHEA.glob("*.json.gz")):
+        bundle = json.loads(gzip.decompress(file.read_bytes()), parse_float=Decimal)
+        for entry in bundle["entry"]:
+            if entry["resource"]["resourceType"] == "Observation":
+                seen = read(entry["resource"])
+                assert all(lab.collected for lab in seen)
+                readings += len(seen)
+    assert readings > 1000

@@ -1,0 +1,224 @@
+"""JSON read and written exactly, and what is refused at the door."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.wire import (
+    DEEPEST,
+    WireError,
+    decode,
+    encode,
+    raw_entries,
+    references,
+    relink,
+    with_members,
+)
+from tests.fhir.hl7_packages import synthea_bundles
+
+REFUSED: list[tuple[bytes, str, str, str | None]] = [
+    (b"", "structure", "not JSON", None),
+    (b"{", "structure", "not JSON", None),
+    (b"{} x", "structure", "not JSON", None),
+    (b'{"a": NaN}', "structure", "not JSON", None),
+    (b'{"a": -Infinity}', "structure", "not JSON", None),
+    (b'{"a": 01}', "structure", "not JSON", None),
+    (b'"\xff"', "structure", "not UTF-8", None),
+    (b'"\xed\xa0\x80"', "structure", "not UTF-8", None),
+    (b'"\\ud800"', "structure", "not JSON", None),
+    (b'"\\udc00\\ud800"', "structure", "not JSON", None),
+    (b'{"a": "\x00"}', "structure", "not JSON", None),
+    (b'{"a": ["x\\u0000"]}', "value", "NUL", "$.a[0]"),
+    (b'{"a\\u0000": 1}', "value", "NUL", "$"),
+    (b'{"a": 1e400}', "value", "number", "$.a"),
+    (b'{"a": 1e-400}', "value", "number", "$.a"),
+    (b'{"a": [1.5, 1e999999999]}', "value", "number", "$.a[1]"),
+    (b"1e99999999999999999999", "value", "number", "$"),
+    (b'{"a": ' + b"9" * 1000 + b"}", "value", "number", "$.a"),
+    (b'{"a": ' + b"9" * 10**6 + b"}", "value", "number", "$.a"),
+    (b'{"a": 0.' + b"9" * 10**6 + b"}", "value", "number", "$.a"),
+    (b'{"a": 1e400, "b": ' + b"[" * 10**5 + b"}", "value", "number", None),
+    (b"[" * 10**5, "too-costly", "nested deeper than 64", None),
+    (b'{"a":' * 10**5, "too-costly", "nested deeper than 64", None),
+    (b'{"a": 1, "a": 1}', "structure", '"a" stands twice', "$"),
+    (b'{"a": 1, "\\u0061": 2}', "structure", '"a" stands twice', "$"),
+    (b'{"a" :1, "a" :2, "b":"\\":"}', "structure", '"a" stands twice', "$"),
+    (b'{"a"\n:1, "a"\t:2, "b":"\\":"}', "structure", '"a" stands twice', "$"),
+    (b'{"a" : [{"b":\n1,"c":2,"b" :1}]}', "structure", '"b" stands twice', "$.a[0]"),
+    (
+        b'{"resourceType":"Patient","name":[{"family":"A","given":["\\":"],"family":"B"}]}',
+        "structure",
+        '"family" stands twice',
+        "Patient.name[0]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "words", "where"), REFUSED)
+def test_a_body_is_refused_with_its_reason_and_place(
+    body: bytes, code: str, words: str, where: str | None
+) -> None:
+    with pytest.raises(WireError, match=words) as refused:
+        decode(body)
+    assert (refused.value.code, refused.value.expression) == (code, where)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xef\xbb\xbf{}",
+        b'{"a":"\\\\u0000"}',
+        b'{"a":"\\":","b":": :","c":"\\" :"}',
+        b'{"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}]}',
+        b"[" * DEEPEST + b"1" + b"]" * DEEPEST,
+        b'"\\ud83d\\ude00"',
+    ],
+)
+def test_unusual_but_correct_json_is_read(body: bytes) -> None:
+    assert decode(body) == json.loads(body.removeprefix(b"\xef\xbb\xbf"))
+
+
+def test_one_level_too_many_is_refused_where_it_begins() -> None:
+    with pytest.raises(WireError, match="nested deeper") as refused:
+        decode(b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1))
+    assert refused.value.expression == "$" + "[0]" * DEEPEST
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        b"1.10",
+        b"19",
+        b"0.30000000000000004",
+        b"-0.0",
+        b"2.00",
+        b"1." + b"3" * 40,
+        b"1E-245",
+        b"12" * 20,
+    ],
+)
+def test_a_number_keeps_its_digits(number: bytes) -> None:
+    body = b'{"value":' + number + b"}"
+    assert encode(decode(body)) == body
+
+
+def test_every_number_with_a_point_is_an_exact_decimal() -> None:
+    assert decode(b"[0.1, 1e2, 3]") == [Decimal("0.1"), Decimal(100), 3]
+    assert [type(value) for value in decode(b"[0.1, 1e2, 3]")] == [Decimal, Decimal, int]
+
+
+NAMES = st.text(alphabet='ab":\\\t é', max_size=3)
+SCALARS = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | NAMES
+TREES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner))
+
+
+@settings(deadline=None)
+@given(TREES, st.sampled_from([None, 1, "\t"]), st.booleans())
+def test_what_the_standard_library_writes_is_read_the_same(
+    tree: Any, indent: Any, ascii_only: bool
+) -> None:
+    text = json.dumps(tree, indent=indent, ensure_ascii=ascii_only, separators=(" , ", " : "))
+    assert decode(text.encode()) == tree
+    assert decode(encode(tree)) == tree
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(NAMES, TREES), min_size=1), st.data())
+def test_a_key_twice_is_always_found(members: list[tuple[str, Any]], data: st.DataObject) -> None:
+    again = data.draw(st.sampled_from(members))[0]
+    pairs = [*members, (again, data.draw(TREES))]
+    escaped = [data.draw(st.booleans()) for _ in pairs]
+    body = ",".join(
+        f"{_escaped(key) if hidden else json.dumps(key)}: {json.dumps(value)}"
+        for (key, value), hidden in zip(pairs, escaped, strict=True)
+    )
+    with pytest.raises(WireError, match="twice"):
+        decode(b'{"x":{' + body.encode() + b"}}")
+
+
+def _escaped(key: str) -> str:
+    return '"' + "".join(f"\\u{ord(character):04x}" for character in key) + '"'
+
+
+def test_the_resources_of_a_bundle_are_returned_as_received() -> None:
+    first = b'{ "resourceType" : "Patient",\n "x": 1.10 }'
+    body = (
+        b'\xef\xbb\xbf{"resourceType":"Bundle","entry":[{"resource":'
+        + first
+        + b'},{"fullUrl":"u"}]}'
+    )
+    assert raw_entries(body) == (first, None)
+    assert raw_entries(b'{"resourceType":"Bundle"}') == ()
+
+
+def test_the_resources_of_real_bundles_are_returned_as_received() -> None:
+    for file, body in synthea_bundles():
+        entries = decode(body)["entry"]
+        raw = raw_entries(body)
+        assert [decode(text or b"null") for text in raw] == [e["resource"] for e in entries], file
+        assert all(text is not None and text in body for text in raw)
+
+
+def test_members_are_set_and_the_others_stay_byte_for_byte() -> None:
+    raw = b'{ "resourceType": "Patient", "id" : "old", "x": [ 1.10, "\\u0041" ] }'
+    changed = with_members(raw, id=b'"new"', meta=b'{"versionId":"1"}')
+    assert changed == (
+        b'{"resourceType":"Patient","meta":{"versionId":"1"},"id":"new","x":[ 1.10, "\\u0041" ]}'
+    )
+    assert with_members(b"{}", id=b'"a"') == b'{"id":"a"}'
+
+
+RELINKED = [
+    (b'{"reference":"urn:uuid:1"}', b'{"reference":"Patient/p1"}'),
+    (b'{"reference" :\n "urn:uuid:1" , "x": 1.10}', b'{"reference" :\n "Patient/p1" , "x": 1.10}'),
+    (b'{"reference":"urn:uuid:12"}', b'{"reference":"urn:uuid:12"}'),
+    (b'{"uri":"urn:uuid:1"}', b'{"uri":"urn:uuid:1"}'),
+    (b'["reference","urn:uuid:1"]', b'["reference","urn:uuid:1"]'),
+    (
+        b'{"text":"\\"reference\\":\\"urn:uuid:1\\""}',
+        b'{"text":"\\"reference\\":\\"urn:uuid:1\\""}',
+    ),
+    (b'{"a\\"reference":"urn:uuid:1"}', b'{"a\\"reference":"urn:uuid:1"}'),
+    (b'{"x":"\\\\","reference":"urn:uuid:1"}', b'{"x":"\\\\","reference":"Patient/p1"}'),
+]
+
+
+@pytest.mark.parametrize(("raw", "expected"), RELINKED)
+def test_references_are_relinked_and_nothing_else(raw: bytes, expected: bytes) -> None:
+    assert relink(raw, {"urn:uuid:1": "Patient/p1"}) == expected
+
+
+def test_the_references_of_a_resource_are_listed() -> None:
+    raw = b'{"a":{"reference" : "urn:uuid:1"},"b":[{"reference":"Patient/p1"}],"c":"reference"}'
+    assert references(raw) == {"urn:uuid:1", "Patient/p1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("4.0", Version.R4),
+        ("4.0.1", Version.R4),
+        (" 4.3", Version.R4B),
+        ('"5.0"', Version.R5),
+        ("5.0.0", Version.R5),
+        ("3.0", None),
+        ("4", None),
+        ("", None),
+    ],
+)
+def test_a_media_type_names_its_version(text: str, version: Version | None) -> None:
+    assert Version.from_mime(text) is version
+
+
+@pytest.mark.parametrize("version", list(Version))
+def test_a_version_is_found_again_by_the_names_it_gives(version: Version) -> None:
+    assert Version.from_mime(version.mime) is version
+    assert Version.from_mime(version.full) is version
+    assert version.full.startswith(version.mime)

@@ -1,0 +1,77 @@
+"""A receiver without HTTP or a database: what is live after some bundles, read and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from refnot_fhir.core.dosing import follow
+from refnot_fhir.core.findings import Assessment, DosingRecord
+from refnot_fhir.core.records import Chart, Source
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.screening import assess
+from refnot_fhir.fhir import wire
+from refnot_fhir.reading import ACCEPTED, Context, Understood, understand
+
+Key = tuple[str, str]
+
+
+@dataclass
+class Receiver:
+    """Keeps the newest version of each resource, by what its hospital says of versions."""
+
+    rulebook: Rulebook
+    live: dict[Key, Mapping[str, Any]] = field(default_factory=dict)
+
+    def take(self, bundle: Mapping[str, Any]) -> None:
+        """Carry out a transaction, after a trip through bytes; a new resource gets its uuid as id."""
+        links = {
+            entry["fullUrl"]: f"{entry['resource']['resourceType']}/{_uuid(entry)}"
+            for entry in bundle["entry"]
+            if entry["request"]["method"] == "POST"
+        }
+        received = wire.decode(wire.relink(wire.encode(bundle), links))
+        for entry in received["entry"]:
+            resource = entry["resource"]
+            by_post = entry["request"]["method"] == "POST"
+            key = (resource["resourceType"], _uuid(entry) if by_post else resource["id"])
+            if key not in self.live or not _older(resource, self.live[key]):
+                self.live[key] = resource | {"id": key[1]}
+
+    def chart(self) -> Chart:
+        """The chart of the only patient there is."""
+        site = self.rulebook.sites["default"]
+        (patient,) = (key for key in self.live if key[0] == "Patient")
+        person = self._understood(patient, Context(site, self.rulebook)).person
+        context = Context(site, self.rulebook, person)
+        said = [self._understood(key, context) for key in self.live if key[0] in ACCEPTED]
+        return Chart(
+            site=site.name,
+            patient=patient[1],
+            zone=site.zone,
+            person=person,
+            labs=tuple(lab for one in said for lab in one.labs),
+            doses=tuple(dose for one in said for dose in one.doses),
+        )
+
+    def _understood(self, key: Key, context: Context) -> Understood:
+        return understand(self.live[key], Source(context.site.name, *key, "1"), context)
+
+    def assessed(self, as_of: date) -> Assessment:
+        """The assessment on a date."""
+        return assess(self.rulebook.protocols["refnot-r2"], self.chart(), as_of)
+
+    def followed(self, as_of: date) -> DosingRecord:
+        """The dosing record on a date."""
+        return follow(self.rulebook.protocols["refnot-r2"], self.chart(), as_of)
+
+
+def _uuid(entry: Mapping[str, Any]) -> str:
+    return str(entry["fullUrl"]).removeprefix("urn:uuid:")
+
+
+def _older(resource: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
+    sent, known = (one.get("meta", {}).get("lastUpdated") for one in (resource, kept))
+    return bool(sent and known and datetime.fromisoformat(sent) < datetime.fromisoformat(known))

@@ -1,0 +1,111 @@
+"""Small pieces to keep: one line each, with defaults."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+from refnot_fhir.core.findings import Assessment, StatusChange, Subject
+from refnot_fhir.core.records import (
+    DoseGiven,
+    Interval,
+    LabResult,
+    Original,
+    Person,
+    Source,
+    When,
+)
+from refnot_fhir.store.base import Kept, Key, Reading
+
+NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+MOMENT = When(NOW, NOW, "2026-05-04T08:00:00Z")
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def key(id: str, *, type: str = "Observation", site: str = "north") -> Key:
+    return Key(site, type, id)
+
+
+def kept(
+    of: Key,
+    version: int = 1,
+    *,
+    patient: str = "p1",
+    body: bytes | None = None,
+    received: datetime = NOW,
+    superseded: bool = False,
+) -> Kept:
+    text = b'{"id":"%s","v":%d}' % (of.id.encode(), version) if body is None else body
+    digest = sha256(text).digest()
+    return Kept(
+        of, version, text, received, digest, patient=patient, superseded=superseded
+    )
+
+
+def deletion(of: Key, version: int, *, patient: str = "p1") -> Kept:
+    return Kept(of, version, b"", NOW, b"", deleted=True, patient=patient)
+
+
+def lab(of: Key, *, patient: str = "p1", value: str = "1.10", version: str = "1") -> LabResult:
+    return LabResult(
+        source=Source(of.site, of.type, of.id, version),
+        patient=patient,
+        analyte="platelets",
+        original=Original(value, "10*3/uL", "150-400"),
+        value=Interval.exactly(Decimal(value)),
+        unit="10*9/L",
+        collected=MOMENT,
+    )
+
+
+def dose(of: Key, *, patient: str = "p1") -> DoseGiven:
+    return DoseGiven(Source(of.site, of.type, of.id, "1"), patient, "given", given=MOMENT)
+
+
+def person(of: Key, *, replaced_by: str = "") -> Person:
+    return Person(Source(of.site, of.type, of.id, "1"), gender="male", replaced_by=replaced_by)
+
+
+def lab_reading(of: Key, *, patient: str = "p1", value: str = "1.10") -> Reading:
+    return Reading(of, patient, labs=(lab(of, patient=patient, value=value),))
+
+
+def subject(
+    id: str = "s1",
+    *,
+    version: int = 1,
+    site: str = "north",
+    patient: str = "p1",
+    protocol: str = "trial",
+    status: str = "screening",
+    identifiers: tuple[tuple[str, str], ...] = (),
+) -> Subject:
+    return Subject(
+        id=id,
+        site=site,
+        patient=patient,
+        protocol=protocol,
+        status=status,
+        version=version,
+        updated=later(version),
+        history=(StatusChange(status, NOW, "a lab arrived", "rule"),),
+        identifiers=identifiers,
+    )
+
+
+def assessment(*, patient: str = "p1", as_of: date = date(2026, 5, 4)) -> Assessment:
+    return Assessment(
+        site="north",
+        patient=patient,
+        protocol="trial",
+        protocol_version="1",
+        digest="abc",
+        as_of=as_of,
+        findings=(),
+        standing="undecided",
+        holds_until=None,
+    )
