@@ -56,9 +56,7 @@ PROTOCOL = Protocol(
             "IN08A", "inclusion", "Creatinine", "Creatinine <= 1.5 norms", "§4", PersonRule("x")
         ),
         Criterion("EX04", "exclusion", "Pregnancy", "Pregnancy", "§4", PersonRule("x")),
-        Criterion(
-            "EX09", "exclusion", "Immunotherapy", "Any immunotherapy", "§4", PersonRule("x")
-        ),
+        Criterion("EX09", "exclusion", "Immunotherapy", "Any immunotherapy", "§4", PersonRule("x")),
     ),
     dosing=DosingRule(
         drug="refnot",
@@ -94,7 +92,9 @@ def subject(**changes: Any) -> Subject:
         "version": 3,
         "updated": NOW,
         "history": (
-            StatusChange("candidate", datetime(2026, 5, 1, tzinfo=UTC), "the feed sent them", "rule"),
+            StatusChange(
+                "candidate", datetime(2026, 5, 1, tzinfo=UTC), "the feed sent them", "rule"
+            ),
             StatusChange("screening", datetime(2026, 5, 4, tzinfo=UTC), "first lab", "rule"),
             StatusChange("eligible", NOW, "every criterion is satisfied", "rule"),
         ),
@@ -115,7 +115,9 @@ CREATININE = Evidence(
     unit="umol/L",
     uln=Decimal("114.92"),
     multiple=Interval.exactly(Decimal("106.080") / Decimal("114.92")),
-    when=When(datetime(2026, 5, 4, tzinfo=UTC), datetime(2026, 5, 4, 23, 59, tzinfo=UTC), "2026-05-04"),
+    when=When(
+        datetime(2026, 5, 4, tzinfo=UTC), datetime(2026, 5, 4, 23, 59, tzinfo=UTC), "2026-05-04"
+    ),
     formula="",
     notes=("mg/dL became umol/L",),
 )

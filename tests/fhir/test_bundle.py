@@ -227,7 +227,11 @@ def test_a_page_of_results_is_valid_in_every_version(version):
         outcome=warned,
     )
     assert_valid(written, version)
-    assert [entry["search"]["mode"] for entry in written["entry"]] == ["match", "include", "outcome"]
+    assert [entry["search"]["mode"] for entry in written["entry"]] == [
+        "match",
+        "include",
+        "outcome",
+    ]
     assert written["entry"][0]["fullUrl"] == f"{BASE}/Patient/p1"
     assert "fullUrl" not in written["entry"][2]
     assert [link["relation"] for link in written["link"]] == ["self", "next"]

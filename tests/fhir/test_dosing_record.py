@@ -200,9 +200,7 @@ def test_a_deviation_names_its_code_its_day_and_the_administrations(version):
     ]
     assert wrong["status"] == "final"
     assert wrong["identifiedDateTime"] == "2026-05-06"
-    assert wrong["implicated"] == [
-        {"reference": f"{BASE}/MedicationAdministration/m5/_history/1"}
-    ]
+    assert wrong["implicated"] == [{"reference": f"{BASE}/MedicationAdministration/m5/_history/1"}]
     assert wrong["detail"] == "300000 IU were given, 400000 IU are planned"
     who = "subject" if version is Version.R5 else "patient"
     assert wrong[who] == {"reference": f"{BASE}/Patient/p1"}
@@ -224,7 +222,9 @@ def test_the_same_record_gets_the_same_ids_and_a_changed_one_others():
     assert [e["fullUrl"] for e in first["entry"]] == [e["fullUrl"] for e in later["entry"]]
     changed = replace(RECORD, doses=(replace(RECORD.doses[0], iu=Decimal(1)), *RECORD.doses[1:]))
     other = written(record=changed)
-    differ = [a["fullUrl"] != b["fullUrl"] for a, b in zip(first["entry"], other["entry"], strict=True)]
+    differ = [
+        a["fullUrl"] != b["fullUrl"] for a, b in zip(first["entry"], other["entry"], strict=True)
+    ]
     assert differ == [True] + [False] * 6
     assert first["id"] != other["id"]
 

@@ -148,11 +148,7 @@ def test_value_limit_multiple_and_window_are_components():
 
 
 def test_every_component_has_a_published_code():
-    used = {
-        code
-        for entry in written()["entry"][1:]
-        for code, _ in components(entry["resource"])
-    }
+    used = {code for entry in written()["entry"][1:] for code, _ in components(entry["resource"])}
     assert used <= set(code_systems.COMPONENTS)
     system = f"{CANONICAL}/CodeSystem/refnot-r2-report"
     observation = of_criterion(written(), "IN03")
@@ -204,7 +200,9 @@ def test_the_same_assessment_gets_the_same_ids_whenever_it_is_asked_for():
 
 def test_other_evidence_gets_another_id():
     (changed,) = (f for f in assessment().findings if f.criterion == "IN08A")
-    newer = replace(changed, evidence=(replace(CREATININE, source=source("Observation", "o1", "3")),))
+    newer = replace(
+        changed, evidence=(replace(CREATININE, source=source("Observation", "o1", "3")),)
+    )
     findings = tuple(newer if f is changed else f for f in assessment().findings)
     first, second = written(), written(seen=assessment(findings=findings))
     different = [
