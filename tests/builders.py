@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from refnot_fhir.core.intervals import over
 from refnot_fhir.core.records import (
     Chart,
     Coding,
@@ -61,11 +62,6 @@ LOCAL = "urn:hospital:codes"
 def days_ago(days: int) -> date:
     """The date that many days before TODAY."""
     return TODAY - timedelta(days=days)
-
-
-def number(value: str | int | Decimal) -> Decimal:
-    """A decimal, from text or an integer."""
-    return Decimal(value)
 
 
 def concept(code: str, system: str = LOINC, *, text: str = "", display: str = "") -> Concept:
@@ -159,6 +155,7 @@ def lab_result(
         unit=LABS[analyte].unit if unit is None and analyte in LABS else unit or "",
         answer=answer,
         uln=limit,
+        multiple=None if limit is None or interval is None else over(interval, limit),
         no_uln="" if limit is not None else "no reference range was sent with the value",
         collected=moment(on) if isinstance(on, date) else on,
         issued=issued,

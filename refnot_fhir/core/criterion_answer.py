@@ -16,10 +16,11 @@ from refnot_fhir.core.records import LabResult, Person
 from refnot_fhir.core.rules import AnswerRule, Criterion
 from refnot_fhir.core.verdict import Verdict
 
-# What extensions for birth sex, sex for clinical use and gender identity say when they agree.
+# What extensions for birth sex, sex for clinical use and gender identity say when they agree:
+# administrative gender, v3, R5 and US Core codes. Anything else, "unknown" too, asks for evidence.
 _AGREES = {
-    "male": frozenset({"male", "m", "male-typical", "248153007"}),
-    "female": frozenset({"female", "f", "female-typical", "248152002"}),
+    "male": frozenset({"male", "m", "male-typical", "248153007", "446151000124109"}),
+    "female": frozenset({"female", "f", "female-typical", "248152002", "446141000124107"}),
 }
 
 
@@ -58,7 +59,8 @@ def _does_not_apply(rule: AnswerRule, person: Person | None) -> bool:
     if person is None or person.gender not in rule.not_applicable_to:
         return False
     agrees = _AGREES.get(person.gender, frozenset())
-    return all(signal.strip().lower() in agrees for signal in person.sex_signals)
+    said = (signal.rpartition("=")[2].strip().lower() for signal in person.sex_signals)
+    return all(code in agrees for code in said)
 
 
 def _judge(rule: AnswerRule, reading: LabResult) -> Opinion:

@@ -44,7 +44,7 @@ def read_value(
     if isinstance(value, bool):
         return _refused("other-value", "yes or no is not a value of this lab")
     if isinstance(value, OtherValue):
-        return _refused("other-value", f"a {value.kind} is not a value of this lab")
+        return _refused("other-value", f"what was sent ({value.kind}) is not a value of this lab")
     if isinstance(value, Concept):
         return _concept(value, lab, questions, site)
     if isinstance(value, str):
@@ -99,8 +99,10 @@ def _in_bounds(value: Interval, unit: UnitRead, lab: Lab) -> ValueRead:
     above = value.low is not None and highest is not None and value.low > highest
     if below or above:
         limits = shown(lowest) if highest is None else f"{shown(lowest)} to {shown(highest)}"
-        why = f"outside what is plausible ({limits} {lab.unit}): a mistake of unit?"
-        return ValueRead(unit=unit, not_usable=NotUsable("implausible", f"The value is {why}"))
+        return _refused(
+            "implausible",
+            f"the value is outside {limits} {lab.unit}, which looks like a mistake of unit",
+        )
     return ValueRead(value, unit=unit, notes=(unit.note,) if unit.note else ())
 
 

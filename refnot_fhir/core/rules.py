@@ -268,6 +268,8 @@ class DosingRule:
     same_dose_minutes: int
     """Vials given within this time are one protocol dose."""
     source: str = ""
+    decisions: tuple[str, ...] = ()
+    """Anchors in `DECISIONS.md` of the readings taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +315,19 @@ class Protocol:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """One reading taken of what the protocol leaves open. Source: `mappings/DECISIONS.md`."""
+
+    anchor: str
+    question: str
+    reading: str
+    why: str
+    confirm: str
+    """Who must confirm it."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rulebook:
     """All mapping files, understood."""
 
@@ -328,3 +343,5 @@ class Rulebook:
     places: PlaceWords
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import zip_longest
 
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.exact import shown
@@ -189,7 +190,7 @@ def unreported(
     or time) stands for one of them.
     """
     slowest = max(rule.gap_days)
-    for place, after in zip(found, [*found[1:], None], strict=True):
+    for place, after in zip_longest(found, found[1:]):
         last = _days(place.occasion)[1]
         if after is not None and after.before is place:
             until = _days(after.occasion)[0]

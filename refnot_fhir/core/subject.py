@@ -97,7 +97,7 @@ def _by_rule(
     """Status, its reason, and the day of enrolment where a replayed dose sets it."""
     person = chart.person
     if person is not None and person.replaced_by:
-        return "ineligible", f"This record was merged into Patient/{person.replaced_by}.", None
+        return "ineligible", f"This record was merged into {person.replaced_by}.", None
     if replayed is not None and replayed.first_given_on is not None:
         day = replayed.first_given_on
         return ON_STUDY, f"Replay: the first trial dose was given on {day}.", day

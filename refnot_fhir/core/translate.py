@@ -132,7 +132,8 @@ def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:
     if traps:
         lab, why = traps[0]
         lab = next(iter(hits.values()), lab)
-        return _Meant(lab, codes, notes, NotUsable("wrong-code", why), another=not hits)
+        problem = NotUsable("wrong-code", f"Its code means something else: {why.rstrip('.')}.")
+        return _Meant(lab, codes, notes, problem, another=not hits)
     if hits:
         return _Meant(next(iter(hits.values())), codes, notes)
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -104,8 +103,6 @@ def _cell(value: Any) -> str:
             return format(value, "f")
         case int():
             return str(value)
-        case date():
-            return value.isoformat()
         case list():
             return _safe(_SEPARATOR.join(_plain(item) for item in value))
         case _:

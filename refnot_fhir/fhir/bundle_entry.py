@@ -44,20 +44,22 @@ def read(raw: Mapping[str, Any], index: int, base: str) -> Entry:
     """What entry number `index` asks for, with what is wrong with it."""
     request = raw.get("request")
     full_url, resource = raw.get("fullUrl", ""), raw.get("resource")
-    bare = Entry(index, full_url=full_url, resource=resource)
     if not isinstance(request, Mapping):
+        bare = Entry(index, full_url=full_url, resource=resource)
         said = "an entry to process needs a request with method and url"
         return with_troubles(bare, Trouble("required", said, f"{bare.place}.request"))
     type, id, search, unclear = _address(str(request.get("url", "")), base)
-    entry = replace(
-        bare,
+    entry = Entry(
+        index,
         method=request.get("method", ""),
         type=type,
         id=id,
         search=search,
+        full_url=full_url,
         if_match=request.get("ifMatch", ""),
         if_none_match=request.get("ifNoneMatch", ""),
         if_none_exist=request.get("ifNoneExist", ""),
+        resource=resource,
     )
     if unclear:
         return with_troubles(entry, Trouble("value", unclear, f"{entry.place}.request.url"))

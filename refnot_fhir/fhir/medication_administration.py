@@ -122,7 +122,7 @@ def _behind(
         return _Medication(named, unresolved="" if named else _identified(reference))
     inside = contained(resource, literal)
     body = inside[1] if inside else None if literal.startswith("#") else medication(literal)
-    if body is None:
+    if body is None or body["resourceType"] != "Medication":
         return _Medication(unresolved=literal)
     code, product = read_medication(body, version)
     return _Medication(code, product, "" if code else literal)

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/observation.html, https://hl7.org/fhir/R5/observation.ht
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
@@ -185,6 +185,20 @@ def _specimen(root: Json, reference: Json | None) -> Concept | None:
     if reference is None:
         return None
     found = contained(root, reference.get("reference", ""))
-    if found is not None and "type" in found[1]:
-        return concept(found[1]["type"])
+    if found is not None and found[1].get("resourceType") == "Specimen":
+        type_ = found[1].get("type")
+        # A Specimen is not gated, so that its type may be anything.
+        if _is_concept(type_):
+            return concept(type_)
     return Concept(text=reference["display"]) if reference.get("display") else None
+
+
+def _is_concept(element: object) -> bool:
+    if not isinstance(element, Mapping) or not isinstance(element.get("text", ""), str):
+        return False
+    codings = element.get("coding", [])
+    return isinstance(codings, list) and all(
+        isinstance(found, Mapping)
+        and all(isinstance(found.get(name, ""), str) for name in ("system", "code", "display"))
+        for found in codings
+    )

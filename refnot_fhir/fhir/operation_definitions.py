@@ -14,7 +14,8 @@ _DATE = {
     "use": "in",
     "min": 0,
     "max": "1",
-    "documentation": "The date of assessment; today at the subject's site if not given.",
+    "documentation": "As of which day; if not given, today at the subject's site, "
+    "or the day of enrolment of a subject on study.",
     "type": "date",
 }
 
@@ -77,6 +78,6 @@ def _definition(canonical: str, version: str, code: str, title: str, description
         "system": False,
         "type": False,
         "instance": True,
-        "parameter": [dict(_DATE), returned] if code == SCREENING_REPORT else [returned],
+        "parameter": [dict(_DATE), returned],
     }
     return filled(members)

@@ -139,15 +139,16 @@ class _Reading:
     def take(self, name: str, text: str) -> None:
         """Understand one parameter, or note why not."""
         control = _CONTROLS.get(name)
+        shown = name[:_SHOWN]
         try:
             why_not = self.clause(name, text) if control is None else control(self, text)
         except ValueError as error:
             code = "not-supported" if isinstance(error, NotOffered) else "value"
-            self.troubles.append(Trouble(code, f"{name}: {error}", f"http.{name}"))
+            self.troubles.append(Trouble(code, f"{shown}: {error}", f"http.{shown}"))
             return
         if why_not:
-            message = f"{name[:_SHOWN]} was ignored: {why_not}"
-            self.ignored.append(Trouble("not-supported", message, f"http.{name[:_SHOWN]}"))
+            said = f"{shown} was ignored: {why_not}"
+            self.ignored.append(Trouble("not-supported", said, f"http.{shown}"))
         else:
             self.used.append((name, text))
 

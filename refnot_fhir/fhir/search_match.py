@@ -89,15 +89,19 @@ def _span(element: object, zone: tzinfo) -> When | None:
 
 
 def within(prefix: str, wanted: When, found: When) -> bool:
-    """Whether a span of time lies to the wanted one as the prefix says."""
+    """Whether a span of time lies to the wanted one as the prefix says.
+
+    `ge` and `le` count from the near end of the wanted span, so that what ended in November 2011 is
+    `ge2011`; HL7's wording leaves it out. For a single moment they are exactly `gt` or `eq`.
+    """
     contained = wanted.earliest <= found.earliest and found.latest <= wanted.latest
     holds: Mapping[str, bool] = {
         "eq": contained,
         "ne": not contained,
         "gt": found.latest > wanted.latest,
         "lt": found.earliest < wanted.earliest,
-        "ge": contained or found.latest > wanted.latest,
-        "le": contained or found.earliest < wanted.earliest,
+        "ge": found.latest >= wanted.earliest,
+        "le": found.earliest <= wanted.latest,
         "sa": found.earliest > wanted.latest,
         "eb": found.latest < wanted.earliest,
         "ap": found.earliest <= wanted.latest and wanted.earliest <= found.latest,

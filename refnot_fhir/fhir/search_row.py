@@ -14,7 +14,7 @@ Extract = Callable[[Json], Iterator[Any]]
 class Kind(StrEnum):
     """A search parameter type (https://hl7.org/fhir/R4/valueset-search-param-type.html)."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - a type of search parameter, no secret
     STRING = "string"
     DATE = "date"
     REFERENCE = "reference"

@@ -19,20 +19,32 @@ _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 _ACTIONS = {"POST": CREATE, "PUT": UPDATE, "DELETE": DELETE, "GET": READ}
 
 
+def content(body: bytes) -> dict[str, Any]:
+    """A body as one FHIR resource. Raises BadInput naming the place of what is wrong."""
+    try:
+        value = wire.decode(body)
+    except wire.WireError as error:
+        trouble = Trouble(error.code, error.message, error.expression or "")
+        raise BadInput(error.message, (trouble,)) from None
+    if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
+        raise BadInput("this is not a FHIR resource: an object with a resourceType is expected")
+    return value
+
+
 def of_bundle(
-    body: bytes, content: Mapping[str, Any], version: Version, *, base: str = "", who: str = ""
+    body: bytes, sent: Mapping[str, Any], version: Version, *, base: str = "", who: str = ""
 ) -> Delivery:
-    """The delivery that a transaction or batch is; `content` is `body`, decoded.
+    """The delivery that a transaction or batch is; `sent` is `body`, decoded.
 
     Entries of a batch carry their own troubles. Raises BadInput, naming every place, for a Bundle
     that is not valid, that is neither a transaction nor a batch, or a transaction with a trouble.
     """
-    problems = gate.problems(content, version)
+    problems = gate.problems(sent, version)
     if problems:
         troubles = tuple(Trouble(p.code, p.message, p.expression) for p in problems)
         raise BadInput("the Bundle is not valid", troubles, unprocessable=True)
-    atomic = content.get("type") == "transaction"
-    entries = bundle.parse(content, base=base)
+    atomic = sent.get("type") == "transaction"
+    entries = bundle.parse(sent, base=base)
     requests = [
         _request(entry, raw) for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
     ]
@@ -41,7 +53,7 @@ def of_bundle(
         troubles = tuple(trouble for request in requests for trouble in request.troubles)
         if troubles:
             raise BadInput("the transaction cannot be processed", troubles)
-    return Delivery(tuple(requests), atomic, who, str(content["type"]), body)
+    return Delivery(tuple(requests), atomic, who, str(sent["type"]), body)
 
 
 def conditions(search: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -193,7 +194,8 @@ class _Reader:
             return Concept((Coding(*self._code(f"{key}.answer", table["answer"], "loinc")),))
         if "value" in table:
             return _quantity(table["value"], table.get("unit", ""), table.get("unit_code", ""))
-        return table.get("answer_text", table.get("answer_number"))
+        spoken: str | int | None = table.get("answer_text", table.get("answer_number"))
+        return spoken
 
     def _when(self, table: Table, zone: tzinfo) -> When | None:
         if "date" in table:
@@ -223,19 +225,20 @@ def _ranges(table: Table) -> tuple[ReferenceRange, ...]:
 
 def days_of(text: str) -> DaySpan:
     """The days that a date of FHIR, as precise as it is, can be."""
-    year, month, day = (*(int(part) for part in text.split("-")), None, None)[:3]
-    if day is not None:
-        return DaySpan(date.fromisoformat(text), date.fromisoformat(text), text)
-    first = date(year or 1, month or 1, 1)
-    following = date(first.year + 1, 1, 1) if month in (None, 12) else date(first.year, month + 1, 1)
-    return DaySpan(first, following - timedelta(days=1), text)
+    parts = [int(part) for part in text.split("-")]
+    if len(parts) > 2:
+        day = date.fromisoformat(text)
+        return DaySpan(day, day, text)
+    if len(parts) == 1:
+        return DaySpan(date(parts[0], 1, 1), date(parts[0], 12, 31), text)
+    last = monthrange(parts[0], parts[1])[1]
+    return DaySpan(date(parts[0], parts[1], 1), date(parts[0], parts[1], last), text)
 
 
 def _when(text: str, zone: tzinfo) -> When:
     days = days_of(text)
-    return When(
-        datetime.combine(days.first, time.min, zone), datetime.combine(days.last, time.max, zone), text
-    )
+    first = datetime.combine(days.first, time.min, zone)
+    return When(first, datetime.combine(days.last, time.max, zone), text)
 
 
 def _moment(text: str) -> When:

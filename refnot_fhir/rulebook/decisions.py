@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from refnot_fhir.core.rules import Decision
 from refnot_fhir.errors import BadMapping
 
 _HEADING = re.compile(r"^## (?P<anchor>[a-z][a-z0-9-]*)\s*$", re.MULTILINE)
 _FIELD = re.compile(r"^- \*\*(?P<name>[A-Za-z ]+)\*\*: (?P<text>.+(?:\n  .+)*)", re.MULTILINE)
+_FIELDS = ("Question", "Reading", "Why", "Confirm", "Source")
 _NAME = "DECISIONS.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One interpretation of the protocol."""
-
-    anchor: str
-    question: str
-    reading: str
-    why: str
-    confirm: str
-    """Who must confirm it."""
 
 
 def decisions(folder: Path) -> dict[str, Decision]:
@@ -43,17 +32,12 @@ def decisions(folder: Path) -> dict[str, Decision]:
     return found
 
 
-def anchors(folder: Path) -> frozenset[str]:
-    """The anchors of all entries of DECISIONS.md."""
-    return frozenset(decisions(folder))
-
-
 def _entry(anchor: str, body: str) -> Decision:
     fields = {item["name"]: " ".join(item["text"].split()) for item in _FIELD.finditer(body)}
-    missing = [name for name in ("Question", "Reading", "Why", "Confirm") if name not in fields]
+    missing = [name for name in _FIELDS if name not in fields]
     if missing:
         raise BadMapping(f"{_NAME}: {anchor}: {', '.join(missing)} is missing")
-    return Decision(anchor, fields["Question"], fields["Reading"], fields["Why"], fields["Confirm"])
+    return Decision(anchor, *(fields[name] for name in _FIELDS))
 
 
 def decisions_in(content: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -51,9 +51,7 @@ def labs(file: MappingFile, known: Dimensions, systems: Systems) -> Labs:
     return found
 
 
-def _lab(
-    file: MappingFile, name: str, table: Table, *, known: Dimensions, systems: Systems
-) -> Lab:
+def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, systems: Systems) -> Lab:
     key = f"lab.{name}"
     _check_unit(file, key, table, known)
     specimens, wrong_words = _specimens(file, key, table, systems)

@@ -94,19 +94,24 @@ def _all_wrong(name: str, told: tuple[tuple[str, str], ...]) -> BadMapping:
 def _told(error: ValidationError) -> tuple[str, str]:
     """The key path and the reason in words of one schema error."""
     key = _key(error.absolute_path) or "top level"
-    kind, rule, found = error.validator, error.validator_value, error.instance
-    if kind == "additionalProperties" and rule is False:
-        known = tuple(error.schema.get("properties", ()))
-        extra = ", ".join(sorted(set(found) - set(known)))
-        return key, f"unknown key {extra}{_offer(known)}"
-    if kind == "enum":
-        return key, f"{found!r} is not allowed{_offer(str(item) for item in rule)}"
-    if kind == "required":
-        missing = ", ".join(item for item in rule if item not in found)
-        return key, f"{missing} is missing"
-    if kind in ("oneOf", "anyOf"):
-        return key, f"needs {' or '.join(_keys_of(rule))}, and only what belongs together"
-    return key, error.message
+    rule: Any = error.validator_value
+    found: Any = error.instance
+    match error.validator:
+        case "additionalProperties" if rule is False:
+            schema: Any = error.schema
+            known = tuple(schema["properties"])
+            extra = ", ".join(sorted(set(found) - set(known)))
+            return key, f"unknown key {extra}{_offer(known)}"
+        case "enum":
+            return key, f"{found!r} is not allowed{_offer(str(item) for item in rule)}"
+        case "required":
+            missing = ", ".join(item for item in rule if item not in found)
+            return key, f"{missing} is missing"
+        case "oneOf" | "anyOf":
+            return key, f"needs {' or '.join(_keys_of(rule))}, and only what belongs together"
+        case "pattern":
+            return key, f"{found!r} is not of the form {rule}"
+    return key, error.message.replace("Decimal('", "'")
 
 
 def _keys_of(branches: Iterable[Table]) -> Iterator[str]:

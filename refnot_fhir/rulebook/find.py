@@ -21,7 +21,7 @@ def folder(setting: str | None, cwd: Path) -> Path:
             raise BadMapping(f"{chosen}: no such folder; the mappings setting has to name one")
         return chosen
     local = cwd / _LOCAL
-    return local if (local / "systems.toml").is_file() else shipped()
+    return local if local.is_dir() else shipped()
 
 
 def shipped() -> Path:

@@ -9,11 +9,11 @@ from pathlib import Path
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook import dictionaries, medicines, protocols, sites
-from refnot_fhir.rulebook.decisions import anchors, decisions_in
+from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, read
 
 _DICTIONARIES = ("systems", "units", "labs", "drugs", "places")
-_PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
+PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
 
 
 def load(folder: Path) -> Rulebook:
@@ -22,9 +22,10 @@ def load(folder: Path) -> Rulebook:
     Raises `BadMapping` naming file, key and reason for the first file that is wrong.
     """
     files = {name: read(folder, f"{name}.toml", name) for name in _DICTIONARIES}
-    known_anchors = anchors(folder)
+    readings = decisions(folder)
+    anchors = frozenset(readings)
     for file in files.values():
-        _check_decisions(file, known_anchors)
+        _check_decisions(file, anchors)
     systems = dict(files["systems"].content)
     dimensions = dictionaries.dimensions(files["units"])
     labs = dictionaries.labs(files["labs"], dimensions, systems)
@@ -35,7 +36,7 @@ def load(folder: Path) -> Rulebook:
         drugs=medicines.drugs(files["drugs"], classes, systems),
         drug_classes=classes,
         places=medicines.places(files["places"], systems),
-        anchors=known_anchors,
+        anchors=anchors,
     )
     site_files = {path.stem: read(folder, f"sites/{path.name}", "site") for path in _sites(folder)}
     found_sites = {
@@ -54,6 +55,7 @@ def load(folder: Path) -> Rulebook:
         places=words.places,
         sites=_with_default(found_sites),
         protocols=found,
+        decisions=readings,
     )
 
 
@@ -96,7 +98,7 @@ def _protocols(
     all_files: list[MappingFile] = []
     for path in protocol_folders(folder):
         base = f"protocols/{path.name}"
-        files = [read(folder, f"{base}/{kind}.toml", kind) for kind in _PROTOCOL_FILES]
+        files = [read(folder, f"{base}/{kind}.toml", kind) for kind in PROTOCOL_FILES]
         record, eligibility, dosing = files
         if record.content["id"] != path.name:
             raise record.wrong("id", f"must be the folder's name, {path.name}")

@@ -77,9 +77,7 @@ def _drug(
     )
 
 
-def _factors(
-    file: MappingFile, key: str, table: Mapping[str, list[str]]
-) -> dict[str, Decimal]:
+def _factors(file: MappingFile, key: str, table: Mapping[str, list[str]]) -> dict[str, Decimal]:
     found: dict[str, Decimal] = {}
     for factor, words in table.items():
         for word in words:

@@ -136,9 +136,7 @@ def _criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
     return tuple(found.values())
 
 
-def check_anchors(
-    file: MappingFile, key: str, named: list[str], anchors: frozenset[str]
-) -> None:
+def check_anchors(file: MappingFile, key: str, named: list[str], anchors: frozenset[str]) -> None:
     """Refuse a decision that has no entry in DECISIONS.md."""
     for anchor in named:
         if anchor not in anchors:
@@ -224,7 +222,10 @@ def check_drug(file: MappingFile, key: str, name: str, drugs: Drugs) -> None:
 
 
 def _person(place: _Place, table: Table) -> PersonRule:
-    return PersonRule(table["needs"])
+    needs = table["needs"]
+    if needs.startswith("needs "):
+        raise place.file.wrong(f"{place.key}.needs", "must go on where “needs” leaves off")
+    return PersonRule(needs)
 
 
 _RULES: Mapping[str, Callable[[_Place, Table], Rule]] = {
@@ -275,4 +276,5 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
         new_course_after_days=table["new_course_after_days"],
         same_dose_minutes=table["same_dose_minutes"],
         source=table["source"],
+        decisions=tuple(table["decisions"]),
     )

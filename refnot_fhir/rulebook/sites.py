@@ -15,9 +15,7 @@ from refnot_fhir.rulebook.files import MappingFile, Table
 _ANY_SEX = "any"
 
 
-def site(
-    file: MappingFile, name: str, *, known: Labs, units: Dimensions, systems: Systems
-) -> Site:
+def site(file: MappingFile, name: str, *, known: Labs, units: Dimensions, systems: Systems) -> Site:
     """One hospital, its local words checked against the dictionaries."""
     table = file.content
     local = {**systems, **table.get("systems", {})}
@@ -92,8 +90,6 @@ def _quantities(known: Labs) -> list[str]:
 def _check_dimension(
     file: MappingFile, key: str, unit: str, *, lab: Lab, units: Dimensions
 ) -> None:
-    usable = [
-        name for kind in (lab.dimension, *lab.conversions) for name in units[kind].factors
-    ]
+    usable = [name for kind in (lab.dimension, *lab.conversions) for name in units[kind].factors]
     if unit not in usable:
         raise file.wrong(key, f"{unit!r} does not measure {lab.title}", usable)

@@ -8,7 +8,6 @@ from decimal import Decimal
 from refnot_fhir.core.rules import (
     AgeRule,
     AnswerRule,
-    Bound,
     DosingRule,
     DrugRule,
     LabRule,
@@ -40,13 +39,12 @@ class Limits:
     def bound(self, criterion: str, unit: str) -> Decimal:
         """The bound of a laboratory criterion in `unit`, exactly; a multiple when that is empty."""
         rule = self._rule(criterion)
-        bound = _bound(rule)
-        if not bound.unit or bound.unit == unit:
+        bound = (rule.more_than or rule.at_most) if isinstance(rule, LabRule) else None
+        if bound is None or not isinstance(rule, LabRule):
+            raise TypeError(f"{criterion} sets no laboratory limit")
+        if not bound.unit:
             return bound.value
-        assert isinstance(rule, LabRule)  # noqa: S101  _bound has refused every other rule
-        lab = self.rulebook.labs[rule.labs[0]]
-        factors = self.rulebook.dimensions[lab.dimension].factors
-        return bound.value * factors[bound.unit] / factors[unit]
+        return self.converted(rule.labs[0], bound.value, of=bound.unit, to=unit)
 
     def within_days(self, criterion: str) -> int:
         """How many days back evidence counts; the day that many days ago included."""
@@ -89,10 +87,3 @@ class Limits:
             if known.id == criterion:
                 return known.rule
         raise KeyError(f"{self.protocol.id} has no criterion {criterion}")
-
-
-def _bound(rule: object) -> Bound:
-    bound = (rule.more_than or rule.at_most) if isinstance(rule, LabRule) else None
-    if bound is None:
-        raise TypeError("this criterion sets no laboratory limit")
-    return bound

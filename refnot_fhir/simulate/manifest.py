@@ -53,14 +53,14 @@ def write(
     folder: Path,
     patients: int,
     seed: int,
-    *,
     rulebook: Rulebook,
+    *,
     until: date | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Write `bundles/*.json` and `manifest.json` under `folder`; returns the manifest's path.
 
-    `progress` is called with the number of patients written and of all. Writing the same
+    `progress` is called with the number of patients written so far. Writing the same
     simulation again changes nothing and mends one that was broken off; Conflict when the folder
     holds another one, whose bundles would be sent along with these.
     """
@@ -79,7 +79,7 @@ def write(
             end = b",\n" if done < patients else b"\n"
             out.write(wire.encode(patient.as_json()) + end)
             if progress is not None:
-                progress(done, patients)
+                progress(done)
         out.write(b"]}\n")
     return path
 

@@ -67,7 +67,7 @@ def simulated(
             rng=rng,
             as_of=_assessed(rng, until or hospital().until),
         )
-        yield _told(story, _scenario(number - 1, seed))
+        yield told(story, _scenario(number - 1, seed))
 
 
 def _assessed(rng: Random, until: date) -> date:
@@ -83,7 +83,8 @@ def _scenario(index: int, seed: int) -> Scenario:
     return order[place]
 
 
-def _told(story: Story, scenario: Scenario) -> Simulated:
+def told(story: Story, scenario: Scenario) -> Simulated:
+    """The patient that a fresh story becomes by this scenario."""
     _everything_speaks_for(story)
     scenario.tell(story)
     if not story.messages:

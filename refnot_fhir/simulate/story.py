@@ -133,6 +133,13 @@ class Story:
         at = self.at(days_before, time(11, 30))
         self.others.append(other_drug(self.new_key("m"), self.reference, at, word))
 
+    def by_reference(self) -> Resource:
+        """Make the last drug given name its product by a reference; returns that Medication."""
+        named = self.others[-1].pop("medicationCodeableConcept")
+        product = {"resourceType": "Medication", "id": self.new_key("p"), "code": named}
+        self.others[-1]["medicationReference"] = {"reference": f"Medication/{product['id']}"}
+        return product
+
     def dose(self, given: Given) -> Resource:
         """One administration of the trial drug."""
         drug = self.limits.rulebook.drugs[self.limits.dosing.drug]

@@ -6,7 +6,7 @@ that halves what is written, and lets a later release add a member.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
@@ -48,7 +48,7 @@ class _Sparse:
             for name, value, default in zip(
                 self.names, self.values(record), self.defaults, strict=True
             )
-            if default is MISSING or value is not default and value != default
+            if default is MISSING or (value is not default and value != default)
         }
 
 
@@ -165,7 +165,7 @@ def _exact_evidence(evidence: Evidence) -> Evidence:
     return replace(evidence, when=_exact_when(evidence.when))
 
 
-def links_text(links: Collection[tuple[str, str]]) -> str:
+def links_text(links: Mapping[str, str]) -> str:
     """References and what they became, as JSON."""
     return _text(dict(links))
 

@@ -118,7 +118,7 @@ class WriterThread:
             failure: BaseException | None = None
             try:
                 self._commit(group)
-            except BaseException as error:  # noqa: BLE001 - the callers get it, the thread lives on
+            except BaseException as error:
                 failure = error
             jobs = group.jobs or [first]
             for job in jobs:

@@ -24,7 +24,7 @@ def open_store(url: str) -> Store:
         from refnot_fhir.store import postgres
 
         return postgres.open_current(address)
-    return sqlite.open_current(address) if address.database else sqlite.temporary()
+    return sqlite.temporary() if _is_temporary(address) else sqlite.open_current(address)
 
 
 def migrate(url: str) -> None:
@@ -34,7 +34,7 @@ def migrate(url: str) -> None:
         from refnot_fhir.store import postgres
 
         postgres.migrate(address)
-    elif address.database:
+    elif not _is_temporary(address):
         sqlite.migrate(address)
 
 
@@ -47,6 +47,8 @@ def _address(url: str) -> URL:
         return address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() != "sqlite":
         raise RefnotError(f"the database must be sqlite or postgresql, not {address.drivername}")
-    if address.database == ":memory:":
-        return address.set(database=None)
     return address
+
+
+def _is_temporary(address: URL) -> bool:
+    return address.database in (None, "", ":memory:")

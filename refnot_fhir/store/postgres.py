@@ -32,8 +32,9 @@ from refnot_fhir.store.writing import SqlWriter
 T = TypeVar("T")
 
 _ATTEMPTS = 5
-_PATIENCE = "10s"
-"""How long to wait for a lock."""
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+# After a wait for a lock the next statement must see what the other transaction did.
+_BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'"
 _LOCKS = 0x5EF207
 """Our share of the advisory locks of a database; the second number is of the site."""
 _MIGRATION = 0
@@ -76,10 +77,6 @@ class PostgresSession(Session):
             (count,),
         )
         return sorted(number for (number,) in self.cursor.fetchall())
-
-    def claim(self, sites: Iterable[str]) -> bool:
-        """A reader has its snapshot and needs no lock."""
-        return False
 
     def head(self) -> tuple[int, int, bytes]:
         """A chain that no other transaction is about to extend, or else the first to be free."""
@@ -127,7 +124,7 @@ class PostgresStore:
 
     def __init__(self, url: URL) -> None:
         self._engine = _engine(url)
-        self._texts = Texts(PGDialect_psycopg())
+        self._texts = Texts(PGDialect_psycopg())  # type: ignore[no-untyped-call]
         self._known: Known = {}
 
     def write(self, work: Callable[[Writer], T]) -> T:
@@ -163,12 +160,11 @@ class PostgresStore:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        with self._cursor("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY") as cursor:
+        with self._cursor(_BEGIN_READING) as cursor:
             yield PostgresSession(cursor, self._texts)
 
     def _attempt(self, work: Callable[[Writer], T]) -> T:
-        with self._cursor("BEGIN ISOLATION LEVEL READ COMMITTED") as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+        with self._cursor(_BEGIN_WRITING) as cursor:
             writer = SqlWriter(PostgresWriting(cursor, self._texts), self._known)
             result = work(writer)
             writer.finish()
@@ -181,15 +177,15 @@ class PostgresStore:
         with explained():
             pooled = self._engine.raw_connection()
             try:
-                with pooled.cursor() as cursor:
-                    cursor.execute(begin)
-                    yield cast("psycopg.Cursor[Any]", cursor)
+                cursor = cast("psycopg.Cursor[Any]", pooled.cursor())
+                cursor.execute(begin)
+                yield cursor
             finally:
                 # Returning it to the pool ends the transaction.
                 pooled.close()
 
 
-class _Again(Exception):  # noqa: N818 - a signal, not an error
+class _Again(Exception):
     """The transaction met another one: it can succeed when it runs again."""
 
     def __init__(self, answer: RefnotError) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy.sql import ClauseElement
+
 from refnot_fhir.core.records import LabResult
 from refnot_fhir.store import codec, statements
 from refnot_fhir.store.base import (
@@ -147,14 +149,8 @@ class SqlReader(SubjectReader):
     def patients(self, site: str | None = None) -> Iterator[tuple[str, str]]:
         """(site, patient id) of everybody with a reading, in a stable order."""
         sites = self._session.many(self._sites(site))
-        after, page = 0, _PAGE
-        while page == _PAGE:
-            rows = self._session.rows(
-                statements.patients_read, after=after, sites=sites, limit=_PAGE
-            )
-            page = len(rows)
-            for after, place, id in rows:
-                yield self._names.site_name(place), id
+        for _, place, id in self._pages(statements.patients_read, sites=sites):
+            yield self._names.site_name(place), id
 
     def labs(
         self, *, site: str | None, patient: str | None, since: datetime | None
@@ -162,12 +158,8 @@ class SqlReader(SubjectReader):
         """Lab readings (usable or not) in a stable order; `since` is when they were received."""
         values = self._restricted(site, patient, since)
         statement = statements.labs(of_patient=patient is not None)
-        after, page = 0, _PAGE
-        while page == _PAGE:
-            rows = self._session.rows(statement, after=after, limit=_PAGE, **values)
-            page = len(rows)
-            for after, text in rows:
-                yield from codec.labs_of(text)
+        for _, text in self._pages(statement, **values):
+            yield from codec.labs_of(text)
 
     def changed_doses(
         self, *, site: str | None, patient: str | None, since: datetime | None
@@ -205,20 +197,16 @@ class SqlReader(SubjectReader):
         self._session.claim({site for site, _ in groups})
         return [(site, type, ids) for (site, type), ids in groups.items()]
 
-    def _of_key(self, statement: Any, site: str, type: str, ids: list[str]) -> Rows:
+    def _of_key(self, statement: ClauseElement, site: str, type: str, ids: list[str]) -> Rows:
         place, kind = self._names.site(site), self._names.type(type)
         if place is None or kind is None:
             return []
-        return self._session.rows(
-            statement, site=place, type=kind, ids=self._session.many(ids)
-        )
+        return self._session.rows(statement, site=place, type=kind, ids=self._session.many(ids))
 
     def _earlier(self, numbers: list[int]) -> dict[int, tuple[bytes, ...]]:
         earlier: dict[int, list[bytes]] = defaultdict(list)
         many = self._session.many(numbers)
-        for number, newest, version, digest in self._session.rows(
-            statements.digests, numbers=many
-        ):
+        for number, newest, version, digest in self._session.rows(statements.digests, numbers=many):
             if version != packed(number, newest):
                 earlier[number].append(digest)
         return {number: tuple(digests) for number, digests in earlier.items()}
@@ -231,6 +219,14 @@ class SqlReader(SubjectReader):
             return None
         row = self._session.row(statements.resource_number, site=place, type=kind, id=key.id)
         return None if row is None else (row[0], row[1])
+
+    def _pages(self, statement: ClauseElement, **values: object) -> Iterator[tuple[Any, ...]]:
+        after, size = 0, _PAGE
+        while size == _PAGE:
+            rows = self._session.rows(statement, after=after, limit=_PAGE, **values)
+            yield from rows
+            size = len(rows)
+            after = rows[-1][0] if rows else after
 
     def _restricted(
         self, site: str | None, patient: str | None, since: datetime | None

@@ -28,11 +28,11 @@ class Cursor(Protocol):
     def executemany(self, operation: Any, parameters: Any, /) -> Any:
         """Run one statement with each of the rows of parameters."""
 
-    def fetchall(self) -> list[Any]:
+    def fetchall(self) -> Sequence[Any]:
         """The rows that it gave."""
 
 
-class one_of(ColumnElement[bool]):  # noqa: N801 - reads as a function of SQL
+class one_of(ColumnElement[bool]):
     """Whether a column has one of the values of one parameter: any number of them, one text."""
 
     type: TypeEngine[bool] = Boolean()
@@ -45,20 +45,20 @@ class one_of(ColumnElement[bool]):  # noqa: N801 - reads as a function of SQL
         self.values: BindParameter[Any] = bindparam(name, type_=column.type)
 
 
-@compiles(one_of, "sqlite")  # type: ignore[no-untyped-call, untyped-decorator]
-def _one_of_json(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(one_of, "sqlite")
+def _one_of_json(element: one_of, compiler: SQLCompiler, **_: Any) -> str:
     column, values = compiler.process(element.column), compiler.process(element.values)
-    return f"{column} IN (SELECT value FROM json_each({values}))"
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - no values in it
 
 
-@compiles(one_of, "postgresql")  # type: ignore[no-untyped-call, untyped-decorator]
-def _one_of_array(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(one_of, "postgresql")
+def _one_of_array(element: one_of, compiler: SQLCompiler, **_: Any) -> str:
     column, values = compiler.process(element.column), compiler.process(element.values)
     # The dialect adds a cast to the type of one value.
     return f"{column} = ANY({values}[])"
 
 
-class joined(ColumnElement[str]):  # noqa: N801 - reads as a function of SQL
+class joined(ColumnElement[str]):
     """All texts of a group joined by commas, in the order of a column."""
 
     type: TypeEngine[str] = String()
@@ -69,14 +69,14 @@ class joined(ColumnElement[str]):  # noqa: N801 - reads as a function of SQL
         self.order = order
 
 
-@compiles(joined, "sqlite")  # type: ignore[no-untyped-call, untyped-decorator]
-def _joined_sqlite(element: joined, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(joined, "sqlite")
+def _joined_sqlite(element: joined, compiler: SQLCompiler, **_: Any) -> str:
     # Before 3.44 it takes no order of its own: the rows come in the order of the inner query.
     return f"group_concat({compiler.process(element.column)}, ',')"
 
 
-@compiles(joined, "postgresql")  # type: ignore[no-untyped-call, untyped-decorator]
-def _joined_postgres(element: joined, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(joined, "postgresql")
+def _joined_postgres(element: joined, compiler: SQLCompiler, **_: Any) -> str:
     column, order = compiler.process(element.column), compiler.process(element.order)
     return f"string_agg({column}, ',' ORDER BY {order})"
 
@@ -109,7 +109,7 @@ class Session(ABC):
     def rows(self, statement: ClauseElement, **values: object) -> Rows:
         """The rows that a statement gives."""
         self.run(statement, **values)
-        return self.cursor.fetchall()
+        return list(self.cursor.fetchall())
 
     def row(self, statement: ClauseElement, **values: object) -> tuple[Any, ...] | None:
         """The first row that a statement gives, if any."""
@@ -139,12 +139,13 @@ class Session(ABC):
     def numbers(self, table: Table, count: int) -> Iterable[int]:
         """Numbers for new rows, ascending."""
 
-    @abstractmethod
-    def claim(self, sites: Iterable[str]) -> bool:
+    def claim(self, sites: Iterable[str]) -> bool:  # noqa: ARG002 - for those that must wait
         """Keep other transactions from the data of these sites until the end of this one.
 
-        True when it had to be asked for, so that what was read before may have changed.
+        True when it had to be asked for, so that what was read before may have changed. False
+        where there is nothing to ask: for readers, and where one writes at a time.
         """
+        return False
 
     @abstractmethod
     def head(self) -> tuple[int, int, bytes]:

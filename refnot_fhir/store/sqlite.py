@@ -12,35 +12,28 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-from sqlalchemy import Engine, Table, create_engine, event
+from sqlalchemy import Table, event
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
 
-from refnot_fhir.errors import Busy, Conflict, RefnotError, StoreFull
 from refnot_fhir.store import audit, migrations, statements
 from refnot_fhir.store.base import Reader, Writer
 from refnot_fhir.store.group import Group, Job, WriterThread
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.reading import SqlReader
 from refnot_fhir.store.sql import Cursor, Session, Texts
+from refnot_fhir.store.sqlite_file import PATIENCE, engine_for, explained, kind_of
 from refnot_fhir.store.writing import SqlWriter
 
 T = TypeVar("T")
 
-_PATIENCE = 10.0
-"""Seconds to wait for another process to finish writing."""
 _LONGEST_NAP = 0.01
-_READER_CACHE = 8 << 20
 _WRITER_CACHE = 64 << 20
 """Bytes: the upper parts of the indexes of some million resources."""
-_MAPPED = 256 << 20
 _LARGEST_CHUNK = 128
 """Rows that one statement adds."""
-_CHECKPOINT = 4000
-"""Pages of the log after which it is copied into the file: few copies of a page often changed."""
 
 
 class SqliteSession(Session):
@@ -74,10 +67,6 @@ class SqliteSession(Session):
         first = self._next[name]
         self._next[name] = first + count
         return range(first, first + count)
-
-    def claim(self, sites: Iterable[str]) -> bool:
-        """Nobody else writes meanwhile, whatever the site."""
-        return False
 
     def head(self) -> tuple[int, int, bytes]:
         """The end of the only chain."""
@@ -191,19 +180,19 @@ def _done(job: Job, writer: SqlWriter) -> bool:
         with explained():
             job.result = job.work(writer)
             writer.finish()
-    except BaseException as error:  # noqa: BLE001 - it belongs to the caller that waits for it
+    except BaseException as error:
         job.error = error
         return False
     return True
 
 
 def _begin(cursor: sqlite3.Cursor) -> None:
-    end, nap = monotonic() + _PATIENCE, 0.0005
+    end, nap = monotonic() + PATIENCE, 0.0005
     while True:
         try:
             cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            if _kind(error) != sqlite3.SQLITE_BUSY or monotonic() > end:
+            if kind_of(error) != sqlite3.SQLITE_BUSY or monotonic() > end:
                 raise
         else:
             return
@@ -239,75 +228,3 @@ def migrate(url: URL) -> None:
             migrations.upgrade(connection)
     finally:
         engine.dispose()
-
-
-def engine_for(url: URL, *, durable: bool) -> Engine:
-    """Connections set up for several processes that read and write one file."""
-    engine = create_engine(
-        url,
-        pool_size=8,
-        max_overflow=-1,
-        # Transactions are begun by hand: the driver would begin them too late.
-        connect_args={
-            "isolation_level": None,
-            "check_same_thread": False,
-            "cached_statements": 256,
-            "timeout": _PATIENCE,
-        },
-    )
-
-    @event.listens_for(engine, "connect")
-    def _set_up(connection: Any, record: object) -> None:
-        for pragma in (
-            "journal_mode = WAL",
-            f"synchronous = {'FULL' if durable else 'OFF'}",
-            "foreign_keys = ON",
-            f"cache_size = -{_READER_CACHE >> 10}",
-            f"mmap_size = {_MAPPED}",
-            f"wal_autocheckpoint = {_CHECKPOINT}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
-
-
-def _kind(error: sqlite3.Error) -> int | None:
-    """The primary result code of SQLite; extended ones carry it in their lowest byte."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
-
-
-_FULL = {
-    sqlite3.SQLITE_FULL: "there is no room left for the database",
-    sqlite3.SQLITE_READONLY: "the database cannot be written to",
-    sqlite3.SQLITE_IOERR: "the disk of the database fails or is full",
-    sqlite3.SQLITE_CANTOPEN: "the database file cannot be opened",
-}
-
-
-def named(error: sqlite3.Error) -> RefnotError | None:
-    """The error as callers know it; None when it is a mistake of ours."""
-    kind = _kind(error)
-    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Busy("another process keeps the database locked")
-    if isinstance(error, sqlite3.IntegrityError):
-        return Conflict(f"it contradicts what is kept: {error}")
-    if kind in _FULL:
-        return StoreFull(f"{_FULL[kind]} ({error})")
-    return None
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Raise SQLite's errors as those of this package."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        known = named(error)
-        if known is None:
-            raise
-        raise known from error
-    except DBAPIError as error:
-        if not isinstance(error.orig, sqlite3.Error):
-            raise
-        raise named(error.orig) or error from error

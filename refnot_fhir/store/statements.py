@@ -21,7 +21,8 @@ from refnot_fhir.store import tables as t
 from refnot_fhir.store.sql import joined, one_of
 
 _STEP = 1 << t.VERSION_BITS
-_newest = t.version.c.number == t.resource.c.number * literal_column(str(_STEP)) + t.resource.c.version
+_place = t.resource.c.number * literal_column(str(_STEP))
+_newest = t.version.c.number == _place + t.resource.c.version
 
 name_of = {table: select(table.c.number, table.c.name) for table in (t.site, t.type_)}
 
@@ -67,11 +68,7 @@ digests = (
     .select_from(t.resource)
     .join(
         t.version,
-        (t.version.c.number > t.resource.c.number * literal_column(str(_STEP)))
-        & (
-            t.version.c.number
-            <= t.resource.c.number * literal_column(str(_STEP)) + t.resource.c.last
-        ),
+        (t.version.c.number > _place) & (t.version.c.number <= _place + t.resource.c.last),
     )
     .where(one_of(t.resource.c.number, "numbers"))
     .order_by(t.version.c.number)
@@ -284,7 +281,7 @@ update_subject = (
 drop_subject_identifiers = delete(t.subject_identifier).where(
     t.subject_identifier.c.subject == bindparam("subject")
 )
-_receipt = upsert(t.receipt).values({name: bindparam(name) for name in t.receipt.c.keys()})
+_receipt = upsert(t.receipt).values({c.name: bindparam(c.name) for c in t.receipt.c})
 save_receipt = _receipt.on_conflict_do_update(
     index_elements=["site", "digest"],
     set_={name: _receipt.excluded[name] for name in ("at", "status", "body")},

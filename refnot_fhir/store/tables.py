@@ -17,7 +17,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -130,7 +129,7 @@ reading = Table(
         postgresql_where=text("waits_hash IS NOT NULL"),
     ),
 )
-"""`labs` and `doses` are JSON objects joined by commas, so that the engine can join rows of them."""
+"""`labs` and `doses` are JSON objects joined by commas: the engine joins rows of them."""
 
 identifier = Table(
     "identifier",
@@ -188,9 +187,7 @@ subject_identifier = Table(
 receipt = Table(
     "receipt",
     metadata,
-    Column(
-        "site", ForeignKey("site.number"), type_=_number, primary_key=True, autoincrement=False
-    ),
+    Column("site", ForeignKey("site.number"), type_=_number, primary_key=True, autoincrement=False),
     Column("digest", LargeBinary, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("status", Integer, nullable=False),

@@ -78,7 +78,7 @@ class SqlWriter(SqlReader):
         before = self._subject(subject.id)
         number = before.number if before else next(iter(self._session.numbers(tables.subject, 1)))
         count = before.assessments if before else 0
-        count += self._save_assessment(number, count, assessment)
+        count = self._save_assessment(number, count, assessment)
         values = (
             self._names.add_site(subject.site),
             self._patient_numbers[subject.site, subject.patient],

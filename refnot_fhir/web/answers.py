@@ -148,11 +148,9 @@ def answer_errors(app: Flask, new_id: Callable[[], str]) -> None:
         return fhir(outcome.write([outcome.issue("error", code, text)]), status, headers)
 
     @app.errorhandler(Exception)
-    def _unforeseen(error: Exception) -> Response:
+    def _unforeseen(_error: Exception) -> Response:
         incident = new_id()
         log.exception("request.failed incident=%s method=%s", incident, request.method)
-        if current_app.testing:
-            raise error
         return fhir(outcome.internal_error(incident), 500)
 
 

@@ -34,6 +34,8 @@ FHIR_ROUTES: tuple[Callable[[Service], Blueprint], ...] = (
 def create_app(service: Service) -> Flask:
     """The application that serves `service`; it opens nothing and starts nothing."""
     app = Flask(__name__)
+    # `/fhir` and `/fhir/` are one address: an engine must not lose its body to a redirect.
+    app.url_map.strict_slashes = False
     settings = service.settings
     app.config.update(
         REFNOT_BASE_PATH=settings.base_path,

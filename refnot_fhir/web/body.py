@@ -1,4 +1,4 @@
-"""The body of a request: what it claims to be, unpacked, and decoded once.
+"""The body of a request: what it claims to be, and unpacked.
 
 Engines send FHIR as `text/plain` or `application/octet-stream`, so the content type decides only
 what it can: XML is refused by name, anything else must be JSON.
@@ -7,12 +7,9 @@ what it can: XML is refused by name, anything else must be JSON.
 from __future__ import annotations
 
 import zlib
-from typing import Any
-
 from flask import Request
 
-from refnot_fhir.errors import BadInput, NotSupported, TooLarge, Trouble
-from refnot_fhir.fhir import wire
+from refnot_fhir.errors import BadInput, NotSupported, TooLarge
 
 JSON_TYPES = frozenset(
     {
@@ -45,19 +42,6 @@ def received(request: Request, limit: int) -> bytes:
     if body.lstrip()[:1] == b"<":
         raise NotSupported("the body is XML: send application/fhir+json", status=415)
     return body
-
-
-def resource(body: bytes) -> dict[str, Any]:
-    """The body as one FHIR resource. Raises BadInput naming the place of what is wrong."""
-    try:
-        value = wire.decode(body)
-    except wire.WireError as error:
-        raise BadInput(
-            error.message, (Trouble(error.code, error.message, error.expression or ""),)
-        ) from None
-    if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
-        raise BadInput("the body is not a FHIR resource: an object with a resourceType is expected")
-    return value
 
 
 def _unpacked(body: bytes, coding: str, limit: int) -> bytes:

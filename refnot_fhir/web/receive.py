@@ -25,7 +25,6 @@ def routes(service: Service) -> Blueprint:
     """The routes that write, for the default site and for every named one."""
     blueprint = Blueprint("receive", __name__)
 
-    @blueprint.post("")
     @blueprint.post("/")
     def deliver(site: str) -> Response:
         return _bundle(service, service.site(site))
@@ -51,7 +50,7 @@ def routes(service: Service) -> Blueprint:
 
 def _bundle(service: Service, site: Site) -> Response:
     raw = body.received(request, service.settings.max_body_bytes)
-    content = body.resource(raw)
+    content = parcel.content(raw)
     if content["resourceType"] != "Bundle":
         raise BadInput(
             f"a {content['resourceType']} cannot be posted to the base: POST it to "
@@ -72,7 +71,7 @@ def _single(service: Service, site: Site, action: str, type_: str, id_: str = ""
     raw, content = b"", None
     if action != DELETE:
         raw = body.received(request, service.settings.max_body_bytes)
-        content = body.resource(raw)
+        content = parcel.content(raw)
         _check_content(content, type_, id_)
     asked = Request(action, type_, id_, raw, content, where=type_, **_conditions(action, id_))
     delivery = Delivery((asked,), atomic=False, who=_who(), kind=action)

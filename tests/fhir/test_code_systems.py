@@ -6,11 +6,21 @@ from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.fhir import code_systems, operation_definitions
 from tests.fhir.published_builders import CANONICAL, DRUG, PROTOCOL, VERSIONS, assert_valid
 
-DEVIATIONS = (
-    "wrong-dose dose-not-evaluable wrong-route wrong-site no-alternation short-interval "
-    "long-interval missed-dose extra-dose course-overrun second-course-unconfirmed "
-    "possible-duplicate dose-before-eligible"
-).split()
+DEVIATIONS = {
+    "wrong-dose",
+    "dose-not-evaluable",
+    "wrong-route",
+    "wrong-site",
+    "no-alternation",
+    "short-interval",
+    "long-interval",
+    "missed-dose",
+    "extra-dose",
+    "course-overrun",
+    "second-course-unconfirmed",
+    "possible-duplicate",
+    "dose-before-eligible",
+}
 
 
 def by_id():
@@ -58,7 +68,7 @@ def test_verdicts_and_deviations_are_complete():
     verdicts = {concept["code"] for concept in systems["refnot-r2-verdicts"]["concept"]}
     assert verdicts == {verdict.value for verdict in Verdict}
     deviations = {concept["code"] for concept in systems["refnot-deviations"]["concept"]}
-    assert deviations == set(DEVIATIONS)
+    assert deviations == DEVIATIONS
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -72,12 +82,13 @@ def test_the_operations_are_valid_in_every_version(version):
     ]
 
 
-def test_only_the_screening_report_takes_a_date_and_both_return_a_bundle():
-    report, doses = operation_definitions.write(CANONICAL, "0.1.0")
-    assert [(p["name"], p["use"], p["type"]) for p in report["parameter"]] == [
-        ("date", "in", "date"),
-        ("return", "out", "Bundle"),
-    ]
-    assert [p["name"] for p in doses["parameter"]] == ["return"]
-    assert all(d["instance"] and not d["type"] and not d["system"] for d in (report, doses))
-    assert report["url"] == operation_definitions.url(CANONICAL, report["code"])
+def test_the_operations_take_a_date_and_return_a_bundle():
+    definitions = operation_definitions.write(CANONICAL, "0.1.0")
+    for definition in definitions:
+        assert [(p["name"], p["use"], p["min"], p["type"]) for p in definition["parameter"]] == [
+            ("date", "in", 0, "date"),
+            ("return", "out", 1, "Bundle"),
+        ]
+        assert definition["instance"]
+        assert not (definition["type"] or definition["system"])
+        assert definition["url"] == operation_definitions.url(CANONICAL, definition["code"])

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from refnot_fhir.errors import BadInput
 from refnot_fhir.fhir import research_study, research_subject, search
-from refnot_fhir.fhir.search_parameters import TYPES, Kind, includes, parameters
 from refnot_fhir.fhir.versions import Version
-from tests.fhir import hl7_packages
 from tests.fhir.published_builders import BASE, NOW, PROTOCOL, VERSIONS, subject
-from tools.npm_packages import resources
 
 R4_LIKE = (Version.R4, Version.R4B)
 STUDY = "ResearchStudy"
@@ -205,115 +200,6 @@ def test_a_study_is_found_in_r4_by(query, expected, version):
     assert found(STUDY, query, study(version), version) is expected
 
 
-OBSERVATION = {
-    "resourceType": "Observation",
-    "id": "o1",
-    "status": "final",
-    "category": [{"coding": [{"code": "laboratory"}]}],
-    "code": {"coding": [{"system": "http://loinc.org", "code": "2160-0"}]},
-    "subject": {"reference": "Patient/p1"},
-    "effectiveDateTime": "2026-05-04T23:30:00Z",
-    "valueQuantity": {"value": 5, "unit": "K/uL", "system": "urn:u", "code": "10*3/uL"},
-}
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("patient=p1&code=http://loinc.org|2160-0", True),
-        ("subject=Patient/p1&status=final", True),
-        ("category=laboratory", True),
-        ("category=|laboratory", True),
-        ("date=2026-05-04", True),
-        ("value-quantity=5", True),
-        ("value-quantity=gt5", False),
-        ("value-quantity=ge5|urn:u|10*3/uL", True),
-        ("value-quantity=5||K/uL", True),
-        ("value-quantity=5|urn:v|10*3/uL", False),
-    ],
-)
-@pytest.mark.parametrize("version", VERSIONS)
-def test_an_observation_is_found_by(query, expected, version):
-    assert found("Observation", query, OBSERVATION, version) is expected
-
-
-def test_a_date_is_a_day_in_the_zone_of_the_site():
-    moscow = ZoneInfo("Europe/Moscow")
-    assert found("Observation", "date=2026-05-05", OBSERVATION, zone=moscow)
-    assert not found("Observation", "date=2026-05-04", OBSERVATION, zone=moscow)
-    assert found("Observation", "date=2026-05-05T02:30:00 03:00", OBSERVATION, zone=moscow)
-
-
-def test_a_group_is_not_a_patient_of_the_same_id():
-    of_group = {**OBSERVATION, "subject": {"reference": "Group/p1"}}
-    assert not found("Observation", "patient=p1", of_group)
-    assert found("Observation", "subject=p1", of_group)
-    assert not found("Observation", "patient.identifier=17", of_group)
-
-
-def test_a_value_with_a_comparator_is_not_compared():
-    bounded = {**OBSERVATION, "valueQuantity": {"value": 5, "comparator": "<"}}
-    assert not found("Observation", "value-quantity=lt6", bounded)
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("identifier=urn:mrn|17", True),
-        ("birthdate=1965-03", True),
-        ("birthdate=lt1965", False),
-        ("gender=female", True),
-        ("active=true", True),
-        ("active=false", False),
-        ("deceased=true", True),
-        ("link=Patient/p0", True),
-    ],
-)
-def test_a_patient_is_found_by(query, expected):
-    assert found("Patient", query, PATIENT) is expected
-
-
-GIVEN = {
-    Version.R4: {
-        "subject": {"reference": "Patient/p1"},
-        "status": "completed",
-        "effectivePeriod": {"start": "2026-05-04T10:00:00Z"},
-        "medicationReference": {"reference": "Medication/m1"},
-    },
-    Version.R5: {
-        "subject": {"reference": "Patient/p1"},
-        "status": "completed",
-        "occurenceDateTime": "2026-05-04",
-        "medication": {"reference": {"reference": "Medication/m1"}},
-    },
-}
-
-
-@pytest.mark.parametrize(
-    ("version", "query", "expected"),
-    [
-        (Version.R4, "effective-time=ge2026-05-04", True),
-        (Version.R4, "effective-time=2026-05-04", False),
-        (Version.R4, "medication=Medication/m1&status=completed", True),
-        (Version.R4, "subject:Group=p1", False),
-        (Version.R5, "date=2026-05-04", True),
-        (Version.R5, "medication=m1", True),
-    ],
-)
-def test_an_administration_is_found_by(version, query, expected):
-    resource = GIVEN[version]
-    assert found("MedicationAdministration", query, resource, version) is expected
-
-
-def test_a_medication_is_found_by_code_status_and_lot():
-    resource = {
-        "code": {"coding": [{"code": "x"}]},
-        "status": "active",
-        "batch": {"lotNumber": "7"},
-    }
-    assert found("Medication", "code=x&status=active&lot-number=7", resource)
-
-
 @pytest.mark.parametrize(
     "query",
     [
@@ -442,51 +328,3 @@ def test_approximately_is_a_tenth_of_the_distance_from_now(version):
     for days, expected in ((-12, False), (-2, True), (1, True), (10, False)):
         near = (datetime(2026, 5, 4, tzinfo=UTC) + days * day).date().isoformat()
         assert found(SUBJECT, f"date=ap{near}", enrolled, version) is expected, near
-
-
-DEFINITIONS = {
-    Version.R4: "hl7.fhir.r4.examples@4.0.1",
-    Version.R4B: "hl7.fhir.r4b.core@4.3.0",
-    Version.R5: "hl7.fhir.r5.core@5.0.0",
-}
-
-
-@cache
-def standard_parameters(version):
-    found = resources(hl7_packages.package(DEFINITIONS[version]), "SearchParameter")
-    return {definition["url"]: definition for definition in found}
-
-
-@pytest.mark.parametrize("type", TYPES)
-@pytest.mark.parametrize("version", VERSIONS)
-def test_every_parameter_is_as_hl7_defines_it(version, type):
-    defined = standard_parameters(version)
-    for parameter in parameters(type, version).values():
-        if parameter.definition:
-            official = defined[parameter.definition]
-            assert official["code"] == parameter.name
-            assert official["type"] == parameter.kind
-            assert {type, "Resource"} & set(official["base"])
-        else:
-            assert parameter.documentation.startswith("Another name for ")
-
-
-@pytest.mark.parametrize("type", [STUDY, SUBJECT])
-@pytest.mark.parametrize("version", VERSIONS)
-def test_no_standard_parameter_of_a_published_type_is_left_out(version, type):
-    defined = standard_parameters(version).values()
-    standard = {found["code"] for found in defined if type in found.get("base", ())}
-    assert standard
-    assert standard <= set(parameters(type, version))
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_includes_are_references_to_what_is_searched(version):
-    assert "ResearchSubject:study" in includes(SUBJECT, version)
-    assert "ResearchSubject:patient" in includes(SUBJECT, version)
-    assert includes("Medication", version) == ()
-    assert all(
-        parameters(offer.split(":")[0], version)[offer.split(":")[1]].kind is Kind.REFERENCE
-        for type in TYPES
-        for offer in includes(type, version)
-    )

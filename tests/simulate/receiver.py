@@ -26,7 +26,7 @@ class Receiver:
     live: dict[Key, Mapping[str, Any]] = field(default_factory=dict)
 
     def take(self, bundle: Mapping[str, Any]) -> None:
-        """Carry out a transaction, after a trip through bytes; a new resource gets its uuid as id."""
+        """Carry out a transaction, after a trip through bytes; what is new gets its uuid as id."""
         links = {
             entry["fullUrl"]: f"{entry['resource']['resourceType']}/{_uuid(entry)}"
             for entry in bundle["entry"]
@@ -45,7 +45,7 @@ class Receiver:
         site = self.rulebook.sites["default"]
         (patient,) = (key for key in self.live if key[0] == "Patient")
         person = self._understood(patient, Context(site, self.rulebook)).person
-        context = Context(site, self.rulebook, person)
+        context = Context(site, self.rulebook, person, self._product)
         said = [self._understood(key, context) for key in self.live if key[0] in ACCEPTED]
         return Chart(
             site=site.name,
@@ -55,6 +55,10 @@ class Receiver:
             labs=tuple(lab for one in said for lab in one.labs),
             doses=tuple(dose for one in said for dose in one.doses),
         )
+
+    def _product(self, reference: str) -> Mapping[str, Any] | None:
+        kind, _, id = reference.rpartition("/")
+        return self.live.get((kind, id))
 
     def _understood(self, key: Key, context: Context) -> Understood:
         return understand(self.live[key], Source(context.site.name, *key, "1"), context)

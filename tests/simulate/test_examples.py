@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.export import eligibility_lab
 from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.gate import problems
 from refnot_fhir.fhir.versions import Version
@@ -54,8 +55,9 @@ def test_the_example_day_speaks_for_the_patient(version: Version, rulebook: Rule
             ("IN03", "IN04", "IN07A", "IN07B", "IN08A", "IN08B", "IN08C", "IN08D"), "met"
         ),
         "EX04": "not-met",
-        "EX09": "unknown",
+        "EX09": "not-met",
     }
+    assert found.standing == "undecided"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -67,3 +69,12 @@ def test_the_example_dose_is_as_the_protocol_says(version: Version, rulebook: Ru
 def test_both_versions_say_the_same(rulebook: Rulebook) -> None:
     one, other = (receiver(version, rulebook).chart() for version in VERSIONS)
     assert one == other
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_multiples_are_those_that_the_page_names(version: Version, rulebook: Rulebook) -> None:
+    labs = (eligibility_lab(lab) for lab in receiver(version, rulebook).chart().labs)
+    multiples = {row["analyte"]: row["uln_multiple"] for row in labs}
+    page = (EXAMPLES.parent / "README.md").read_text("utf-8")
+    for analyte in ("creatinine", "alt", "ast", "alp"):
+        assert f"{multiples[analyte]} ×" in page

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.rules import PersonRule, Rulebook
 from refnot_fhir.errors import Conflict
 from refnot_fhir.fhir import wire
 from refnot_fhir.simulate import Simulated, bundles, manifest, schema, simulated, write
 from refnot_fhir.simulate.expectation import Check, standing
 from refnot_fhir.simulate.limits import Limits
-from refnot_fhir.simulate.stories import SCENARIOS
+from refnot_fhir.simulate.patients import told
+from refnot_fhir.simulate.scenario import Scenario
+from refnot_fhir.simulate.stories import SCENARIOS, people
+from refnot_fhir.simulate.story import Story
 from tests.simulate.receiver import Receiver
 
 EVERY = len(SCENARIOS)
@@ -79,8 +84,8 @@ def screened(patient: Simulated, rulebook: Rulebook) -> list[str]:
 def test_the_screening_of_all_patients_is_what_the_manifest_says(
     rulebook: Rulebook, seed: int, until: date | None
 ) -> None:
-    told = simulated(EVERY, seed, rulebook=rulebook, until=until)
-    assert [wrong for patient in told for wrong in screened(patient, rulebook)] == []
+    patients = simulated(EVERY, seed, rulebook=rulebook, until=until)
+    assert [wrong for patient in patients for wrong in screened(patient, rulebook)] == []
 
 
 def test_a_manifest_that_expects_something_else_is_contradicted(rulebook: Rulebook) -> None:
@@ -132,11 +137,36 @@ def test_one_verdict_against_the_patient_settles_the_standing(
     assert standing(criteria, Limits(rulebook, rulebook.protocols["refnot-r2"])) == expected
 
 
-def test_what_is_written_is_what_is_told(rulebook: Rulebook, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    path = write(
-        tmp_path, 4, 9, rulebook=rulebook, progress=lambda done, of: seen.append((done, of))
+def test_without_a_person_to_ask_all_that_is_good_is_eligible(rulebook: Rulebook) -> None:
+    protocol = rulebook.protocols["refnot-r2"]
+    decided = tuple(c for c in protocol.criteria if not isinstance(c.rule, PersonRule))
+    limits = Limits(rulebook, replace(protocol, criteria=decided))
+    assert standing({"IN03": "met", "EX04": "not-applicable"}, limits) == "eligible"
+    assert standing({"IN03": "met", "EX04": "unknown"}, limits) == "undecided"
+
+
+SPOILED = [date(2024, 2, 28), date(2024, 2, 29), date(2025, 12, 31), date(2026, 1, 1)]
+
+
+@pytest.mark.parametrize("scenario", people.SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("as_of", SPOILED, ids=str)
+def test_no_calendar_day_spoils_a_story(
+    rulebook: Rulebook, scenario: Scenario, as_of: date
+) -> None:
+    story = Story(
+        number=1,
+        key="sim-1-0001",
+        limits=Limits(rulebook, rulebook.protocols["refnot-r2"]),
+        zone=rulebook.sites["default"].zone,
+        rng=Random(1),  # noqa: S311
+        as_of=as_of,
     )
+    assert screened(told(story, scenario), rulebook) == []
+
+
+def test_what_is_written_is_what_is_told(rulebook: Rulebook, tmp_path: Path) -> None:
+    seen: list[int] = []
+    path = write(tmp_path, 4, 9, rulebook=rulebook, progress=seen.append)
     assert wire.decode(path.read_bytes()) == wire.decode(
         wire.encode(manifest(4, 9, rulebook=rulebook))
     )
@@ -144,7 +174,7 @@ def test_what_is_written_is_what_is_told(rulebook: Rulebook, tmp_path: Path) -> 
     sent = list(bundles(4, 9, rulebook=rulebook))
     assert [file.stem for file in files] == [bundle["id"] for bundle in sent]
     assert [file.read_bytes() for file in files] == [wire.encode(one) + b"\n" for one in sent]
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert seen == [1, 2, 3, 4]
 
 
 def test_writing_the_same_simulation_again_changes_nothing(
@@ -204,4 +234,4 @@ def test_a_criterion_or_unit_that_does_not_exist_is_an_error(rulebook: Rulebook)
     with pytest.raises(KeyError, match="IN99"):
         limits.age("IN99")
     with pytest.raises(KeyError, match="furlong"):
-        limits.converted("alt", Decimal(1), of="furlong", to="U/L")
+        limits.converted("creatinine", Decimal(1), of="furlong", to="umol/L")

@@ -228,8 +228,10 @@ def test_the_facts_of_a_patient_are_all_readings_in_order_of_arrival(store: Stor
         lab_reading(O3, patient="p2"),
     ]
     store.write(
-        lambda w: (w.keep([kept(r.key, patient=r.patient) for r in readings]),
-                   w.set_readings(readings))
+        lambda w: (
+            w.keep([kept(r.key, patient=r.patient) for r in readings]),
+            w.set_readings(readings),
+        )
     )
     with store.read() as reader:
         facts = reader.facts("north", ["p1", "p2", "p3"])
@@ -286,8 +288,10 @@ def test_patients_that_were_merged_into_another_are_found(store: Store) -> None:
 def test_patients_with_readings_are_listed_over_many_pages(store: Store) -> None:
     keys = [key(f"o{n}", site="a" if n % 2 else "b") for n in range(2_500)]
     store.write(
-        lambda w: (w.keep([kept(k, patient=k.id) for k in keys]),
-                   w.set_readings([lab_reading(k, patient=k.id) for k in keys]))
+        lambda w: (
+            w.keep([kept(k, patient=k.id) for k in keys]),
+            w.set_readings([lab_reading(k, patient=k.id) for k in keys]),
+        )
     )
     with store.read() as reader:
         everybody = list(reader.patients())

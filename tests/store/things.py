@@ -41,9 +41,7 @@ def kept(
 ) -> Kept:
     text = b'{"id":"%s","v":%d}' % (of.id.encode(), version) if body is None else body
     digest = sha256(text).digest()
-    return Kept(
-        of, version, text, received, digest, patient=patient, superseded=superseded
-    )
+    return Kept(of, version, text, received, digest, patient=patient, superseded=superseded)
 
 
 def deletion(of: Key, version: int, *, patient: str = "p1") -> Kept:

@@ -76,7 +76,8 @@ def after_midnight_in_utc(story: Story) -> None:
 def missed_dose(story: Story) -> None:
     doses = course(story)
     doses[4] = replace(doses[4], status="not-done", dose=None)
-    tell(story, doses, _sum(story, _full(story) - 1, "missed-dose"))
+    # What was not given does not count as the last dose: the next one comes too long after it.
+    tell(story, doses, _sum(story, _full(story) - 1, "missed-dose", "long-interval"))
 
 
 @shows("One dose was half of what the protocol says.")

@@ -58,6 +58,25 @@ def nivolumab_retracted(story: Story) -> None:
     story.resend("retraction", wrong)
 
 
+@shows("Nivolumab inside the window, named by a Medication in the same message.")
+def nivolumab_by_reference(story: Story) -> None:
+    _given(story, "nivolumab", 10)
+    product = story.by_reference()
+    story.expect(EX09="met")
+    story.send("screening", [product])
+
+
+@shows("Something given inside the window; only a later message says that it was nivolumab.")
+def product_named_later(story: Story) -> None:
+    _given(story, "nivolumab", 10)
+    product = story.by_reference()
+    story.expect(EX09="unknown")
+    story.send("screening")
+    story.check()
+    story.expect(EX09="met")
+    story.send("product", [product])
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     nivolumab_inside_the_window,
     nivolumab_on_the_first_day,
@@ -66,4 +85,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     unlisted_infusion,
     no_administration_on_record,
     nivolumab_retracted,
+    nivolumab_by_reference,
+    product_named_later,
 )

@@ -1,0 +1,340 @@
+"""The command line: every door of the product for people at a terminal and for scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import requests
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from refnot_fhir import __version__, batch, enrolment, export, ingest, records, simulate
+from refnot_fhir.compose import prepare
+from refnot_fhir.compose import serve as serve_forever
+from refnot_fhir.core.findings import Assessment
+from refnot_fhir.errors import RefnotError
+from refnot_fhir.fhir import wire
+from refnot_fhir.rulebook import check as linting
+from refnot_fhir.rulebook.explain import explain as explained
+from refnot_fhir.rulebook.find import folder
+from refnot_fhir.rulebook.load import load
+from refnot_fhir.service import DEFAULT_SITE, Service
+from refnot_fhir.settings import PREFIX, Settings, from_environment
+from refnot_fhir.store.base import SubjectQuery
+
+OK, FAILED, USAGE = 0, 1, 2
+"""Exit codes: all went well; something was refused or found wrong; the call cannot be understood."""
+
+
+class _Group(click.Group):
+    """Turns our own errors into a sentence on standard error and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RefnotError as error:
+            _stop(str(error))
+
+
+def _stop(message: str, code: int = FAILED) -> NoReturn:
+    click.echo(f"refnot-fhir: {message}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="refnot-fhir")
+def main() -> None:
+    """FHIR in, eligibility and dosing of trial R-2 decided, ResearchSubject out.
+
+    Settings are REFNOT_* environment variables (docs/settings.md); options given here win.
+    """
+
+
+def _settings(**stated: Any) -> Settings:
+    """The environment's settings with what was stated on the command line."""
+    given = {name: value for name, value in stated.items() if value is not None}
+    return replace(from_environment(os.environ), **given)
+
+
+database = click.option(
+    "--database", "database_url", metavar="URL", help="sqlite:///… or postgresql://…"
+)
+mappings = click.option("--mappings", metavar="FOLDER", help="mapping files to use")
+as_json = click.option("--json", "as_json", is_flag=True, help="print JSON instead of text")
+site_option = click.option("--site", default=DEFAULT_SITE, show_default=True, help="which hospital")
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@main.command()
+@click.option("--host", help="address to listen on")
+@click.option("--port", type=int, help="port to listen on")
+@click.option("--workers", type=int, help="serving processes")
+@database
+@mappings
+def serve(**stated: Any) -> None:
+    """Serve FHIR over HTTP until stopped."""
+    settings = _settings(**stated)
+    for name, value in stated.items():
+        if value is not None:  # the workers read their settings from the environment
+            os.environ[PREFIX + name.upper()] = str(value)
+    base = f"http://{settings.host}:{settings.port}"
+    click.echo(f"Overview     {base}/")
+    click.echo(
+        f"FHIR base    {base}{settings.base_path}  (metadata: {base}{settings.base_path}/metadata)"
+    )
+    click.echo(f"Subjects     {base}{settings.base_path}/ResearchSubject")
+    click.echo(f"Readiness    {base}/health/ready")
+    serve_forever(settings)
+
+
+@main.command("ingest")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option(
+    "--server", metavar="URL", help="FHIR base of a running server, instead of a database"
+)
+@site_option
+@database
+@mappings
+@as_json
+def ingest_command(paths: tuple[str, ...], server: str | None, site: str, as_json: bool,
+                   **stated: Any) -> None:  # fmt: skip
+    """Deliver bundles and resources: files, folders, NDJSON, gzip; `-` is standard input.
+
+    Sending the same again changes nothing. Exit code 1 if anything was refused.
+    """
+    names = ingest.files(paths)
+    target: ingest.Target
+    if server:
+        target = ingest.ToServer(server, requests.Session())
+    else:
+        service = prepare(_settings(**stated))
+        target = ingest.IntoStore(service, service.site(site))
+    total = sum(Path(name).stat().st_size for name in names if name != ingest.STDIN)
+    with _bar("delivering", total or None) as moved:
+        tally = ingest.deliver_all(
+            names, target, stdin=sys.stdin.buffer,
+            progress=lambda done, so_far: moved(done, f"{sum(so_far.outcomes.values())} entries"),
+        )  # fmt: skip
+    _show_tally(tally, as_json)
+    sys.exit(FAILED if tally.troubles else OK)
+
+
+def _show_tally(tally: ingest.Tally, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(tally.as_json(), ensure_ascii=False, indent=2))
+        return
+    for outcome, count in sorted(tally.outcomes.items()):
+        click.echo(f"{count:8d}  {outcome}")
+    for line in tally.troubles:
+        click.echo(line, err=True)
+
+
+@main.command("simulate")
+@click.option("--patients", type=click.IntRange(1), default=60, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--until", type=DAY, help="last day of the simulated weeks [default: a fixed day]")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), default="hospital",
+              show_default=True, help="folder to write")  # fmt: skip
+@mappings
+@as_json
+def simulate_command(patients: int, seed: int, until: datetime | None, output: Path,
+                     mappings: str | None, as_json: bool) -> None:  # fmt: skip
+    """Write the synthetic hospital: bundles to deliver, and a manifest of what each shows."""
+    rulebook = load(folder(mappings, Path.cwd()))
+    with _bar("simulating", patients) as moved:
+        manifest = simulate.write(
+            output, patients, seed, rulebook,
+            until=until.date() if until else None, progress=lambda done: moved(done, ""),
+        )  # fmt: skip
+    if as_json:
+        click.echo(manifest.read_text("utf-8"))
+    else:
+        click.echo(f"{patients} patients in {output}; what each shows is in {manifest}")
+
+
+@main.command("records")
+@click.argument("kind", type=click.Choice(sorted(records.KINDS)))
+@click.option("--format", "form", type=click.Choice(["json", "ndjson", "csv"]), default="ndjson",
+              show_default=True)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="the same as --format json")
+@click.option("--subject", default="", help="ResearchSubject/… or Patient/…")
+@click.option("--site", help="only of this hospital")
+@click.option("--since", help="only what was received since this moment")
+@database
+@mappings
+def records_command(kind: str, form: str, as_json: bool, subject: str, site: str | None,
+                    since: str | None, **stated: Any) -> None:  # fmt: skip
+    """Print the eligibility labs or the dosing records."""
+    service = prepare(_settings(**stated))
+    if site:
+        service.site(site)
+    asked = records.Asked(subject, site, records.moment(since) if since else None)
+    with service.store.read() as reader:
+        rows = records.rows(reader, service.judge(), kind, asked)
+        for line in _lines("json" if as_json else form, kind, rows):
+            click.echo(line, nl=False)
+
+
+def _lines(form: str, kind: str, rows: Iterator[records.Row]) -> Iterator[bytes]:
+    if form == "csv":
+        return export.csv_lines(records.KINDS[kind], rows)
+    return export.ndjson_lines(rows) if form == "ndjson" else export.json_array(rows)
+
+
+@main.command("subjects")
+@click.option("--status", multiple=True, help="only with this status; may be repeated")
+@click.option("--site", help="only of this hospital")
+@database
+@mappings
+@as_json
+def subjects_command(status: tuple[str, ...], site: str | None, as_json: bool,
+                     **stated: Any) -> None:  # fmt: skip
+    """List the subjects as they stand today."""
+    service = prepare(_settings(**stated))
+    sites = [service.site(site).name] if site else None
+    with service.store.read() as reader:
+        found = [
+            row.subject
+            for row in enrolment.find_subjects(reader, service.judge(), SubjectQuery(sites=sites))
+            if not status or row.subject.status in status
+        ]
+    rows = [
+        {
+            "id": one.id, "site": one.site, "patient": one.patient, "protocol": one.protocol,
+            "status": one.status, "since": one.history[-1].at.isoformat(),
+            "why": one.history[-1].why,
+        }
+        for one in found
+    ]  # fmt: skip
+    _show_rows(rows, as_json)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, metavar="[PATH…]")
+@click.option("--as-of", type=DAY, help="date of assessment [default: today where the hospital is]")
+@click.option("--patient", help="only this patient's id")
+@site_option
+@database
+@mappings
+@as_json
+def screen(paths: tuple[str, ...], as_of: datetime | None, patient: str | None, site: str,
+           as_json: bool, **stated: Any) -> None:  # fmt: skip
+    """Assess patients: of the database, or of NDJSON files without a database (one line a patient).
+
+    With --json one line of JSON for each patient, with every criterion and its reason.
+    Exit code 1 if a line was refused.
+    """
+    settings = _settings(**stated)
+    on = as_of.date() if as_of else None
+    refused: list[str] = []
+    found = (
+        _of_files(settings, paths, site, on, refused) if paths else _of_store(settings, site, on)
+    )
+    for assessment in found:
+        if patient in (None, assessment.patient):
+            click.echo(_line_of(assessment, as_json))
+    for line in refused:
+        click.echo(line, err=True)
+    sys.exit(FAILED if refused else OK)
+
+
+def _of_files(settings: Settings, paths: tuple[str, ...], site: str, on: date | None,
+              refused: list[str]) -> Iterator[Assessment]:  # fmt: skip
+    rulebook = load(folder(settings.mappings or None, Path.cwd()))
+    service = Service(settings, rulebook, None)  # type: ignore[arg-type]  # nothing is stored
+    where = service.site(site)
+    yield from batch.screen(
+        ingest.lines(ingest.files(paths), sys.stdin.buffer),
+        site=where,
+        rulebook=rulebook,
+        as_of=on or service.judge().today(where),
+        refused=lambda number, troubles: refused.extend(
+            f"line {number}: {one.expression} {one.message}" for one in troubles
+        ),
+    )
+
+
+def _of_store(settings: Settings, site: str, on: date | None) -> Iterator[Assessment]:
+    service = prepare(settings)
+    name = service.site(site).name
+    with service.store.read() as reader:
+        for row in reader.subjects(SubjectQuery(sites=[name])):
+            standing = enrolment.standing(reader, service.judge(), row.subject, on)
+            if standing is not None:
+                yield standing.assessment
+
+
+def _line_of(assessment: Assessment, as_json: bool) -> str:
+    if as_json:
+        return wire.encode(export.assessment(assessment)).decode()
+    open_ = [f"{f.criterion} {f.verdict.value}" for f in assessment.findings if not f.speaks_for]
+    return f"{assessment.patient}\t{assessment.standing}\t{', '.join(open_)}"
+
+
+@main.command("check")
+@mappings
+@as_json
+def check_command(mappings: str | None, as_json: bool) -> None:
+    """Lint the mapping files. Exit code 1 if there is anything to mend."""
+    where = folder(mappings, Path.cwd())
+    found = linting.check(where)
+    if as_json:
+        click.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=2))
+    else:
+        for one in found:
+            click.echo(str(one))
+        click.echo(f"{where}: {len(found) or 'nothing'} to mend")
+    sys.exit(FAILED if found else OK)
+
+
+@main.command("explain")
+@click.option("--protocol", help="which protocol [default: every one]")
+@mappings
+def explain_command(protocol: str | None, mappings: str | None) -> None:
+    """Print the protocol in plain English, as Markdown, for signature."""
+    rulebook = load(folder(mappings, Path.cwd()))
+    if protocol and protocol not in rulebook.protocols:
+        _stop(f"there is no protocol {protocol}: there is {', '.join(rulebook.protocols)}", USAGE)
+    for id_, one in rulebook.protocols.items():
+        if protocol in (None, id_):
+            click.echo(explained(one, rulebook))
+
+
+def _show_rows(rows: list[dict[str, str]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    table = Table(*(rows[0] if rows else ()), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row.values())
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
+
+
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar with rate and time left on standard error; nothing when that is no terminal."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn(what), BarColumn(), TaskProgressColumn(show_speed=True), TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(what, total=total, note="")
+        yield lambda done, note: bar.update(task, completed=done, note=note)

@@ -1,0 +1,19 @@
+"""What a lint says about one place in the mapping files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that is not right, and where."""
+
+    file: str
+    """Below the mappings folder."""
+    key: str
+    """Path in the file, or the heading."""
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}: {self.text}"

@@ -1,0 +1,105 @@
+"""Labs computed from others of the same sample."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from refnot_fhir.core.derive import derived
+from refnot_fhir.core.records import Interval, LabResult
+from tests.builders import (
+    DERIVATIONS,
+    TODAY,
+    days_ago,
+    lab_result,
+    moment,
+    protocol,
+    source,
+    whole_days,
+)
+
+PROTOCOL = protocol(derivations=DERIVATIONS)
+
+
+def compute(*labs: LabResult) -> list[LabResult]:
+    readings: dict[str, list[LabResult]] = {}
+    for reading in labs:
+        readings.setdefault(reading.analyte, []).append(reading)
+    return derived(PROTOCOL, readings)
+
+
+def white_cells(value: str = "8.0", **changes: object) -> LabResult:
+    return lab_result("white-cells", value, id="w", **changes)  # type: ignore[arg-type]
+
+
+def percent(value: str = "55", id: str = "p", **changes: object) -> LabResult:
+    return lab_result("granulocytes-percent", value, id=id, **changes)  # type: ignore[arg-type]
+
+
+def test_a_derived_value_names_its_formula_and_its_sources() -> None:
+    (found,) = compute(
+        white_cells(issued=moment(TODAY, 9)), percent(issued=moment(TODAY, 10), specimen="blood")
+    )
+    assert (found.analyte, found.unit) == ("granulocytes", "10*9/L")
+    assert found.value == Interval.exactly(Decimal("4.4"))
+    assert found.formula == "granulocytes = white cells 8 10*9/L × (granulocytes percent 55 %) / 100"
+    assert found.derived_from == (source("w"), source("p"))
+    assert found.issued == moment(TODAY, 10)
+    assert (found.uln, found.no_uln) == (None, "a derived value has no reference range")
+
+
+def test_parts_are_added_before_they_are_multiplied() -> None:
+    (found,) = compute(
+        white_cells("4"),
+        lab_result("segmented-percent", "40", id="s"),
+        lab_result("bands-percent", Interval(None, Decimal(10), high_open=True), id="b"),
+    )
+    assert found.analyte == "neutrophils"
+    assert found.value == Interval(None, Decimal(2), False, True)
+    assert "(segmented percent 40 % + bands percent <10 %)" in found.formula
+
+
+@pytest.mark.parametrize(
+    ("labs", "why"),
+    [
+        ((white_cells(),), "no percentage"),
+        ((percent(),), "no white cells"),
+        ((white_cells(), percent(on=days_ago(1))), "another time"),
+        ((white_cells(on=None), percent(on=None)), "no time"),
+        ((white_cells(specimen="blood"), percent(specimen="marrow")), "another sample"),
+        ((white_cells(), percent(), percent("56", id="q")), "two values that cannot be ordered"),
+        (
+            (
+                white_cells(),
+                percent(issued=moment(TODAY, 9)),
+                lab_result("granulocytes-percent", not_usable="x", issued=moment(TODAY, 10)),
+            ),
+            "the newest percentage is not usable",
+        ),
+    ],
+)
+def test_nothing_is_derived_from_what_does_not_surely_belong_together(
+    labs: tuple[LabResult, ...], why: str
+) -> None:
+    assert compute(*labs) == [], why
+
+
+def test_the_last_publication_of_a_part_counts() -> None:
+    (found,) = compute(
+        white_cells(),
+        percent("50", issued=moment(TODAY, 9)),
+        percent("60", id="q", issued=moment(TODAY, 10)),
+    )
+    assert found.value == Interval.exactly(Decimal("4.8"))
+    assert found.issued is None
+
+
+def test_the_same_value_twice_is_one_part_whatever_the_order() -> None:
+    twice = (percent("50.0", id="q"), percent("50"))
+    assert compute(white_cells(), *twice) == compute(white_cells(), *reversed(twice))
+
+
+def test_a_day_without_a_time_is_one_collection_time() -> None:
+    when = whole_days(TODAY)
+    assert len(compute(white_cells(on=when), percent(on=when))) == 1

@@ -1,0 +1,398 @@
+"""Doses against the schedule: courses, numbers, sums, what is due, and the record as a whole."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given as over
+from hypothesis import strategies as st
+
+from refnot_fhir.core.records import When
+from tests import builders as build
+from tests.core.dosing_builders import (
+    FULL_COURSE,
+    codes,
+    course,
+    day,
+    given,
+    not_given,
+    numbers,
+    on_day,
+    record,
+)
+
+EARLIER = datetime(1, 1, 2, tzinfo=UTC)
+
+
+def test_a_course_as_planned_has_twelve_doses_and_no_deviation():
+    found = record(course(*FULL_COURSE), as_of=60)
+
+    assert codes(found) == []
+    assert numbers(found) == [(1, number) for number in range(1, 13)]
+    assert (found.given, found.planned) == (12, 12)
+    assert (found.cumulative_iu, found.cumulative_complete) == (Decimal(4800000), True)
+    assert found.next_due is None
+    assert found.first_given_on == day(0)
+    assert [dose.planned for dose in found.doses] == [day(number) for number in FULL_COURSE]
+    assert (found.site, found.patient, found.protocol) == ("hospital", "p1", "r2")
+
+
+def test_no_dose_is_no_course_and_nothing_is_due():
+    found = record([], as_of=0)
+
+    assert (found.doses, found.deviations, found.given, found.planned) == ((), (), 0, 0)
+    assert (found.next_due, found.first_given_on, found.cumulative_iu) == (None, None, Decimal(0))
+
+
+@pytest.mark.parametrize(
+    "dose",
+    [
+        given(1, drug="nivolumab"),
+        given(1, outcome="retracted"),
+        given(9),
+    ],
+)
+def test_other_drugs_retracted_doses_and_doses_to_come_are_not_seen(dose):
+    assert numbers(record([given(0), dose], as_of=3)) == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("days", "as_of", "due", "why"),
+    [
+        ((0,), 0, (2, 3), "after the first"),
+        ((0, 2, 4), 20, None, "broken off: nothing for fourteen days"),
+        ((0, 2, 4), 17, (6, 7), "overdue, and not yet broken off"),
+        (FULL_COURSE, 26, None, "complete"),
+        ((*FULL_COURSE, 60), 60, (62, 63), "of the second course"),
+    ],
+)
+def test_the_next_dose_is_due_two_or_three_days_after_the_last(days, as_of, due, why):
+    expected = None if due is None else (day(due[0]), day(due[1]))
+
+    assert record(course(*days), as_of=as_of).next_due == expected, why
+
+
+@pytest.mark.parametrize("outcome", ["unknown", "given"])
+def test_nothing_is_due_while_another_dose_may_have_been_later(outcome):
+    unclear = given(When(EARLIER, build.moment(day(9)).latest, "/2010-03-10"), outcome=outcome)
+
+    assert record([given(0), unclear], as_of=9).next_due is None
+
+
+def test_a_course_begins_after_fourteen_days_and_its_sums_go_on():
+    found = record(course(*FULL_COURSE, 38, 41), as_of=41)
+
+    assert numbers(found)[-2:] == [(1, 13), (1, 14)]
+    found = record(course(*FULL_COURSE, 39, 42), as_of=42)
+    assert numbers(found)[-2:] == [(2, 1), (2, 2)]
+    assert (found.given, found.planned) == (14, 24)
+    assert found.cumulative_iu == Decimal(5600000)
+
+
+# -- vials
+
+
+def vials(*amounts: int, minutes: int = 5, number: int = 0) -> list:
+    return [
+        given(number, amount, id=f"v{place}", minute=place * minutes)
+        for place, amount in enumerate(amounts)
+    ]
+
+
+def dated(*amounts: int, number: int = 0) -> list:
+    return [
+        replace(given(number, amount, id=f"d{place}"), given=on_day(number))
+        for place, amount in enumerate(amounts)
+    ]
+
+
+FOUR = [100000] * 4
+
+
+@pytest.mark.parametrize(
+    ("doses", "iu", "deviations", "why"),
+    [
+        (vials(*FOUR), [400000], [], "four vials"),
+        (vials(*FOUR, minutes=15), [400000], [], "within the hour of the first"),
+        (dated(*FOUR), [400000], [], "four vials of one day"),
+        ([*vials(*FOUR[:3]), *dated(100000)], [400000], [], "one of them without its time"),
+        (vials(*FOUR[:3]), [300000], ["wrong-dose"], "a vial short"),
+        (vials(800000), [800000], ["wrong-dose"], "one report of twice the dose"),
+        (vials(400000, 100000), [500000], ["wrong-dose"], "a vial too many"),
+        (vials(400000, 400000), [400000], ["possible-duplicate"], "twice the same"),
+        (vials(*FOUR, *FOUR), [400000], ["possible-duplicate"], "all vials twice"),
+        (vials(400000, *FOUR), [400000], ["possible-duplicate"], "the dose and its vials"),
+        (dated(400000, 400000), [400000], ["possible-duplicate"], "twice on one day"),
+        (
+            [*vials(400000), *dated(400000)],
+            [400000],
+            ["possible-duplicate"],
+            "with its time and without",
+        ),
+        (vials(*FOUR, 100000), [500000], ["possible-duplicate", "wrong-dose"], "a vial twice?"),
+        (vials(300000, 500000), [800000], ["wrong-dose"], "no equal shares of a dose"),
+        (
+            vials(400000, 400000, minutes=61),
+            [400000, 400000],
+            ["extra-dose", "no-alternation"],
+            "hours apart",
+        ),
+        (
+            [*vials(400000, 400000, minutes=61), *dated(400000)],
+            [400000, 400000, 400000],
+            ["dose-not-evaluable", "extra-dose", "no-alternation"],
+            "a third one at no known time",
+        ),
+    ],
+)
+def test_vials_of_one_time_are_one_dose_and_doubles_are_never_counted_silently(
+    doses, iu, deviations, why
+):
+    found = record(doses, as_of=0)
+
+    assert sorted(dose.iu for dose in found.doses) == sorted(map(Decimal, iu)), why
+    assert sorted(one.code for one in found.deviations) == deviations, why
+    assert found.cumulative_iu == sum(map(Decimal, iu))
+    # Where something was counted once that may have been given twice, the sum may be higher.
+    assert found.cumulative_complete is (sum(d.amount for d in doses) == sum(iu))
+
+
+def test_a_double_says_who_reported_it_and_how_it_was_counted():
+    (duplicate,) = record(vials(400000, 400000), as_of=0).deviations
+
+    assert [source.id for source in duplicate.sources] == ["v0", "v1"]
+    assert "report 800000 IU at one time, where one dose is 400000 IU" in duplicate.why
+    assert "counted once, as 400000 IU" in duplicate.why
+    in_full = record(vials(*FOUR, 100000), as_of=0).deviations[0]
+    assert "counted in full, as 500000 IU" in in_full.why
+
+
+def test_a_part_that_cannot_be_evaluated_leaves_the_dose_and_the_sum_open():
+    found = record([*vials(100000, 100000), given(0, None, id="x")], as_of=0)
+
+    assert [(dose.iu, dose.no_iu) for dose in found.doses] == [
+        (None, "dose not evaluable: no dose is said")
+    ]
+    assert codes(found) == [("dose-not-evaluable", 0)]
+    assert (found.cumulative_iu, found.cumulative_complete) == (Decimal(200000), False)
+
+
+def test_a_dose_stopped_half_way_is_partial_and_counts_with_what_was_given():
+    found = record([given(0, 200000, outcome="partial")], as_of=0)
+
+    assert [(dose.outcome, dose.number) for dose in found.doses] == [("partial", 1)]
+    assert codes(found) == [("wrong-dose", 0)]
+    assert found.cumulative_iu == Decimal(200000)
+
+
+def test_one_stopped_vial_makes_the_whole_dose_partial():
+    doses = vials(100000, 100000, 100000, 50000)
+
+    (dose,) = record([*doses[:3], replace(doses[3], outcome="partial")], as_of=0).doses
+
+    assert (dose.outcome, dose.iu, len(dose.parts)) == ("partial", Decimal(350000), 4)
+
+
+def test_vials_around_midnight_are_one_dose_of_the_day_it_began():
+    late = given(0, 200000, id="v1", hour=23, minute=50)
+    later = given(1, 200000, id="v2", hour=0, minute=10)
+
+    (dose,) = record([later, late]).doses
+
+    assert (dose.on, dose.iu) == (day(0), Decimal(400000))
+
+
+def test_what_parts_say_differently_is_not_said_of_the_dose():
+    left, right = vials(200000, 200000)
+    (dose,) = record(
+        [replace(left, side="left", reason="slow"), replace(right, side="right", reason="slow")],
+        as_of=0,
+    ).doses
+
+    assert (dose.route, dose.body_site, dose.side) == ("subcutaneous", "upper-arm", "")
+    assert dose.reason == "slow"
+
+
+# -- dates that are not certain
+
+
+def within(first: int, last: int, **changes: object):
+    return given(build.whole_days(day(first), day(last)), id="vague", **changes)
+
+
+@pytest.mark.parametrize(
+    ("vague", "expected", "why"),
+    [
+        (within(1, 3), [(1, 1), (1, None), (1, 2), (1, 3)], "may be before or after day 2"),
+        (within(3, 3), [(1, 1), (1, 2), (1, 3), (1, 4)], "a certain day needs no time"),
+        (within(5, 30), [(1, 1), (1, 2), (1, 3), (1, 4)], "surely the last"),
+        (given(None, id="vague"), [(1, None), (1, 1), (1, 2), (1, 3)], "no date at all"),
+        (
+            given(When(EARLIER, build.moment(day(3)).latest, "/x"), id="vague"),
+            [(1, None), (1, 1), (1, 2), (1, 3)],
+            "only an end",
+        ),
+    ],
+)
+def test_a_dose_has_a_number_only_where_its_place_is_certain(vague, expected, why):
+    found = record([*course(0, 2, 4), vague], as_of=6)
+
+    assert numbers(found) == expected, why
+    assert found.given == 4
+    assert ("dose-not-evaluable" in [one.code for one in found.deviations]) is (
+        (1, None) in expected
+    )
+
+
+def test_a_dose_of_an_uncertain_day_has_no_date_and_no_interval_that_is_not_certain():
+    found = record([*course(0, 2), within(4, 5), given(8)], as_of=8)
+
+    assert [dose.on for dose in found.doses] == [day(0), day(2), None, day(8)]
+    assert [dose.planned for dose in found.doses] == [day(0), day(2), None, day(8)]
+    assert codes(found) == []
+
+
+def test_an_uncertain_day_that_is_off_schedule_either_way_is_a_deviation():
+    found = record([*course(0, 2), within(6, 7)], as_of=9)
+
+    assert codes(found) == [("long-interval", None)]
+    assert "4 to 5 days after the last dose" in found.deviations[0].why
+
+
+def test_the_course_of_a_dose_whose_first_day_is_uncertain_counts_no_weeks():
+    found = record([within(0, 1), *course(3, 5, 7, 9)], as_of=9)
+
+    assert numbers(found)[-1] == (1, 5)
+    assert codes(found) == []
+
+
+def test_vials_that_say_no_day_are_one_dose_only_if_they_can_be():
+    month = build.whole_days(day(0), day(30))
+    four = [given(month, 100000, id=f"v{n}") for n in range(4)]
+
+    assert [dose.iu for dose in record(four).doses] == [Decimal(400000)]
+    assert [dose.number for dose in record(four).doses] == [1]
+    five = [given(month, 100000, id=f"v{n}") for n in range(5)]
+    assert numbers(record(five)) == [(1, None)] * 5
+    assert {one.code for one in record(five).deviations} == {"dose-not-evaluable"}
+    assert record(five).planned == 12
+    unknown = [given(month, None, id=f"v{n}") for n in range(2)]
+    assert len(record(unknown).doses) == 2
+
+
+def test_more_than_a_dose_is_a_wrong_dose_even_on_an_unknown_day():
+    found = record([given(0), given(None, 500000, id="vague")], as_of=0)
+
+    assert codes(found) == [("dose-not-evaluable", None), ("wrong-dose", None)]
+    assert "no time does not tell its place" in found.deviations[0].why
+
+
+# -- what was not given
+
+
+def test_a_dose_not_done_is_missed_and_never_counts():
+    found = record([given(0), not_given(2), given(5)], as_of=5)
+
+    assert [(dose.outcome, dose.number, dose.planned) for dose in found.doses] == [
+        ("given", 1, day(0)),
+        ("not-given", None, day(2)),
+        ("given", 2, day(3)),
+    ]
+    assert (found.given, found.cumulative_iu) == (2, Decimal(800000))
+    assert codes(found) == [("missed-dose", 2), ("long-interval", 5)]
+    assert found.deviations[0].why == "reported as not given: fever"
+    assert found.cumulative_complete
+
+
+def test_four_vials_not_given_on_one_day_are_one_missed_dose():
+    missed = [not_given(2, id=f"n{hour}", hour=hour) for hour in (9, 12, 15)]
+
+    found = record([given(0), *missed], as_of=2)
+
+    assert len(found.doses) == 2
+    assert [one.code for one in found.deviations] == ["missed-dose"]
+    assert len(found.deviations[0].sources) == 3
+
+
+def test_a_pending_dose_is_kept_and_counts_for_nothing():
+    found = record([given(0), given(2, None, outcome="pending")], as_of=2)
+
+    assert [(dose.outcome, dose.number) for dose in found.doses] == [
+        ("given", 1),
+        ("pending", None),
+    ]
+    assert codes(found) == []
+    assert found.next_due == (day(2), day(3))
+
+
+def test_a_dose_of_unknown_outcome_leaves_the_sum_open():
+    found = record([given(0), given(2, outcome="unknown", reason="denied")], as_of=2)
+
+    assert [(dose.outcome, dose.number) for dose in found.doses] == [
+        ("given", 1),
+        ("unknown", None),
+    ]
+    assert found.deviations[0].why == "it is not known whether it was given: denied"
+    assert (found.cumulative_iu, found.cumulative_complete) == (Decimal(400000), False)
+
+
+# -- laws
+
+DOSES = st.lists(
+    st.builds(
+        lambda number, amount, hour, outcome, certain: replace(
+            given(number, amount, hour=hour, outcome=outcome),
+            **({} if certain else {"given": on_day(number)}),
+        ),
+        number=st.integers(0, 70),
+        amount=st.sampled_from([None, 100000, 200000, 400000, 500000]),
+        hour=st.integers(8, 11),
+        outcome=st.sampled_from(["given", "given", "given", "partial", "not-given", "unknown"]),
+        certain=st.booleans(),
+    ),
+    max_size=30,
+).map(
+    lambda doses: [
+        replace(dose, source=replace(dose.source, id=f"a{place}"))
+        for place, dose in enumerate(doses)
+    ]
+)
+
+
+@over(doses=DOSES, seed=st.integers(0, 1000))
+def test_the_record_does_not_depend_on_the_order_of_arrival(doses, seed):
+    shuffled = list(doses)
+    random.Random(seed).shuffle(shuffled)  # noqa: S311
+
+    assert record(shuffled, as_of=80) == record(doses, as_of=80)
+
+
+@over(doses=DOSES)
+def test_every_administration_is_in_exactly_one_dose_and_every_deviation_says_why(doses):
+    found = record(doses, as_of=80)
+
+    parts = [part.source.id for dose in found.doses for part in dose.parts]
+    assert sorted(parts) == sorted(dose.source.id for dose in doses)
+    assert all(one.why for one in found.deviations)
+    assert found.given == sum(dose.outcome in ("given", "partial") for dose in found.doses)
+    amounts = [d.amount or Decimal(0) for d in doses if d.outcome in ("given", "partial")]
+    assert found.cumulative_iu <= sum(amounts)
+    numbered = [(dose.course, dose.number) for dose in found.doses if dose.number]
+    assert len(set(numbered)) == len(numbered)
+
+
+@over(gaps=st.lists(st.sampled_from([2, 3]), min_size=11, max_size=11))
+def test_a_course_on_schedule_never_has_an_interval_deviation_or_a_missed_dose(gaps):
+    days = [0]
+    for gap in gaps:
+        days.append(days[-1] + gap)
+
+    found = record(course(*days), as_of=200)
+
+    assert {one.code for one in found.deviations} <= {"extra-dose", "no-alternation"}
+    assert found.next_due is None
+    assert timedelta(0) < found.doses[-1].on - found.first_given_on

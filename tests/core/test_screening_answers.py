@@ -1,0 +1,199 @@
+"""Coded answers, ages, and what only a person can say."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from refnot_fhir.core.findings import Finding
+from refnot_fhir.core.records import LabResult, Person
+from refnot_fhir.core.rules import AgeRule, Criterion, PersonRule
+from refnot_fhir.core.screening import assess
+from refnot_fhir.core.verdict import Verdict
+from tests.builders import (
+    AGE,
+    PREGNANCY,
+    TODAY,
+    WHO,
+    chart,
+    criterion,
+    days_ago,
+    lab_result,
+    person,
+    protocol,
+)
+
+MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
+NOT_APPLICABLE = Verdict.NOT_APPLICABLE
+
+
+def decide(
+    rule: Criterion,
+    *labs: LabResult,
+    of: Person | None = None,
+    nobody: bool = False,
+    as_of: date = TODAY,
+) -> Finding:
+    """The finding of one criterion on these readings."""
+    known = chart(*labs, of=of, nobody=nobody)
+    found = assess(protocol(rule), known, as_of).finding(rule.id)
+    assert found.why.endswith(".") or found.reason == "needs"
+    return found
+
+
+def status(answer: str, ago: int = 0, id: str = "s") -> LabResult:
+    return lab_result("pregnancy-status", answer=answer, on=days_ago(ago), id=id)
+
+
+def blood_test(answer: str, ago: int = 0) -> LabResult:
+    return lab_result("pregnancy-test", answer=answer, on=days_ago(ago), id="t")
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "reason"),
+    [
+        ("0", MET, "answer-met"),
+        ("2", MET, "answer-met"),
+        ("3", NOT_MET, "answer-not-met"),
+        ("5", NOT_MET, "answer-not-met"),
+        ("7", UNKNOWN, "review"),
+    ],
+)
+def test_a_performance_status_is_one_that_is_listed(
+    answer: str, verdict: Verdict, reason: str
+) -> None:
+    found = decide(WHO, lab_result("who-status", answer, answer=answer))
+    assert (found.verdict, found.reason) == (verdict, reason)
+    assert found.evidence[0].shown == f"who status {answer}, collected 2026-05-20"
+
+
+@pytest.mark.parametrize(
+    ("labs", "verdict", "reason", "why"),
+    [
+        ((), UNKNOWN, "no-evidence", "absence proves nothing"),
+        ((status("pregnant"),), MET, "answer-met", ""),
+        ((status("not-pregnant"),), NOT_MET, "answer-not-met", ""),
+        ((status("possible"),), UNKNOWN, "review", ""),
+        ((blood_test("negative"),), NOT_MET, "answer-not-met", ""),
+        ((blood_test("negative", 14),), NOT_MET, "answer-not-met", "the last day of the window"),
+        ((blood_test("negative", 15),), UNKNOWN, "outside-window", ""),
+        ((blood_test("positive"),), UNKNOWN, "review", "some tumours produce hCG"),
+        ((status("not-pregnant", 2), blood_test("positive")), UNKNOWN, "review", "the newest"),
+        ((status("pregnant"), blood_test("negative")), MET, "answer-met", "at one time status"),
+        (
+            (status("not-pregnant"), status("pregnant", id="s2")),
+            MET,
+            "answer-met",
+            "least favourable",
+        ),
+        (
+            (lab_result("pregnancy-test", not_usable="unknown-answer"),),
+            UNKNOWN,
+            "unknown-answer",
+            "",
+        ),
+    ],
+)
+def test_pregnancy_is_decided_by_the_newest_answer(
+    labs: tuple[LabResult, ...], verdict: Verdict, reason: str, why: str
+) -> None:
+    found = decide(PREGNANCY, *labs)
+    assert (found.verdict, found.reason) == (verdict, reason), why
+
+
+def test_a_supporting_reading_is_mentioned_and_never_decides() -> None:
+    near = lab_result("hcg", "250", id="near", on=days_ago(3))
+    nearer = lab_result("hcg", "300", id="nearer", on=days_ago(1))
+    ignored = (
+        lab_result("hcg", "9", id="old", on=days_ago(15)),
+        lab_result("hcg", "9", id="to come", on=days_ago(-1)),
+        lab_result("hcg", id="unusable", not_usable="no-unit"),
+    )
+    found = decide(PREGNANCY, near, nearer, *ignored)
+    assert found.verdict is UNKNOWN
+    assert found.why.endswith(
+        "Also on record, for a person to judge: "
+        "hcg 300 [IU]/L of 2026-05-19, hcg 250 [IU]/L of 2026-05-17."
+    )
+    assert [item.source.id for item in found.evidence] == ["nearer", "near"]
+    assert decide(PREGNANCY, blood_test("negative"), near).verdict is NOT_MET
+
+
+@pytest.mark.parametrize(
+    ("of", "verdict", "why"),
+    [
+        (person(gender="male"), NOT_APPLICABLE, "male and nothing against it"),
+        (person(gender="male", sex_signals=("birth-sex=M", "sex=248153007")), NOT_APPLICABLE, ""),
+        (person(gender="male", sex_signals=("Male ",)), NOT_APPLICABLE, "a signal without a kind"),
+        (person(gender="male", sex_signals=("birth-sex=F",)), UNKNOWN, "contradicted"),
+        (person(gender="male", sex_signals=("birth-sex=UNK",)), UNKNOWN, "not confirmed"),
+        (person(gender="other"), UNKNOWN, "evidence is needed"),
+        (person(gender="unknown"), UNKNOWN, "evidence is needed"),
+        (person(gender=""), UNKNOWN, "evidence is needed"),
+        (person(gender="female"), UNKNOWN, "evidence is needed"),
+    ],
+)
+def test_pregnancy_does_not_apply_only_to_who_is_surely_male(
+    of: Person, verdict: Verdict, why: str
+) -> None:
+    found = decide(PREGNANCY, of=of)
+    assert found.verdict is verdict, why
+    assert found.holds_until is None
+
+
+def test_without_a_patient_nothing_is_taken_for_not_applicable() -> None:
+    assert decide(PREGNANCY, nobody=True).reason == "no-evidence"
+
+
+def test_what_only_a_person_can_say_is_unknown_and_says_what_it_needs() -> None:
+    for needs in ("a signed consent", "needs a signed consent"):
+        found = decide(criterion(PersonRule(needs)))
+        assert (found.verdict, found.reason) == (UNKNOWN, "needs")
+        assert found.why == "needs a signed consent"
+
+
+@pytest.mark.parametrize(
+    ("born", "as_of", "verdict", "reason", "until"),
+    [
+        ("1950-06-02", "2026-06-01", MET, "within-age", "2026-06-01"),
+        ("1950-06-02", "2026-06-02", NOT_MET, "beyond-age", None),
+        ("1950", "2025-06-01", MET, "within-age", "2025-12-31"),
+        ("1949", "2025-06-01", UNKNOWN, "straddles-limit", "2025-12-30"),
+        ("1950-06", "2026-06-15", UNKNOWN, "straddles-limit", "2026-06-29"),
+        ("2008-02-29", "2026-02-28", NOT_MET, "beyond-age", "2026-02-28"),
+        ("2008-02-29", "2026-03-01", MET, "within-age", "2084-02-28"),
+        ("2026-06-01", "2026-05-20", UNKNOWN, "implausible", "2026-05-31"),
+    ],
+)
+def test_age_counts_completed_years_for_every_possible_birth_date(
+    born: str, as_of: str, verdict: Verdict, reason: str, until: str | None
+) -> None:
+    found = decide(AGE, of=person(born), as_of=date.fromisoformat(as_of))
+    assert (found.verdict, found.reason) == (verdict, reason)
+    assert found.holds_until == (until and date.fromisoformat(until))
+    assert found.evidence[0].source.type == "Patient"
+
+
+def test_without_a_date_of_birth_age_is_unknown() -> None:
+    for found in (decide(AGE, of=person(None)), decide(AGE, nobody=True)):
+        assert (found.verdict, found.reason) == (UNKNOWN, "no-evidence")
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict", "asked"),
+    [
+        (AgeRule(57, None), NOT_MET, "but at least 57 is asked"),
+        (AgeRule(None, 56), MET, "as asked"),
+        (AgeRule(None, 55), NOT_MET, "but at most 55 is asked"),
+        (AgeRule(60, 65), NOT_MET, "but at least 60 and at most 65 is asked"),
+        (AgeRule(None, None), MET, "as asked"),
+        (AgeRule(None, 9999), MET, "as asked"),
+    ],
+)
+def test_an_age_rule_may_be_open_at_either_end(
+    rule: AgeRule, verdict: Verdict, asked: str
+) -> None:
+    found = decide(criterion(rule))
+    assert found.verdict is verdict
+    assert asked in found.why

@@ -1,0 +1,255 @@
+"""Which status follows by rule, and what only people may decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from refnot_fhir.core.findings import Assessment, DosingRecord, Finding, StatusChange, Subject
+from refnot_fhir.core.records import Chart
+from refnot_fhir.core.rules import Site
+from refnot_fhir.core.subject import BY_RULE, proposed
+from refnot_fhir.core.verdict import Verdict
+from tests.builders import SITE, TODAY, chart, dose_given, lab_result, person, site
+
+NOW = datetime(2026, 5, 20, 9, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+UNTIL = date(2026, 6, 1)
+READING = lab_result(value="151")
+
+VERDICT_OF = {
+    "eligible": Verdict.MET,
+    "ineligible": Verdict.NOT_MET,
+    "undecided": Verdict.UNKNOWN,
+}
+
+
+def assessment(standing: str, holds_until: date | None = UNTIL) -> Assessment:
+    finding = Finding("IN03", "inclusion", VERDICT_OF[standing], "reason", "Too old.")
+    return Assessment(
+        "hospital", "p1", "r2", "1", "digest", TODAY, (finding,), standing, holds_until
+    )
+
+
+def dosing(first: date | None = None) -> DosingRecord:
+    return DosingRecord("hospital", "p1", "r2", first_given_on=first)
+
+
+def propose(
+    before: Subject | None = None,
+    standing: str = "undecided",
+    known: Chart | None = None,
+    *,
+    at: Site = SITE,
+    first: date | None = None,
+    replay: bool = False,
+    now: datetime = NOW,
+    holds_until: date | None = UNTIL,
+    new_id: Callable[[], str] = lambda: "s1",
+) -> Subject | None:
+    return proposed(
+        before,
+        assessment(standing, holds_until),
+        known or chart(),
+        dosing=dosing(first),
+        site=at,
+        now=now,
+        new_id=new_id,
+        replay=replay,
+    )
+
+
+def subject(status: str = "screening", by: str = "rule", **changes: object) -> Subject:
+    made = Subject(
+        id="s1",
+        site="hospital",
+        patient="p1",
+        protocol="r2",
+        status=status,
+        version=1,
+        updated=NOW,
+        history=(StatusChange(status, NOW, "Because.", by),),
+        holds_until=UNTIL,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def status_of(found: Subject | None) -> str:
+    assert found is not None
+    return found.status
+
+
+@pytest.mark.parametrize(
+    ("standing", "known", "status"),
+    [
+        ("undecided", chart(), "candidate"),
+        ("undecided", chart(lab_result(not_usable="no-unit")), "candidate"),
+        ("undecided", chart(READING), "screening"),
+        ("undecided", chart(doses=(dose_given(),)), "screening"),
+        ("undecided", chart(doses=(dose_given(outcome="retracted"),)), "candidate"),
+        ("undecided", chart(READING, nobody=True), "screening"),
+        ("eligible", chart(READING), "eligible"),
+        ("ineligible", chart(), "ineligible"),
+        ("eligible", chart(of=person(deceased=True)), "ineligible"),
+        ("eligible", chart(of=person(replaced_by="Patient/p2")), "ineligible"),
+    ],
+)
+def test_a_new_patient_is_proposed_with_the_status_that_follows(
+    standing: str, known: Chart, status: str
+) -> None:
+    found = propose(None, standing, known)
+    assert status_of(found) == status
+    assert found is not None
+    assert (found.id, found.version, found.updated) == ("s1", 1, NOW)
+    assert (found.site, found.patient, found.protocol) == ("hospital", "p1", "r2")
+    assert found.holds_until == UNTIL
+    (change,) = found.history
+    assert (change.status, change.at, change.by) == (status, NOW, "rule")
+
+
+@pytest.mark.parametrize(
+    ("standing", "known", "why"),
+    [
+        ("undecided", chart(), "The hospital sent the patient; no reading is usable yet."),
+        ("undecided", chart(READING), "Not decided yet as of 2026-05-20: IN03."),
+        ("eligible", chart(READING), "Every criterion is satisfied as of 2026-05-20."),
+        ("ineligible", chart(), "IN03 as of 2026-05-20: Too old."),
+        ("eligible", chart(of=person(deceased=True)), "The patient is recorded as deceased."),
+        (
+            "eligible",
+            chart(of=person(replaced_by="Patient/p2", deceased=True)),
+            "This record was merged into Patient/p2.",
+        ),
+    ],
+)
+def test_the_history_says_why(standing: str, known: Chart, why: str) -> None:
+    found = propose(None, standing, known)
+    assert found is not None
+    assert found.history[-1].why == why
+
+
+@pytest.mark.parametrize(
+    ("habit", "known", "is_proposed"),
+    [
+        ("all", chart(), True),
+        ("all", chart(nobody=True), False),
+        ("all", chart(READING, nobody=True), True),
+        ("with-readings", chart(), False),
+        ("with-readings", chart(READING), True),
+        ("none", chart(READING), False),
+    ],
+)
+def test_a_site_may_narrow_who_is_proposed(habit: str, known: Chart, is_proposed: bool) -> None:
+    assert (propose(None, known=known, at=site(propose=habit)) is not None) is is_proposed
+
+
+def test_who_was_proposed_once_is_followed_whatever_the_site_proposes_now() -> None:
+    found = propose(subject(), "eligible", chart(READING), at=site(propose="none"), now=LATER)
+    assert status_of(found) == "eligible"
+
+
+def test_no_id_is_drawn_for_who_has_a_subject_already() -> None:
+    def never() -> str:
+        raise AssertionError("an id was drawn")
+
+    assert propose(subject(), "eligible", chart(READING), new_id=never) is not None
+    assert propose(None, at=site(propose="none"), new_id=never) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "standing", "status"),
+    [
+        ("candidate", "undecided", "screening"),
+        ("screening", "eligible", "eligible"),
+        ("eligible", "ineligible", "ineligible"),
+        ("ineligible", "undecided", "screening"),
+    ],
+)
+def test_a_status_by_rule_follows_the_assessment(before: str, standing: str, status: str) -> None:
+    old = subject(before)
+    found = propose(old, standing, chart(READING), now=LATER)
+    assert status_of(found) == status
+    assert found is not None
+    assert (found.version, found.updated) == (2, LATER)
+    assert found.history[:-1] == old.history
+    assert found.history[-1].at == LATER
+
+
+def test_nothing_changes_when_the_same_follows_again() -> None:
+    assert propose(subject(), "undecided", chart(READING), now=LATER) is None
+
+
+def test_another_last_day_is_a_change_that_the_history_does_not_show() -> None:
+    old = subject()
+    found = propose(old, "undecided", chart(READING), now=LATER, holds_until=None)
+    assert found == replace(old, holds_until=None, version=2, updated=LATER)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        *("on-study", "on-study-intervention", "on-study-observation", "follow-up", "off-study"),
+        *("withdrawn", "pending-on-study", "not-registered", "eligible", "ineligible"),
+    ],
+)
+@pytest.mark.parametrize("standing", ["eligible", "ineligible", "undecided"])
+def test_what_people_decided_is_never_changed_by_rule(status: str, standing: str) -> None:
+    old = subject(status, by="Dr. A")
+    dead = chart(of=person(deceased=True))
+    assert propose(old, standing, dead, replay=True, first=TODAY, now=LATER) is None
+    if status not in BY_RULE:
+        assert propose(replace(old, history=()), standing, dead, now=LATER) is None
+
+
+@pytest.mark.parametrize("status", ["candidate", "screening"])
+def test_people_hand_a_subject_back_to_the_rules(status: str) -> None:
+    found = propose(subject(status, by="Dr. A"), "eligible", chart(READING), now=LATER)
+    assert status_of(found) == "eligible"
+
+
+def test_under_replay_the_first_trial_dose_enrols() -> None:
+    known = chart(READING, of=person(deceased=True))
+    found = propose(subject(), "ineligible", known, first=date(2026, 5, 4), replay=True)
+    assert found is not None
+    assert (found.status, found.enrolled_on) == ("on-study-intervention", date(2026, 5, 4))
+    assert (found.replay, found.holds_until) == (True, None)
+    assert found.history[-1].why == "Replay: the first trial dose was given on 2026-05-04."
+
+
+def test_without_replay_a_trial_dose_enrols_nobody() -> None:
+    found = propose(subject(), "eligible", chart(READING), first=TODAY)
+    assert found is not None
+    assert (found.status, found.enrolled_on, found.replay) == ("eligible", None, False)
+
+
+def test_a_merged_record_is_not_replayed() -> None:
+    known = chart(of=person(replaced_by="Patient/p2"))
+    assert status_of(propose(None, known=known, first=TODAY, replay=True)) == "ineligible"
+
+
+REPLAYED = subject("on-study-intervention", enrolled_on=TODAY, replay=True, holds_until=None)
+
+
+def test_a_replayed_participation_follows_the_doses_on_record() -> None:
+    assert propose(REPLAYED, first=TODAY, replay=True) is None
+    earlier = propose(REPLAYED, first=TODAY - timedelta(days=2), replay=True)
+    assert earlier is not None
+    assert earlier.enrolled_on == TODAY - timedelta(days=2)
+    assert earlier.history == REPLAYED.history
+    gone = propose(REPLAYED, "undecided", chart(READING), first=None, replay=True)
+    assert gone is not None
+    assert (gone.status, gone.enrolled_on, gone.replay) == ("screening", None, False)
+
+
+def test_a_replayed_participation_stays_when_replay_is_over() -> None:
+    assert propose(REPLAYED, "eligible", chart(READING), first=TODAY) is None
+
+
+def test_a_day_of_enrolment_that_people_set_stays_when_they_hand_the_subject_back() -> None:
+    old = subject("screening", by="Dr. A", enrolled_on=TODAY)
+    found = propose(old, "eligible", chart(READING), now=LATER)
+    assert found is not None
+    assert found.enrolled_on == TODAY

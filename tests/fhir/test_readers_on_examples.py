@@ -1,0 +1,69 @@
+"""Every example that HL7 publishes, and every resource of real bundles, is read or refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from refnot_fhir.core.records import Source
+from refnot_fhir.fhir import medication, medication_administration, observation, patient
+from refnot_fhir.fhir.gate import problems
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.wire import decode
+from tests.fhir.hl7_packages import examples, synthea_bundles
+
+MOSCOW = ZoneInfo("Europe/Moscow")
+
+
+def read(resource: dict, version: Version) -> int:
+    """How many records a resource gives."""
+    source = Source("default", resource["resourceType"], resource.get("id", "x"), "1")
+    match resource["resourceType"]:
+        case "Patient":
+            return int(patient.read(resource, source).source is source)
+        case "Medication":
+            return len(medication.read(resource, version))
+        case "Observation":
+            found = observation.read(
+                resource, source, zone=MOSCOW, dates_in_utc=False, version=version
+            )
+            assert found or "hasMember" in resource
+            return len(found)
+        case "MedicationAdministration":
+            dose = medication_administration.read(
+                resource,
+                source,
+                zone=MOSCOW,
+                dates_in_utc=False,
+                version=version,
+                medication=lambda _: None,
+            )
+            assert dose.medication or dose.unresolved
+            return int(dose.given is not None)
+    return 0
+
+
+@pytest.mark.parametrize("version", Version)
+def test_every_published_example_that_passes_the_gate_is_read(version):
+    seen: Counter[str] = Counter()
+    for body in examples(version).values():
+        resource = decode(body)
+        if not problems(resource, version):
+            seen[resource["resourceType"]] += read(resource, version)
+
+    assert seen["Patient"] > 10
+    assert seen["Observation"] > 50
+    assert seen["MedicationAdministration"] > 10
+
+
+def test_every_resource_of_real_bundles_is_read():
+    seen: Counter[str] = Counter()
+    for _, body in synthea_bundles():
+        for entry in decode(body)["entry"]:
+            seen[entry["resource"]["resourceType"]] += read(entry["resource"], Version.R4)
+
+    assert seen["Patient"] >= 7
+    assert seen["Observation"] > 1000
+    assert seen["MedicationAdministration"] >= 12

@@ -1,0 +1,259 @@
+"""Every record survives being kept, whatever is in it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from refnot_fhir.core.findings import Assessment, Evidence, Finding, StatusChange, Subject
+from refnot_fhir.core.records import (
+    DaySpan,
+    DoseGiven,
+    Interval,
+    LabResult,
+    NotUsable,
+    Original,
+    Person,
+    Source,
+    When,
+)
+from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.store import codec
+
+text = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+numbers = st.decimals(allow_nan=False, allow_infinity=False)
+zones = st.sampled_from(
+    [
+        UTC,
+        timezone(timedelta(hours=-12)),
+        timezone(timedelta(hours=14)),
+        timezone(timedelta(hours=-4, minutes=-56, seconds=-2)),
+        ZoneInfo("Europe/Moscow"),
+        ZoneInfo("America/New_York"),
+    ]
+)
+# The zone database counts in UTC, which the first and the last day of the calendar can leave.
+moments = st.datetimes(
+    datetime(1, 1, 3),  # noqa: DTZ001 - hypothesis adds the zone
+    datetime(9999, 12, 29),  # noqa: DTZ001
+    timezones=zones,
+    allow_imaginary=False,
+)
+dates = st.dates()
+sources = st.builds(Source, text, text, text, text, text)
+whens = st.builds(When, moments, moments, text)
+intervals = st.builds(
+    Interval, st.none() | numbers, st.none() | numbers, st.booleans(), st.booleans()
+)
+originals = st.builds(Original, text, text, text)
+texts = st.lists(text, max_size=2).map(tuple)
+pairs = st.lists(st.tuples(text, text), max_size=2).map(tuple)
+
+labs = st.builds(
+    LabResult,
+    source=sources,
+    patient=text,
+    analyte=text,
+    original=originals,
+    value=st.none() | intervals,
+    unit=text,
+    answer=text,
+    uln=st.none() | numbers,
+    multiple=st.none() | intervals,
+    no_uln=text,
+    collected=st.none() | whens,
+    issued=st.none() | whens,
+    specimen=text,
+    formula=text,
+    derived_from=st.lists(sources, max_size=2).map(tuple),
+    notes=texts,
+    not_usable=st.none() | st.builds(NotUsable, text, text),
+    replaces=st.booleans(),
+)
+doses = st.builds(
+    DoseGiven,
+    source=sources,
+    patient=text,
+    outcome=text,
+    drug=text,
+    shown=text,
+    classes=texts,
+    resolved=st.booleans(),
+    classified=st.booleans(),
+    amount=st.none() | numbers,
+    no_amount=text,
+    vials=text,
+    route=text,
+    body_site=text,
+    side=text,
+    given=st.none() | whens,
+    reason=text,
+    studies=texts,
+    notes=texts,
+)
+persons = st.builds(
+    Person,
+    source=sources,
+    birth=st.none() | st.builds(DaySpan, dates, dates, text),
+    gender=text,
+    sex_signals=texts,
+    deceased=st.booleans(),
+    active=st.booleans(),
+    replaced_by=text,
+    identifiers=pairs,
+)
+subjects = st.builds(
+    Subject,
+    id=text,
+    site=text,
+    patient=text,
+    protocol=text,
+    status=text,
+    version=st.integers(1, 1 << 23),
+    updated=moments,
+    history=st.lists(st.builds(StatusChange, text, moments, text, text), max_size=2).map(tuple),
+    identifiers=pairs,
+    enrolled_on=st.none() | dates,
+    ended_on=st.none() | dates,
+    planned_arm=text,
+    actual_arm=text,
+    replay=st.booleans(),
+    holds_until=st.none() | dates,
+    verdicts=pairs,
+)
+evidence = st.builds(
+    Evidence,
+    source=sources,
+    shown=text,
+    original=originals,
+    value=st.none() | intervals,
+    unit=text,
+    uln=st.none() | numbers,
+    multiple=st.none() | intervals,
+    when=st.none() | whens,
+    formula=text,
+    derived_from=st.lists(sources, max_size=1).map(tuple),
+    notes=texts,
+)
+findings = st.builds(
+    Finding,
+    criterion=text,
+    kind=st.sampled_from(["inclusion", "exclusion"]),
+    verdict=st.sampled_from(Verdict),
+    reason=text,
+    why=text,
+    evidence=st.lists(evidence, max_size=2).map(tuple),
+    limit=st.none() | numbers,
+    limit_unit=text,
+    window=st.none() | st.tuples(dates, dates),
+    holds_until=st.none() | dates,
+)
+assessments = st.builds(
+    Assessment,
+    site=text,
+    patient=text,
+    protocol=text,
+    protocol_version=text,
+    digest=text,
+    as_of=dates,
+    findings=st.lists(findings, max_size=2).map(tuple),
+    standing=text,
+    holds_until=st.none() | dates,
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "known"),
+    [
+        (LabResult, 18),
+        (DoseGiven, 18),
+        (Person, 8),
+        (Subject, 16),
+        (Assessment, 9),
+        (Finding, 10),
+        (Evidence, 11),
+    ],
+)
+def test_the_properties_below_fill_every_member(record: type, known: int) -> None:
+    assert len(fields(record)) == known
+
+
+@given(st.lists(labs, max_size=3), st.lists(labs, max_size=2))
+@settings(deadline=None)
+def test_labs_come_back_alone_and_joined(some: list[LabResult], more: list[LabResult]) -> None:
+    parts = [p for p in (codec.labs_text(some), codec.labs_text(more)) if p is not None]
+    back = codec.labs_of(",".join(parts))
+    assert back == (*some, *more)
+    assert [repr(lab.uln) for lab in back] == [repr(lab.uln) for lab in (*some, *more)]
+    assert [repr(lab.value) for lab in back] == [repr(lab.value) for lab in (*some, *more)]
+
+
+@given(st.lists(doses, max_size=3))
+@settings(deadline=None)
+def test_doses_come_back(some: list[DoseGiven]) -> None:
+    back = codec.doses_of(codec.doses_text(some))
+    assert back == tuple(some)
+    assert [repr(dose.amount) for dose in back] == [repr(dose.amount) for dose in some]
+
+
+@given(persons)
+@settings(deadline=None)
+def test_a_person_comes_back(person: Person) -> None:
+    assert codec.person_of(codec.person_text(person)) == person
+
+
+@given(subjects)
+@settings(deadline=None)
+def test_a_subject_comes_back(subject: Subject) -> None:
+    assert codec.subject_of(codec.subject_text(subject)) == subject
+
+
+@given(assessments)
+@settings(deadline=None, max_examples=50)
+def test_an_assessment_comes_back(assessment: Assessment) -> None:
+    assert codec.assessment_of(codec.assessment_text(assessment)) == assessment
+
+
+@pytest.mark.parametrize("text", ["1.10", "1E+2", "0E-10", "-0", "0.30000000000000004", "9" * 40])
+def test_a_number_keeps_its_digits(text: str) -> None:
+    lab = LabResult(Source("n", "t", "i", "1"), "p", "a", Original(), uln=Decimal(text))
+    (back,) = codec.labs_of(codec.labs_text([lab]))
+    assert str(back.uln) == text
+
+
+@pytest.mark.parametrize("edge", [datetime.min, datetime.max])  # noqa: DTZ901
+@pytest.mark.parametrize("seconds", [9017, -17762, 50_400, -43_200])
+def test_the_ends_of_the_calendar_can_be_kept(edge: datetime, seconds: int) -> None:
+    moment = edge.replace(tzinfo=timezone(timedelta(seconds=seconds)))
+    kept = codec.exact(moment)
+    assert kept == moment
+    assert not kept.utcoffset() % timedelta(minutes=1)  # type: ignore[operator]
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        codec.exact(datetime(2026, 5, 4))  # noqa: DTZ001 - that is what is refused
+
+
+@given(moments)
+def test_moments_become_numbers_in_their_order_and_back(moment: datetime) -> None:
+    assert codec.datetime_of(codec.moment(moment)) == moment
+
+
+def test_members_with_their_default_take_no_room() -> None:
+    lab = LabResult(Source("n", "t", "i", "1"), "p", "platelets", Original())
+    assert "replaces" not in (codec.labs_text([lab]) or "")
+
+
+def test_a_record_kept_before_a_member_existed_can_be_read() -> None:
+    (lab,) = codec.labs_of(
+        '{"source":{"site":"n","type":"t","id":"i","version":"1"},"patient":"p","analyte":"a",'
+        '"original":{},"a member of a later release":1}'
+    )
+    assert lab.replaces is True
