@@ -101,7 +101,7 @@ def stand(
 ) -> Standing:
     """Assess one chart and say which status follows.
 
-    The date of assessment is `on` if given, else the day of enrolment once there is one, else today.
+    The date of assessment is `on` if given, else the day of enrolment, else today.
     """
     today = judge.today(site)
     enrolled = before.enrolled_on if before else None

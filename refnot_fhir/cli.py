@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,7 +40,7 @@ from refnot_fhir.settings import PREFIX, Settings, from_environment
 from refnot_fhir.store.base import SubjectQuery
 
 OK, FAILED, USAGE = 0, 1, 2
-"""Exit codes: all went well; something was refused or found wrong; the call cannot be understood."""
+"""Exit codes: all went well; something was refused or is wrong; the call is not understood."""
 
 
 class _Group(click.Group):
@@ -296,7 +296,7 @@ def check_command(mappings: str | None, as_json: bool) -> None:
     where = folder(mappings, Path.cwd())
     found = linting.check(where)
     if as_json:
-        click.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2))
     else:
         for one in found:
             click.echo(str(one))
@@ -329,12 +329,18 @@ def _show_rows(rows: list[dict[str, str]], as_json: bool) -> None:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar with rate and time left on standard error; nothing when that is no terminal."""
+    """A bar with rate and time left on standard error; nothing when that is no terminal."""
     console = Console(stderr=True)
     bar = Progress(
-        TextColumn(what), BarColumn(), TaskProgressColumn(show_speed=True), TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal,
-    )  # fmt: skip
+        TextColumn(what),
+        BarColumn(),
+        TaskProgressColumn(show_speed=True),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
     with bar:
         task = bar.add_task(what, total=total, note="")
         yield lambda done, note: bar.update(task, completed=done, note=note)

@@ -6,8 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-
-from flask import Flask
+from wsgiref.types import WSGIApplication
 
 from refnot_fhir import reassess
 from refnot_fhir.rulebook.find import folder
@@ -39,13 +38,10 @@ def prepare(settings: Settings, progress: Callable[[int], None] = lambda _done: 
     if reassess.rules_moved(service.store, service.judge()):
         log.info("rulebook.changed: reading everything again")
         reassess.everyone(service.store, service.judge(), progress)
-    elif service.store.mark(reassess.MARK) is None:
-        digest = service.rulebook.digest
-        service.store.write(lambda writer: writer.set_mark(reassess.MARK, digest))
     return service
 
 
-def application() -> Flask:
+def application() -> WSGIApplication:
     """The WSGI application of the environment's settings."""
     return create_app(open_service(from_environment(os.environ)))
 

@@ -46,7 +46,7 @@ def as_of_today(reader: Reader, judge: Judge, subject: Subject) -> Subject:
 def standing(
     reader: Reader, judge: Judge, subject: Subject, on: date | None = None
 ) -> Standing | None:
-    """A subject's chart, assessment and doses as of a date: today's, or of its enrolment, by default.
+    """A subject's chart, assessment and doses as of a date; by default today or its enrolment.
 
     None when its site or its protocol is no longer among the mapping files.
     """

@@ -118,7 +118,7 @@ class ToServer:
 
 
 def files(paths: Iterable[str]) -> list[str]:
-    """The files meant, folders opened and sorted by name. Raises BadInput for one that is missing."""
+    """The files meant, folders opened and sorted by name. Raises BadInput for a missing one."""
     found: list[str] = []
     for text in paths:
         path = Path(text)

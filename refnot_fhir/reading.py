@@ -67,7 +67,7 @@ def medication_reference(resource: Mapping[str, Any]) -> str:
 
 
 def understand(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:
-    """Read one gated resource of an accepted type and translate it; nothing is raised or guessed."""
+    """Read a gated resource of an accepted type and translate it; nothing is guessed."""
     return _READERS[source.type](resource, source, context)
 
 

@@ -1,4 +1,4 @@
-"""Time or rules moved: readings are made and verdicts decided again, with no message from anyone."""
+"""Rules moved: readings are made and verdicts decided again, with no message from anyone."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from refnot_fhir.store.base import Reader, Reading, Store, Writer
 MARK = "rulebook"
 """The mark that names the mapping files the readings in the store were made with."""
 
+MARK_SINCE = "rulebook-since"
+"""The mark with the moment since which those mapping files are in use."""
+
 _AT_ONCE = 50
 """Patients decided in one transaction: enough to share its cost, few enough not to hold it up."""
 
 
 def rules_moved(store: Store, judge: Judge) -> bool:
     """Whether the store's readings were made with other mapping files than the ones now loaded."""
-    return store.mark(MARK) not in (None, judge.rulebook.digest)
+    return store.mark(MARK) != judge.rulebook.digest
 
 
 def everyone(
@@ -35,8 +38,13 @@ def everyone(
             store.write(_Again(site, some, judge))
             done += len(some)
             progress(done)
-    store.write(lambda writer: writer.set_mark(MARK, judge.rulebook.digest))
+    store.write(lambda writer: _mark(writer, judge))
     return done
+
+
+def _mark(writer: Writer, judge: Judge) -> None:
+    writer.set_mark(MARK, judge.rulebook.digest)
+    writer.set_mark(MARK_SINCE, judge.now.isoformat())
 
 
 def _groups(store: Store, site: Site) -> Iterator[list[str]]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from refnot_fhir.charts import Judge
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.errors import NotFound
+from refnot_fhir.reassess import MARK_SINCE
 from refnot_fhir.settings import Settings
 from refnot_fhir.store.base import Store
 
@@ -42,6 +43,12 @@ class Service:
     store: Store
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
+
+    @property
+    def rules_since(self) -> datetime:
+        """When the mapping files in use came into use here: what they publish is as old as that."""
+        stated = self.store.mark(MARK_SINCE)
+        return datetime.fromisoformat(stated) if stated else self.clock()
 
     def judge(self) -> Judge:
         """Judgement as of now."""

@@ -1,1 +1,1 @@
-"""What the trial knows and how it decides: values in, values out, no clock, no files, no third party."""
+"""What the trial knows and how it decides: values in, values out; no clock, no files."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from refnot_fhir.core.derive import derived
-from refnot_fhir.core.moments import Dated
+from refnot_fhir.core.moments import Dated, dated
 from refnot_fhir.core.records import Chart, LabResult
 from refnot_fhir.core.rules import Protocol
 
@@ -51,8 +51,5 @@ def lay_out(protocol: Protocol, chart: Chart) -> Case:
 
 
 def _dated(readings: Iterable[LabResult], zone: tzinfo) -> Iterable[Dated]:
-    for reading in readings:
-        when = reading.collected
-        if when is not None:
-            days = when.days(zone)
-            yield Dated(reading, when.earliest, when.latest, days.first, days.last)
+    moments = ((reading, reading.collected) for reading in readings)
+    return (dated(reading, when, zone) for reading, when in moments if when is not None)

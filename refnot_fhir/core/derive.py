@@ -5,54 +5,73 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
+from typing import NamedTuple
 
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.intervals import over, plus, shown_interval, times
 from refnot_fhir.core.moments import issued, might_be_last, source_key
-from refnot_fhir.core.records import Interval, LabResult, Original, When
+from refnot_fhir.core.records import Interval, LabResult, NotUsable, Original, When
 from refnot_fhir.core.rules import Derivation, Protocol
 
 _Moment = tuple[datetime, datetime]
-_Part = tuple[LabResult, Interval]
 
 
-def derived(
-    protocol: Protocol, readings: Mapping[str, Sequence[LabResult]]
-) -> list[LabResult]:
+class _Part(NamedTuple):
+    """The reading of one lab at one collection time, and its value or why it has none."""
+
+    reading: LabResult
+    value: Interval | None
+    problem: NotUsable | None = None
+
+
+def derived(protocol: Protocol, readings: Mapping[str, Sequence[LabResult]]) -> list[LabResult]:
     """Every reading that a derivation of the protocol makes of reported ones (by lab).
 
-    All parts have the same collection time and no two name different samples. A part with two
-    values that cannot be told apart, or with a newest one that is not usable, derives nothing.
+    All parts have the same collection time and no two name different samples. Where a part has two
+    values that cannot be told apart, or a newest one that is not usable, what is derived is not
+    usable either, unless another derivation of that lab is: a newest measurement that cannot be
+    judged must not be mistaken for none.
     """
-    found: list[LabResult] = []
-    by_moment: dict[str, dict[_Moment, _Part]] = {}
+    by_moment: dict[str, dict[_Moment, list[LabResult]]] = {}
+    found: dict[tuple[str, _Moment], list[LabResult]] = {}
     for rule in protocol.derivations:
         labs = (rule.factor, *rule.sum_of)
         for lab in labs:
             if lab not in by_moment:
                 by_moment[lab] = _by_moment(readings.get(lab, ()))
         for moment in by_moment[rule.factor]:
-            parts = [by_moment[lab][moment] for lab in labs if moment in by_moment[lab]]
-            samples = {reading.specimen for reading, _ in parts} - {""}
-            if len(parts) == len(labs) and len(samples) <= 1:
-                found.append(_computed(protocol, rule, parts))
-    return found
+            if not all(moment in by_moment[lab] for lab in labs):
+                continue
+            parts = [_part(by_moment[lab][moment]) for lab in labs]
+            if len({part.reading.specimen for part in parts} - {""}) <= 1:
+                found.setdefault((rule.lab, moment), []).append(_computed(protocol, rule, parts))
+    return [one for group in found.values() for one in _usable(group) or group]
 
 
-def _by_moment(readings: Iterable[LabResult]) -> dict[_Moment, _Part]:
-    """The one usable reading of each collection time."""
+def _usable(group: Iterable[LabResult]) -> list[LabResult]:
+    return [reading for reading in group if reading.not_usable is None]
+
+
+def _by_moment(readings: Sequence[LabResult]) -> dict[_Moment, list[LabResult]]:
     groups: dict[_Moment, list[LabResult]] = {}
     for reading in readings:
         if reading.collected is not None:
             moment = (reading.collected.earliest, reading.collected.latest)
             groups.setdefault(moment, []).append(reading)
-    parts: dict[_Moment, _Part] = {}
-    for moment, group in groups.items():
-        last = might_be_last(group, issued)
-        value = last[0].value
-        if value is not None and all(reading.value == value for reading in last):
-            parts[moment] = min(last, key=_by_source), value
-    return parts
+    return groups
+
+
+def _part(group: Sequence[LabResult]) -> _Part:
+    """What the readings of one lab and one collection time say, the last published counting."""
+    last = sorted(might_be_last(group, issued), key=_by_source)
+    first = last[0]
+    for reading in last:
+        if reading.not_usable is not None:
+            return _Part(reading, None, reading.not_usable)
+        if reading.value != first.value or reading.value is None:
+            why = "It has values at one time that cannot be told apart."
+            return _Part(reading, None, NotUsable("parts-unclear", why))
+    return _Part(first, first.value)
 
 
 def _by_source(reading: LabResult) -> tuple[str, ...]:
@@ -65,27 +84,46 @@ def _latest(when: When) -> datetime:
 
 def _computed(protocol: Protocol, rule: Derivation, parts: Sequence[_Part]) -> LabResult:
     lab = protocol.labs[rule.lab]
-    (factor, amount), *summands = parts
-    share = reduce(plus, (value for _, value in summands))
-    names = [
-        f"{protocol.labs[reading.analyte].title} {shown_interval(value)} {reading.unit}"
-        for reading, value in parts
-    ]
-    published = [reading.issued for reading, _ in parts]
+    published = [part.reading.issued for part in parts]
     known = [when for when in published if when is not None]
+    factor = parts[0].reading
+    values = [part.value for part in parts if part.value is not None]
+    problem = _problem(protocol, parts)
     return LabResult(
         source=factor.source,
         patient=factor.patient,
         analyte=rule.lab,
         original=Original(),
-        value=over(times(amount, share), rule.divide_by),
+        value=None if problem else over(times(values[0], _sum(values[1:])), rule.divide_by),
         unit=lab.unit,
         no_uln="a derived value has no reference range",
         collected=factor.collected,
         issued=max(known, key=_latest) if len(known) == len(published) else None,
         specimen=factor.specimen,
-        formula=(
-            f"{lab.title} = {names[0]} × ({' + '.join(names[1:])}) / {shown(rule.divide_by)}"
-        ),
-        derived_from=tuple(reading.source for reading, _ in parts),
+        formula=_formula(protocol, rule, parts),
+        derived_from=tuple(part.reading.source for part in parts),
+        not_usable=problem,
+    )
+
+
+def _sum(values: Sequence[Interval]) -> Interval:
+    return reduce(plus, values)
+
+
+def _problem(protocol: Protocol, parts: Sequence[_Part]) -> NotUsable | None:
+    for reading, _, problem in parts:
+        if problem is not None:
+            title = protocol.labs[reading.analyte].title
+            return NotUsable(problem.code, f"It would be derived from {title}: {problem.why}")
+    return None
+
+
+def _formula(protocol: Protocol, rule: Derivation, parts: Sequence[_Part]) -> str:
+    names = []
+    for reading, value, _ in parts:
+        said = "not usable" if value is None else f"{shown_interval(value)} {reading.unit}"
+        names.append(f"{protocol.labs[reading.analyte].title} {said}")
+    return (
+        f"{protocol.labs[rule.lab].title} = "
+        f"{names[0]} × ({' + '.join(names[1:])}) / {shown(rule.divide_by)}"
     )

@@ -62,7 +62,7 @@ def read_amount(
     ](counted)
     mapped = _mapping(unit)
     vials = ", ".join(part for part in (amount.vials, lot) if part)
-    return Amount(amount.iu, amount.why_not, vials, (*mapped, *amount.notes))
+    return Amount(_whole(amount.iu), amount.why_not, vials, (*mapped, *amount.notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,11 @@ class _Reading:
         if isinstance(base, str) or base.kind != per_kind:
             return None
         return _divided(iu, product(per.value, base.factor))
+
+
+def _whole(iu: Decimal | None) -> Decimal | None:
+    """`400000.0`, which 0.4 million makes, as `400000`."""
+    return iu.to_integral_value() if iu is not None and iu == iu.to_integral_value() else iu
 
 
 def _mapping(unit: _Unit) -> tuple[str, ...]:

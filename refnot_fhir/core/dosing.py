@@ -32,9 +32,10 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
 
     Only administrations of the protocol's drug count, retracted ones and those after `as_of` never.
     Vials of one time are one dose. Doses are numbered within their course in order of time; a dose
-    that may have been before or after another keeps its facts and has no number. Intervals are
-    days between given doses: a missed dose never counts as given, whether it was reported as not
-    done or not at all. A week is a protocol week: days 1 to 7, 8 to 14 … of the course.
+    that may have been before or after another keeps its facts and has no number, and the others
+    are numbered as if it were not there. Intervals are days between given doses: a missed dose
+    never counts as given, whether it was reported as not done or not at all. A week is a protocol
+    week: days 1 to 7, 8 to 14 … of the course.
     """
     rule = protocol.dosing
     found = occasions(_of_study(protocol, chart, as_of), rule, chart.zone)

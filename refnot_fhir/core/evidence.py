@@ -90,9 +90,8 @@ def _aside(
         if days is None or (days.first <= window[1] and days.last >= window[0]):
             yield reading, days
     for found in case.readings.get(lab, ()):
-        if found.reading.not_usable is not None and found.first <= window[1] and (
-            found.last >= window[0]
-        ):
+        unusable = found.reading.not_usable is not None
+        if unusable and found.first <= window[1] and found.last >= window[0]:
             yield found.reading, DaySpan(found.first, found.last, "")
 
 

@@ -1,8 +1,8 @@
-"""What was decided: verdicts with their evidence, protocol doses with their deviations, subjects."""
+"""What was decided: verdicts with evidence, protocol doses with deviations, subjects."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -12,12 +12,12 @@ from refnot_fhir.core.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One received fact that a verdict rests on, with the steps from what was sent to what counted."""
+    """One received fact that a verdict rests on: from what was sent to what counted."""
 
     source: Source
     shown: str
     """One line for a person: `platelets 151 ×10*3/uL = 151 10*9/L, collected 2026-05-04`."""
-    original: Original = Original()
+    original: Original = field(default_factory=Original)
     value: Interval | None = None
     unit: str = ""
     uln: Decimal | None = None

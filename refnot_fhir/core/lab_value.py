@@ -140,9 +140,7 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).lower().split())
 
 
-def _concept(
-    concept: Concept, lab: Lab, questions: tuple[CodeKey, ...], site: Site
-) -> ValueRead:
+def _concept(concept: Concept, lab: Lab, questions: tuple[CodeKey, ...], site: Site) -> ValueRead:
     if lab.kind == "quantity":
         return _refused("other-value", "a coded answer is not a quantity")
     codes = [(coding.system, coding.code) for coding in concept.codings]

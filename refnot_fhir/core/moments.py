@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import NamedTuple, TypeVar
 
 from refnot_fhir.core.records import LabResult, Source, When
@@ -21,8 +21,18 @@ class Dated(NamedTuple):
     last: date
 
 
+def dated(reading: LabResult, when: When, zone: tzinfo) -> Dated:
+    """A reading with its bounds in `zone`, as `When.days` has them; exact moments cost half."""
+    first = when.earliest.astimezone(zone).date()
+    if when.latest == when.earliest:
+        return Dated(reading, when.earliest, when.latest, first, first)
+    return Dated(reading, when.earliest, when.latest, first, when.latest.astimezone(zone).date())
+
+
 def might_be_last(items: Sequence[T], when: Callable[[T], When | None]) -> list[T]:
     """The items that no other is surely later than; one without a moment may always be last."""
+    if len(items) == 1:
+        return list(items)
     moments = [(item, when(item)) for item in items]
     starts = [moment.earliest for _, moment in moments if moment is not None]
     if not starts:

@@ -47,9 +47,7 @@ def _parts(question: Question, case: Case) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _why(
-    question: Question, said: Answer, case: Case, window: tuple[date, date], say: Say
-) -> str:
+def _why(question: Question, said: Answer, case: Case, window: tuple[date, date], say: Say) -> str:
     asked = case.titles(question.labs)
     settle = f"A usable result of {asked} from {window[0]} to {window[1]} would settle it."
     if not said.rivals:

@@ -13,11 +13,11 @@ from refnot_fhir.core.numbers import spoken_upper_limit
 from refnot_fhir.core.records import (
     Coding,
     Concept,
-    DaySpan,
     NotUsable,
     Person,
     Quantity,
     ReferenceRange,
+    When,
 )
 from refnot_fhir.core.rules import Lab, Site
 from refnot_fhir.core.units import UnitRead
@@ -50,15 +50,14 @@ class UpperLimitRead:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The row whose limit is looked for: its lab, its unit, its patient, its day, its hospital."""
+    """The row whose limit is looked for: its lab, its unit, its patient, its time, its hospital."""
 
     lab: Lab
     unit: UnitRead
     read_unit: ReadUnit
     site: Site
     person: Person | None
-    days: DaySpan | None
-    """Site-local days on which the sample may have been collected."""
+    collected: When | None
 
     @property
     def gender(self) -> str:
@@ -150,11 +149,12 @@ def _age_doubt(found: ReferenceRange, asked: Asked) -> str:
     if found.age_low is None and found.age_high is None:
         return ""
     birth = asked.person.birth if asked.person is not None else None
-    if birth is None or asked.days is None:
+    if birth is None or asked.collected is None:
         return "it is for some ages, and the patient's is not known"
-    sure = _old_enough(found.age_low, birth.last, asked.days.first)
+    days = asked.collected.days(asked.site.zone)
+    sure = _old_enough(found.age_low, birth.last, days.first)
     if sure and found.age_high is not None:
-        sure = _young_enough(found.age_high, birth.first, asked.days.last)
+        sure = _young_enough(found.age_high, birth.first, days.last)
     if sure is None:
         return "its ages are not in whole years, months, weeks or days"
     return "" if sure else "it is not surely for the patient's age"
@@ -222,4 +222,3 @@ def _high_of_text(text: str, asked: Asked) -> tuple[Decimal, str] | str:
     if limit <= 0:
         return "its upper limit is not above zero"
     return limit, f"upper limit read from the text “{text}”"
-

@@ -345,3 +345,16 @@ class Rulebook:
     protocols: Mapping[str, Protocol]
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
+
+    @property
+    def judged_by_limit(self) -> frozenset[str]:
+        """Labs that some criterion compares with the upper limit of normal."""
+        return frozenset(
+            lab
+            for protocol in self.protocols.values()
+            for criterion in protocol.criteria
+            if isinstance(criterion.rule, LabRule)
+            and criterion.rule.at_most is not None
+            and not criterion.rule.at_most.unit
+            for lab in criterion.rule.labs
+        )

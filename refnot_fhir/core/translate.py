@@ -21,7 +21,7 @@ from refnot_fhir.core.records import (
     ReferenceRange,
 )
 from refnot_fhir.core.rules import CodeKey, Lab, Rulebook, Site
-from refnot_fhir.core.units import UnitRead, read_unit
+from refnot_fhir.core.units import read_unit
 
 _USABLE = frozenset({"final", "amended", "corrected"})
 _NO_RESULT = {
@@ -64,16 +64,12 @@ def lab_result(
     if meant is None:
         return None
     lab = meant.lab
-    problem, another = _problem(seen, site, meant)
-    read = ValueRead()
-    if problem is None and seen.value is not None:
-        read = read_value(
-            seen.value, lab, questions=meant.codes, site=site, dimensions=rulebook.dimensions
-        )
-        problem = read.not_usable
+    read, another = _read(seen, meant, site, rulebook)
     limit = UpperLimitRead(None)
-    if problem is None and lab.kind == "quantity" and read.unit is not None:
-        asked = _asked(lab, read.unit, seen, (site, rulebook, person))
+    if lab.kind == "quantity" and read.unit is not None and read.not_usable is None:
+        dimensions = rulebook.dimensions
+        unit_of = partial(read_unit, lab=lab, dimensions=dimensions, site_units=site.units)
+        asked = Asked(lab, read.unit, unit_of, site, person, seen.collected)
         limit = upper_limit(seen.ranges, asked)
     value, unit = original_value(seen.value)
     return LabResult(
@@ -81,9 +77,9 @@ def lab_result(
         patient=seen.patient,
         analyte=lab.name,
         original=Original(value, unit, "; ".join(map(_range_text, seen.ranges))),
-        value=read.value if problem is None else None,
+        value=read.value,
         unit=lab.unit,
-        answer=read.answer if problem is None else "",
+        answer=read.answer,
         uln=limit.value,
         multiple=_multiple(read.value, limit.value),
         no_uln=limit.why_none,
@@ -91,26 +87,24 @@ def lab_result(
         issued=seen.issued,
         specimen=_label(seen.specimen),
         notes=(*meant.notes, *read.notes, *limit.notes),
-        not_usable=problem,
-        replaces=problem is None or not (another or problem.code in _NO_MEASUREMENT),
+        not_usable=read.not_usable,
+        replaces=not another and _is_a_measurement(read.not_usable),
     )
 
 
-def _asked(
-    lab: Lab, read: UnitRead, seen: LabSeen, context: tuple[Site, Rulebook, Person | None]
-) -> Asked:
-    site, rulebook, person = context
-    days = seen.collected.days(site.zone) if seen.collected is not None else None
-    return Asked(
-        lab=lab,
-        unit=read,
-        read_unit=partial(
-            read_unit, lab=lab, dimensions=rulebook.dimensions, site_units=site.units
-        ),
-        site=site,
-        person=person,
-        days=days,
+def _is_a_measurement(problem: NotUsable | None) -> bool:
+    return problem is None or problem.code not in _NO_MEASUREMENT
+
+
+def _read(seen: LabSeen, meant: _Meant, site: Site, rulebook: Rulebook) -> tuple[ValueRead, bool]:
+    """The value, or why it cannot be used; True when the row is of another thing."""
+    problem, another = _problem(seen, site, meant)
+    if problem is not None or seen.value is None:
+        return ValueRead(not_usable=problem), another
+    read = read_value(
+        seen.value, meant.lab, questions=meant.codes, site=site, dimensions=rulebook.dimensions
     )
+    return read, False
 
 
 def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:

@@ -41,7 +41,10 @@ def normalise(unit: str) -> str:
 
 def to_ucum(unit: str, dimension: Dimension, site_units: Mapping[str, str]) -> str | None:
     """The UCUM unit of `dimension` that a hospital means by `unit`; None: none of it."""
-    text = normalise(unit)
+    return _ucum(normalise(unit), dimension, site_units)
+
+
+def _ucum(text: str, dimension: Dimension, site_units: Mapping[str, str]) -> str | None:
     text = site_units.get(text, text)
     ucum = dimension.aliases.get(text, text)
     return ucum if ucum in dimension.factors else None
@@ -58,7 +61,8 @@ def read_unit(
 
     The coded unit is preferred to the one shown; when both are understood they must agree.
     """
-    coded, seen = normalise(quantity.code), normalise(quantity.unit)
+    coded = normalise(quantity.code)
+    seen = coded if quantity.unit == quantity.code else normalise(quantity.unit)
     if not coded and not seen:
         return NotUsable("no-unit", "The value has no unit, and none is ever assumed.")
     reads = [
@@ -100,7 +104,7 @@ def _read_text(
 ) -> UnitRead | str:
     """The unit of the first dimension that knows it; the text itself when none does."""
     for dimension in _by_closeness(lab, dimensions):
-        ucum = to_ucum(text, dimension, site_units)
+        ucum = _ucum(text, dimension, site_units)
         if ucum is not None:
             crossing = lab.conversions.get(dimension.name, _ONE)
             factor = product(dimension.factors[ucum], crossing)

@@ -52,11 +52,20 @@ def read(
     its patient, time and specimen is the panel's.
     """
     reader = _Reader(resource, zone, dates_in_utc)
-    return tuple(reader.readings(resource, source, _nothing_yet(source), frozenset()))
+    return tuple(reader.readings(resource, source, _Frame(source), frozenset()))
 
 
-def _nothing_yet(source: Source) -> LabSeen:
-    return LabSeen(source=source, patient="", status="", code=Concept())
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What all readings of one Observation have in common."""
+
+    source: Source
+    patient: str = ""
+    status: str = ""
+    collected: When | None = None
+    issued: When | None = None
+    specimen: Concept | None = None
+    method: Concept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +75,30 @@ class _Reader:
     dates_in_utc: bool
 
     def readings(
-        self, resource: Json, source: Source, panel: LabSeen, above: frozenset[str]
+        self, resource: Json, source: Source, panel: _Frame, above: frozenset[str]
     ) -> Iterator[LabSeen]:
-        doubt = modifiers(*({id(e): e for e in (self.root, resource)}.values()))
-        whole = self._frame(resource, source, panel)
+        inside = resource is not self.root
+        doubt = modifiers(self.root, resource) if inside else modifiers(resource)
+        frame = self._frame(resource, source, panel)
         parts = resource.get("component", ())
-        if _has_value(resource) or not (parts or resource.get("hasMember")):
-            yield _with_value(whole, resource, doubt)
+        if _value_key(resource) or not (parts or "hasMember" in resource):
+            yield _reading(frame, source, resource, doubt)
         for place, part in enumerate(parts):
-            yield _component(whole, part, place, doubt)
+            below = f"{source.part}.component[{place}]".removeprefix(".")
+            yield _reading(frame, replace(source, part=below), part, doubt or modifiers(part))
         for place, member in self._members(resource, above):
-            inside = replace(source, part=f"contained[{place}]")
-            yield from self.readings(member, inside, whole, above | {f"#{member['id']}"})
+            inner = replace(source, part=f"contained[{place}]")
+            yield from self.readings(member, inner, frame, above | {f"#{member['id']}"})
 
-    def _frame(self, resource: Json, source: Source, panel: LabSeen) -> LabSeen:
+    def _frame(self, resource: Json, source: Source, panel: _Frame) -> _Frame:
         subject = resource.get("subject")
-        return LabSeen(
+        issued = self._issued(resource)
+        return _Frame(
             source=source,
             patient=panel.patient if subject is None else id_of(subject, "Patient"),
             status=_RETRACTED if panel.status == _RETRACTED else resource["status"],
-            code=concept(resource["code"]) or Concept(),
-            collected=self._collected(resource) or panel.collected,
-            issued=self._issued(resource) or panel.issued,
+            collected=self._collected(resource, issued) or panel.collected,
+            issued=issued or panel.issued,
             specimen=_specimen(self.root, resource.get("specimen")) or panel.specimen,
             method=concept(resource.get("method")),
         )
@@ -98,10 +109,9 @@ class _Reader:
             return None
         return when(text, zone=self.zone, dates_in_utc=self.dates_in_utc)
 
-    def _collected(self, resource: Json) -> When | None:
+    def _collected(self, resource: Json, issued: When | None) -> When | None:
         """The collection time; one whose end is not said ended before the result was issued."""
         seen = moment(resource, "effective", zone=self.zone, dates_in_utc=self.dates_in_utc)
-        issued = self._issued(resource)
         open_ended = "effectivePeriod" in resource and "end" not in resource["effectivePeriod"]
         if seen is None or issued is None or not open_ended:
             return seen
@@ -116,44 +126,47 @@ class _Reader:
                 yield found
 
 
-def _component(whole: LabSeen, part: Json, place: int, doubt: str) -> LabSeen:
-    below = f"{whole.source.part}.component[{place}]".removeprefix(".")
-    framed = replace(
-        whole,
-        source=replace(whole.source, part=below),
-        code=concept(part["code"]) or Concept(),
-    )
-    return _with_value(framed, part, doubt or modifiers(part))
-
-
-def _with_value(framed: LabSeen, element: Json, doubt: str) -> LabSeen:
-    return replace(
-        framed,
-        value=OtherValue(doubt) if doubt else _value(element),
+def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> LabSeen:
+    """The reading in an Observation or a component, which name these elements alike."""
+    value = OtherValue(doubt) if doubt else _value(element)
+    return LabSeen(
+        source=source,
+        patient=frame.patient,
+        status=frame.status,
+        code=concept(element["code"]) or Concept(),
+        value=value,
         absent=concept(element.get("dataAbsentReason")) or _absent_value(element),
         ranges=tuple(map(_range, element.get("referenceRange", ()))),
+        collected=frame.collected,
+        issued=frame.issued,
+        specimen=frame.specimen,
+        method=frame.method,
     )
 
 
-def _has_value(element: Json) -> bool:
-    return any(key.startswith("value") for key in element)
+def _value_key(element: Json) -> str:
+    for key in element:
+        if key.startswith("value"):
+            return key
+    return ""
 
 
 def _value(element: Json) -> Value | None:
-    for key, value in element.items():
-        match key:
-            case "valueQuantity":
-                return quantity(value)
-            case "valueCodeableConcept":
-                return concept(value)
-            case "valueInteger":
-                # JSON may write 2 as 2.0 or 2e0, which is the same integer.
-                return int(value)
-            case "valueString" | "valueBoolean":
-                return value  # type: ignore[no-any-return]
-            case _ if key.startswith("value"):
-                return OtherValue(key.removeprefix("value"))
-    return None
+    key = _value_key(element)
+    value = element.get(key)
+    match key:
+        case "":
+            return None
+        case "valueQuantity":
+            return quantity(value)
+        case "valueCodeableConcept":
+            return concept(value)
+        case "valueInteger":
+            # JSON may write 2 as 2.0 or 2e0, which is the same integer.
+            return int(element[key])
+        case "valueString" | "valueBoolean":
+            return value
+    return OtherValue(key.removeprefix("value"))
 
 
 def _absent_value(element: Json) -> Concept | None:

@@ -14,7 +14,7 @@ from refnot_fhir.intake.request import CHANGING, Delivery, Received, Result
 from refnot_fhir.store.base import AuditEntry, Key, Reader, Receipt, Writer
 
 
-class Moved(Exception):  # noqa: N818
+class Moved(Exception):
     """The store is no longer as the plan supposed: plan again."""
 
 

@@ -17,9 +17,9 @@ from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.errors import Trouble
 from refnot_fhir.intake import request as R
 from refnot_fhir.intake.decide import content_id, decide, sent_at
+from refnot_fhir.intake.known import Known, reading_of, reread
 from refnot_fhir.intake.links import between, relinked, used_in
 from refnot_fhir.intake.request import CHANGING, Request, Result
-from refnot_fhir.intake.known import Known, reading_of, reread
 from refnot_fhir.reading import (
     ACCEPTED,
     Understood,
@@ -159,7 +159,7 @@ class Planner:
         kept = self._kept(request, key, result, patient, used_in(links, request.raw))
         if result.outcome == R.LATE:
             return Step(request, key, result, kept)
-        notes = (*result.notes, *_notes(understood, request.where))
+        notes = (*result.notes, *_notes(understood, request.where, self.rulebook))
         result = replace(result, patient=patient, notes=notes)
         return Step(
             request, key, result, kept, reading_of(key, understood), _identifiers(request.resource)
@@ -273,14 +273,14 @@ def _not_retained(request: Request) -> Result:
     return Result(R.NOT_RETAINED, request.type, request.id, notes=(note,))
 
 
-def _notes(understood: Understood, where: str) -> tuple[Trouble, ...]:
+def _notes(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Trouble, ...]:
     """What could not be used, and why: a sender can mend it."""
     notes = []
     for lab in understood.labs:
         expression = ".".join(filter(None, (where, lab.source.part)))
         if lab.not_usable:
             notes.append(Trouble("processing", f"{lab.analyte}: {lab.not_usable.why}", expression))
-        elif lab.no_uln:
+        elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
             notes.append(Trouble("informational", f"{lab.analyte}: {lab.no_uln}", expression))
     for dose in understood.doses:
         if not dose.resolved:

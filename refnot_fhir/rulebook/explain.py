@@ -58,10 +58,12 @@ def _head(protocol: Protocol) -> Iterator[str]:
 def _how(protocol: Protocol) -> Iterator[str]:
     yield "## How a patient is assessed"
     yield ""
+    recorded, entries = _recorded(protocol), len(protocol.criteria)
+    parts = f", decided in {entries} parts" if entries != recorded else ""
     yield (
-        f"The record has {_recorded(protocol)} criteria, some of which are decided in parts. Each of "
-        f"the {len(protocol.criteria)} entries below is answered on a date of assessment as **met**, **not met**, **unknown** or **not applicable**. Met says that the criterion's "
-        "statement is true of the patient: an exclusion criterion that is met speaks against."
+        f"The record has {recorded} criteria{parts}. Each is answered on a date of assessment as "
+        "**met**, **not met**, **unknown** or **not applicable**. Met says that the statement is "
+        "true of the patient: an exclusion criterion that is met speaks against."
     )
     yield ""
     yield (

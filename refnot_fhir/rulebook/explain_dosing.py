@@ -18,7 +18,7 @@ def dosing(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     places = listed((name.replace("-", " ") for name in sorted(rule.body_sites)), "or")
     yield "## Dosing"
     yield ""
-    yield f"> {rule.source}"
+    yield f"Source: {rule.source}."
     yield ""
     yield f"- One dose is {_thousands(rule.dose_iu)} IU of {drug.title}, {_tolerance(rule)}."
     yield f"- It is given {rule.route}ly into the {places}; place or side alternates."

@@ -80,9 +80,9 @@ def _lab(rule: LabRule, protocol: Protocol) -> Iterator[str]:
     names = [_inline(protocol.labs[name].title) for name in rule.labs]
     bound, said = _said(rule)
     limit = limit_in_words(bound) if bound else ""
-    equal = "exactly the limit is not enough" if rule.more_than else "exactly the limit still is"
+    equal = "is not enough" if bound and not bound.inclusive else "still is"
     yield f"- Evidence: {listed(names, 'or')}, collected within {_window(rule.within_days)}."
-    yield f"- **Met** when the newest is {said} {limit}; {equal}."
+    yield f"- **Met** when the newest is {said} {limit}; exactly the limit {equal}."
     yield f"- **Not met** when the newest is not {said} {limit}{_except(rule, protocol)}."
     reasons = [
         "without a usable measurement in the window",

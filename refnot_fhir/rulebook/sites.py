@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from refnot_fhir.core.rules import CodeKey, Lab, Site, UpperLimit
 from refnot_fhir.core.units import normalise
@@ -37,9 +37,11 @@ def site(file: MappingFile, name: str, *, known: Labs, units: Dimensions, system
 
 
 def _zone(file: MappingFile, name: str) -> ZoneInfo:
-    if name not in available_timezones():
-        raise file.wrong("time_zone", f"{name!r} is not an IANA time zone such as Europe/Moscow")
-    return ZoneInfo(name)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        reason = f"{name!r} is not an IANA time zone such as Europe/Moscow"
+        raise file.wrong("time_zone", reason) from error
 
 
 def _holds(table: Table, name: str) -> bool:

@@ -1,17 +1,15 @@
 """Clinical records as compact JSON text, and back without loss.
 
-Numbers are text, so that `1.10` stays `1.10`. Members that have their default value are left out:
-that halves what is written, and lets a later release add a member.
+Numbers are text, so that `1.10` stays `1.10`. A member that a later release adds, with a default,
+can be missing from what an earlier one kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
-from operator import attrgetter
-from typing import Any
 
 import msgspec
 
@@ -31,29 +29,6 @@ _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _MINUTE = timedelta(minutes=1)
-
-
-class _Sparse:
-    """Turns records of one class into mappings without the members that have their default."""
-
-    def __init__(self, record: type) -> None:
-        members = [f for f in fields(record) if f.init]
-        self.names = tuple(f.name for f in members)
-        self.defaults = tuple(f.default for f in members)
-        self.values = attrgetter(*self.names)
-
-    def __call__(self, record: object) -> dict[str, Any]:
-        return {
-            name: _exact_when(value) if type(value) is When else value
-            for name, value, default in zip(
-                self.names, self.values(record), self.defaults, strict=True
-            )
-            if default is MISSING or (value is not default and value != default)
-        }
-
-
-_sparse_lab = _Sparse(LabResult)
-_sparse_dose = _Sparse(DoseGiven)
 
 
 def moment(value: datetime) -> int:
@@ -88,7 +63,9 @@ def exact(value: datetime) -> datetime:
     return (value.replace(tzinfo=None) + shift).replace(tzinfo=timezone(offset + shift))
 
 
-def _exact_when(when: When) -> When:
+def _exact_when(when: When | None) -> When | None:
+    if when is None:
+        return None
     earliest, latest = exact(when.earliest), exact(when.latest)
     if earliest is when.earliest and latest is when.latest:
         return when
@@ -99,18 +76,26 @@ def _text(value: object) -> str:
     return _encoder.encode(value).decode()
 
 
-def _joined(records: list[dict[str, Any]]) -> str | None:
-    return _text(records)[1:-1] if records else None
-
-
-def labs_text(labs: Iterable[LabResult]) -> str | None:
+def labs_text(labs: Collection[LabResult]) -> str | None:
     """JSON objects joined by commas; None when there are none."""
-    return _joined([_sparse_lab(lab) for lab in labs])
+    return _text([_exact_lab(lab) for lab in labs])[1:-1] if labs else None
 
 
-def doses_text(doses: Iterable[DoseGiven]) -> str | None:
+def doses_text(doses: Collection[DoseGiven]) -> str | None:
     """JSON objects joined by commas; None when there are none."""
-    return _joined([_sparse_dose(dose) for dose in doses])
+    return _text([_exact_dose(dose) for dose in doses])[1:-1] if doses else None
+
+
+def _exact_lab(lab: LabResult) -> LabResult:
+    collected, issued = _exact_when(lab.collected), _exact_when(lab.issued)
+    if collected is lab.collected and issued is lab.issued:
+        return lab
+    return replace(lab, collected=collected, issued=issued)
+
+
+def _exact_dose(dose: DoseGiven) -> DoseGiven:
+    given = _exact_when(dose.given)
+    return dose if given is dose.given else replace(dose, given=given)
 
 
 def person_text(person: Person | None) -> str | None:
@@ -160,9 +145,8 @@ def _exact_finding(finding: Finding) -> Finding:
 
 
 def _exact_evidence(evidence: Evidence) -> Evidence:
-    if evidence.when is None:
-        return evidence
-    return replace(evidence, when=_exact_when(evidence.when))
+    when = _exact_when(evidence.when)
+    return evidence if when is evidence.when else replace(evidence, when=when)
 
 
 def links_text(links: Mapping[str, str]) -> str:

@@ -80,13 +80,12 @@ class PostgresSession(Session):
 
     def head(self) -> tuple[int, int, bytes]:
         """A chain that no other transaction is about to extend, or else the first to be free."""
-        found = self._head("ORDER BY lane FOR UPDATE SKIP LOCKED LIMIT 1")
-        return found or self._head("ORDER BY random() LIMIT 1 FOR UPDATE") or (0, 0, b"")
+        found = self._heads("ORDER BY lane FOR UPDATE SKIP LOCKED LIMIT 1")
+        return (found or self._heads("ORDER BY random() LIMIT 1 FOR UPDATE"))[0]
 
-    def _head(self, how: str) -> tuple[int, int, bytes] | None:
-        self.cursor.execute(f"SELECT lane, number, hash FROM audit_head {how}")  # noqa: S608
-        rows = self.cursor.fetchall()
-        return rows[0] if rows else None
+    def _heads(self, which: str) -> list[tuple[int, int, bytes]]:
+        self.cursor.execute(f"SELECT lane, number, hash FROM audit_head {which}")  # noqa: S608
+        return list(self.cursor.fetchall())
 
 
 class PostgresWriting(PostgresSession):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from tempfile import TemporaryDirectory
-from time import monotonic, sleep
 from typing import TypeVar, cast
 
 from sqlalchemy import Table, event
@@ -24,12 +23,11 @@ from refnot_fhir.store.group import Group, Job, WriterThread
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.reading import SqlReader
 from refnot_fhir.store.sql import Cursor, Session, Texts
-from refnot_fhir.store.sqlite_file import PATIENCE, engine_for, explained, kind_of
+from refnot_fhir.store.sqlite_file import engine_for, explained, patiently
 from refnot_fhir.store.writing import SqlWriter
 
 T = TypeVar("T")
 
-_LONGEST_NAP = 0.01
 _WRITER_CACHE = 64 << 20
 """Bytes: the upper parts of the indexes of some million resources."""
 _LARGEST_CHUNK = 128
@@ -138,7 +136,7 @@ class SqliteStore:
         with explained():
             connection = self._connection or self._connect()
             cursor = connection.cursor()
-            _begin(cursor)
+            patiently(cursor.execute, "BEGIN IMMEDIATE")
             try:
                 learned = self._run(group, cursor)
                 cursor.execute("COMMIT")
@@ -169,7 +167,7 @@ class SqliteStore:
         connection = cast("sqlite3.Connection", pooled.driver_connection)
         pooled.detach()
         connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE >> 10}")
-        # Waiting is done in `_begin`, in smaller steps than SQLite's.
+        # `patiently` waits in smaller steps than SQLite's.
         connection.execute("PRAGMA busy_timeout = 0")
         self._connection = connection
         return connection
@@ -184,20 +182,6 @@ def _done(job: Job, writer: SqlWriter) -> bool:
         job.error = error
         return False
     return True
-
-
-def _begin(cursor: sqlite3.Cursor) -> None:
-    end, nap = monotonic() + PATIENCE, 0.0005
-    while True:
-        try:
-            cursor.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if kind_of(error) != sqlite3.SQLITE_BUSY or monotonic() > end:
-                raise
-        else:
-            return
-        sleep(nap)
-        nap = min(nap * 2, _LONGEST_NAP)
 
 
 def open_current(url: URL) -> SqliteStore:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -15,6 +16,7 @@ from refnot_fhir.errors import Busy, Conflict, RefnotError, StoreFull
 
 PATIENCE = 10.0
 """Seconds to wait for another process to finish writing."""
+_LONGEST_NAP = 0.01
 _CACHE = 8 << 20
 """Bytes of pages that each connection holds."""
 _MAPPED = 256 << 20
@@ -48,9 +50,28 @@ def engine_for(url: URL, *, durable: bool) -> Engine:
             f"mmap_size = {_MAPPED}",
             f"wal_autocheckpoint = {_CHECKPOINT}",
         ):
-            connection.execute(f"PRAGMA {pragma}")
+            patiently(connection.execute, f"PRAGMA {pragma}")
 
     return engine
+
+
+def patiently(execute: Callable[[str], object], statement: str) -> None:
+    """Run a statement, again and again while another process is in the way.
+
+    SQLite's own waiting gives up at once when a new file is changed to its log, and sleeps up to
+    0.1 s at a time.
+    """
+    end, nap = monotonic() + PATIENCE, 0.0005
+    while True:
+        try:
+            execute(statement)
+        except sqlite3.OperationalError as error:
+            if kind_of(error) != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+        else:
+            return
+        sleep(nap)
+        nap = min(nap * 2, _LONGEST_NAP)
 
 
 def kind_of(error: sqlite3.Error) -> int | None:

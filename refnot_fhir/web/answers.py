@@ -1,4 +1,4 @@
-"""Answers: the FHIR version and form asked for, headers, and the one table of errors to statuses."""
+"""Answers: the FHIR version and form asked for, headers, and one table of errors to statuses."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ what it can: XML is refused by name, anything else must be JSON.
 from __future__ import annotations
 
 import zlib
+
 from flask import Request
 
 from refnot_fhir.errors import BadInput, NotSupported, TooLarge

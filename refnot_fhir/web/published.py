@@ -73,7 +73,7 @@ class _Studies:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        since = service.clock()
+        since = service.rules_since
         self._written = {
             (protocol.id, version): write_study(protocol, version, since)
             for protocol in service.rulebook.protocols.values()
@@ -157,7 +157,7 @@ class _Subjects:
         type_, _, id_ = reference.partition("/")
         if type_ == "ResearchStudy":
             protocol = self._service.rulebook.protocols.get(id_)
-            since = self._service.clock()
+            since = self._service.rules_since
             return write_study(protocol, self._version, since) if protocol else None
         kept = self._reader.kept(Key(self._site.name, type_, id_))
         if kept is None or kept.deleted:

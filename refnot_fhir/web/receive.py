@@ -11,8 +11,7 @@ from flask import Blueprint, Response, request
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Trouble
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.intake import Delivery, receive
-from refnot_fhir.intake import parcel
+from refnot_fhir.intake import Delivery, parcel, receive
 from refnot_fhir.intake.request import CREATE, DELETE, UPDATE, Request
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service

@@ -1,4 +1,4 @@
-"""`GET /records/eligibility-labs` and `/records/dosing`: JSON, NDJSON or CSV, with their schemas."""
+"""`GET /records/eligibility-labs` and `/records/dosing`: JSON, NDJSON or CSV, and schemas."""
 
 from __future__ import annotations
 

@@ -8,16 +8,8 @@ import pytest
 
 from refnot_fhir.core.derive import derived
 from refnot_fhir.core.records import Interval, LabResult
-from tests.builders import (
-    DERIVATIONS,
-    TODAY,
-    days_ago,
-    lab_result,
-    moment,
-    protocol,
-    source,
-    whole_days,
-)
+from tests.builders import TODAY, days_ago, lab_result, moment, protocol, source, whole_days
+from tests.small_rulebook import DERIVATIONS
 
 PROTOCOL = protocol(derivations=DERIVATIONS)
 
@@ -43,7 +35,9 @@ def test_a_derived_value_names_its_formula_and_its_sources() -> None:
     )
     assert (found.analyte, found.unit) == ("granulocytes", "10*9/L")
     assert found.value == Interval.exactly(Decimal("4.4"))
-    assert found.formula == "granulocytes = white cells 8 10*9/L × (granulocytes percent 55 %) / 100"
+    assert found.formula == (
+        "granulocytes = white cells 8 10*9/L × (granulocytes percent 55 %) / 100"
+    )
     assert found.derived_from == (source("w"), source("p"))
     assert found.issued == moment(TODAY, 10)
     assert (found.uln, found.no_uln) == (None, "a derived value has no reference range")
@@ -68,21 +62,47 @@ def test_parts_are_added_before_they_are_multiplied() -> None:
         ((white_cells(), percent(on=days_ago(1))), "another time"),
         ((white_cells(on=None), percent(on=None)), "no time"),
         ((white_cells(specimen="blood"), percent(specimen="marrow")), "another sample"),
-        ((white_cells(), percent(), percent("56", id="q")), "two values that cannot be ordered"),
-        (
-            (
-                white_cells(),
-                percent(issued=moment(TODAY, 9)),
-                lab_result("granulocytes-percent", not_usable="x", issued=moment(TODAY, 10)),
-            ),
-            "the newest percentage is not usable",
-        ),
     ],
 )
 def test_nothing_is_derived_from_what_does_not_surely_belong_together(
     labs: tuple[LabResult, ...], why: str
 ) -> None:
     assert compute(*labs) == [], why
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        ((percent(), percent("56", id="q")), "parts-unclear"),
+        (
+            (
+                percent(issued=moment(TODAY, 9)),
+                lab_result("granulocytes-percent", not_usable="x", issued=moment(TODAY, 10)),
+            ),
+            "x",
+        ),
+        ((lab_result("granulocytes-percent"),), "parts-unclear"),
+    ],
+)
+def test_what_is_derived_of_a_part_that_cannot_be_judged_cannot_be_judged(
+    parts: tuple[LabResult, ...], code: str
+) -> None:
+    for order in (parts, parts[::-1]):
+        (found,) = compute(white_cells(), *order)
+        assert found.not_usable is not None
+        assert (found.value, found.not_usable.code) == (None, code)
+        assert found.not_usable.why.startswith("It would be derived from granulocytes percent: ")
+        assert "granulocytes percent not usable" in found.formula
+
+
+def test_one_usable_derivation_of_a_lab_is_enough() -> None:
+    (found,) = compute(
+        white_cells(),
+        lab_result("neutrophils-percent", "50", id="n"),
+        lab_result("segmented-percent", not_usable="no-unit", id="s"),
+        lab_result("bands-percent", "5", id="b"),
+    )
+    assert found.value == Interval.exactly(Decimal(4))
 
 
 def test_the_last_publication_of_a_part_counts() -> None:

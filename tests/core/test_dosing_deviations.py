@@ -23,6 +23,10 @@ from tests.core.dosing_builders import (
 )
 
 
+def vague(first: int, last: int):
+    return given(build.whole_days(day(first), day(last)), id="vague")
+
+
 def at(number: int, body_site: str = "", side: str = ""):
     return given(number, body_site=body_site, side=side)
 
@@ -95,13 +99,53 @@ def at(number: int, body_site: str = "", side: str = ""):
         (course(0, 2), 5, [], "due until today"),
         (course(0, 2), 6, [("missed-dose", 5)], "due until yesterday"),
         ([*course(0, 2), not_given(4)], 6, [("missed-dose", 4)], "reported"),
+        ([*course(0, 2), not_given(6)], 6, [("missed-dose", 6)], "reported today"),
         (
-            course(0, 2),
+            [*course(0, 2), not_given(2, id="n", hour=8)],
+            6,
+            [("missed-dose", 2), ("missed-dose", 5)],
+            "what was reported for the last dose's day is not about the next",
+        ),
+        (
+            [*course(0, 2), not_given(1)],
+            6,
+            [("missed-dose", 1), ("missed-dose", 5)],
+            "nor what was reported before",
+        ),
+        (
+            course(0),
             400,
-            [("missed-dose", number) for number in range(5, 28, 3)],
-            "only within its four weeks",
+            [("missed-dose", number) for number in range(3, 28, 3)],
+            "up to the last day of its four weeks",
+        ),
+        (
+            course(0, 2, 5, 7, 10),
+            400,
+            [("missed-dose", number) for number in range(13, 26, 3)],
+            "and not on the first day after them",
         ),
         (course(*FULL_COURSE[:-1]), 27, [("missed-dose", 26)], "the twelfth"),
+        (
+            course(*range(0, 21, 2)),
+            40,
+            [("extra-dose", 6), ("extra-dose", 20), ("missed-dose", 23)],
+            "never more than the course has",
+        ),
+        (
+            [*course(0), vague(3, 4), *course(9)],
+            9,
+            [("long-interval", 9)],
+            "counted from the last day it may have been",
+        ),
+        (
+            [*course(0), vague(18, 19)],
+            19,
+            [
+                *[("missed-dose", number) for number in (3, 6, 9, 12, 15)],
+                ("second-course-unconfirmed", None),
+            ],
+            "counted to the first day it may have been",
+        ),
         # too many
         (course(0, 2, 4, 6), 6, [("extra-dose", 6)], "four in a week"),
         (course(0, 2, 4, 7, 9, 11), 11, [], "three in each of two weeks"),
@@ -158,6 +202,15 @@ def test_a_deviation_names_the_administrations_it_is_about_and_a_silent_one_none
         "MedicationAdministration/iv was not given as subcutaneous",
         "due by 2010-03-04, and nothing was reported",
         "6 days after the last dose, 2 or 3 are on schedule",
+    ]
+
+
+def test_what_is_not_as_the_rule_has_it_is_said_with_the_rule():
+    found = record([given(0, None, body_site="other", no_amount="", id="x")], as_of=0)
+
+    assert [one.why for one in found.deviations] == [
+        "no amount is known",
+        "MedicationAdministration/x was not given into thigh or upper-arm",
     ]
 
 
@@ -224,8 +277,7 @@ def test_eligibility_is_asked_again_for_every_course_and_never_for_an_uncertain_
     found = record(doses, as_of=60, person=seventy_five)
 
     assert codes(found) == [("dose-before-eligible", 60), ("second-course-unconfirmed", 60)]
-    vague = given(build.whole_days(day(60), day(61)), id="vague")
-    found = record([*course(*FULL_COURSE), vague], as_of=61, person=seventy_five)
+    found = record([*course(*FULL_COURSE), vague(60, 61)], as_of=61, person=seventy_five)
     assert codes(found) == [("second-course-unconfirmed", None)]
 
 

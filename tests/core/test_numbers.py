@@ -177,10 +177,13 @@ def members(value: Interval) -> list[Decimal]:
 
 
 def contains(value: Interval, number: Decimal) -> bool:
-    return (value.low is None or intervals.above(
-        Interval.exactly(number), value.low, inclusive=not value.low_open) is MET
-    ) and (value.high is None or intervals.within(
-        Interval.exactly(number), value.high, inclusive=not value.high_open) is MET
+    return (
+        value.low is None
+        or intervals.above(Interval.exactly(number), value.low, inclusive=not value.low_open) is MET
+    ) and (
+        value.high is None
+        or intervals.within(Interval.exactly(number), value.high, inclusive=not value.high_open)
+        is MET
     )
 
 

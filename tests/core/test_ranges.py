@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.records import Concept, LabResult, Person, Quantity, ReferenceRange
+from refnot_fhir.core.records import Concept, Interval, LabResult, Person, Quantity, ReferenceRange
 from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.translate import lab_result
 from tests.builders import (
@@ -204,5 +204,6 @@ def test_a_laboratory_limit_in_an_unknown_unit_is_not_used() -> None:
 def test_a_limit_is_compared_in_the_labs_unit_and_shown_as_a_multiple() -> None:
     found = alt(upto("40"), value=quantity(2, "ukat/L", "<"))
     assert found.multiple is not None
-    assert (found.multiple.low, found.multiple.high, found.multiple.high_open) == (None, 3, True)
-    assert alt(upto("40"), value=quantity(2, "ukat/L", ">=")).multiple is not None
+    assert found.multiple == Interval(None, Decimal(3), high_open=True)
+    more = alt(upto("40"), value=quantity(2, "ukat/L", ">="))
+    assert more.multiple == Interval(Decimal(3), None)

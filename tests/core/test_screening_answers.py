@@ -11,18 +11,8 @@ from refnot_fhir.core.records import LabResult, Person
 from refnot_fhir.core.rules import AgeRule, Criterion, PersonRule
 from refnot_fhir.core.screening import assess
 from refnot_fhir.core.verdict import Verdict
-from tests.builders import (
-    AGE,
-    PREGNANCY,
-    TODAY,
-    WHO,
-    chart,
-    criterion,
-    days_ago,
-    lab_result,
-    person,
-    protocol,
-)
+from tests.builders import TODAY, chart, criterion, days_ago, lab_result, person, protocol
+from tests.small_rulebook import AGE, PREGNANCY, WHO
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 NOT_APPLICABLE = Verdict.NOT_APPLICABLE
@@ -191,9 +181,7 @@ def test_without_a_date_of_birth_age_is_unknown() -> None:
         (AgeRule(None, 9999), MET, "as asked"),
     ],
 )
-def test_an_age_rule_may_be_open_at_either_end(
-    rule: AgeRule, verdict: Verdict, asked: str
-) -> None:
+def test_an_age_rule_may_be_open_at_either_end(rule: AgeRule, verdict: Verdict, asked: str) -> None:
     found = decide(criterion(rule))
     assert found.verdict is verdict
     assert asked in found.why

@@ -10,23 +10,14 @@ from refnot_fhir.core.findings import Finding
 from refnot_fhir.core.records import DoseGiven
 from refnot_fhir.core.screening import assess
 from refnot_fhir.core.verdict import Verdict
-from tests.builders import (
-    IMMUNOTHERAPY,
-    TODAY,
-    chart,
-    days_ago,
-    dose_given,
-    protocol,
-    whole_days,
-)
+from tests.builders import TODAY, chart, days_ago, dose_given, protocol, whole_days
+from tests.small_rulebook import IMMUNOTHERAPY
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 IMMUNE = ("immunotherapy",)
 
 
-def decide(
-    *doses: DoseGiven, enrolled_on: date | None = None, as_of: date = TODAY
-) -> Finding:
+def decide(*doses: DoseGiven, enrolled_on: date | None = None, as_of: date = TODAY) -> Finding:
     """The finding on these administrations."""
     known = chart(doses=doses, enrolled_on=enrolled_on)
     found = assess(protocol(IMMUNOTHERAPY), known, as_of).finding("EX09")

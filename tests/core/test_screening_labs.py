@@ -13,10 +13,6 @@ from refnot_fhir.core.rules import Bound, Criterion, LabRule
 from refnot_fhir.core.screening import assess
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import (
-    CREATININE,
-    DERIVATIONS,
-    GRANULOCYTES,
-    PLATELETS,
     TODAY,
     chart,
     criterion,
@@ -26,6 +22,7 @@ from tests.builders import (
     protocol,
     whole_days,
 )
+from tests.small_rulebook import CREATININE, DERIVATIONS, GRANULOCYTES, PLATELETS
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 
@@ -104,7 +101,9 @@ def test_a_value_in_another_unit_than_the_limit_is_not_compared() -> None:
 
 
 def test_a_reading_without_a_number_is_not_compared() -> None:
-    assert said(PLATELETS, lab_result("platelets", answer="many")) == (UNKNOWN, "no-value")
+    found = decide(PLATELETS, lab_result("platelets"))
+    assert (found.verdict, found.reason) == (UNKNOWN, "no-value")
+    assert found.why.startswith("platelets no usable value of 2026-05-20 cannot be compared: ")
 
 
 def test_the_finding_carries_limit_window_and_the_steps_from_what_was_sent() -> None:
@@ -298,9 +297,7 @@ def test_a_date_known_within_bounds_must_lie_in_the_window_wholly(
 def test_labs_stand_for_one_another_in_order(
     readings: list[tuple[str, str, int]], expected: tuple[Verdict, str], why: str
 ) -> None:
-    labs = [
-        lab_result(name, value, on=days_ago(ago), id=name) for name, value, ago in readings
-    ]
+    labs = [lab_result(name, value, on=days_ago(ago), id=name) for name, value, ago in readings]
     assert said(GRANULOCYTES, *labs) == expected, why
     assert said(GRANULOCYTES, *reversed(labs)) == expected, why
 
@@ -324,5 +321,18 @@ def test_unusable_parts_of_a_derivation_are_shown() -> None:
         lab_result("white-cells", "5", id="w"),
         lab_result("granulocytes-percent", not_usable="no-unit", id="p"),
     )
-    assert found.reason == "no-evidence"
-    assert [item.source.id for item in found.evidence] == ["p"]
+    assert found.reason == "no-unit"
+    assert found.why.startswith(
+        "The newest result of granulocytes, of 2026-05-20, cannot be used: It would be derived "
+        "from granulocytes percent: Because of no-unit. "
+    )
+    assert [item.source.id for item in found.evidence] == ["w", "p"]
+
+
+def test_a_derivation_that_fails_hides_an_older_count() -> None:
+    older = lab_result("granulocytes", "9", on=days_ago(3), id="older")
+    parts = (
+        lab_result("white-cells", "5", id="w"),
+        lab_result("granulocytes-percent", not_usable="no-unit", id="p"),
+    )
+    assert said(GRANULOCYTES, older, *parts) == (UNKNOWN, "no-unit")

@@ -12,7 +12,8 @@ from refnot_fhir.core.exact import product
 from refnot_fhir.core.records import NotUsable, Quantity
 from refnot_fhir.core.rules import Lab
 from refnot_fhir.core.units import UnitRead, normalise, read_unit, to_ucum
-from tests.builders import DIMENSIONS, LABS, UCUM, quantity
+from tests.builders import LABS, UCUM, quantity
+from tests.small_rulebook import DIMENSIONS
 
 COUNT = DIMENSIONS["number-concentration"]
 

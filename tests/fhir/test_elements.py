@@ -42,6 +42,20 @@ MOMENTS = [
         "2008-12-31T23:59:59.999999",
         "a leap second stays in its day",
     ),
+    (
+        "2008-12-31T23:59:60+03:00",
+        MOSCOW,
+        "2008-12-31T20:59:59.999999",
+        "2008-12-31T20:59:59.999999",
+        "a leap second elsewhere",
+    ),
+    (
+        "2010-03-01T10:00-05:30",
+        MOSCOW,
+        "2010-03-01T15:30:00",
+        "2010-03-01T15:30:59.999999",
+        "a minute in the west",
+    ),
     ("2010-03-01T10:00Z", MOSCOW, "2010-03-01T10:00:00", "2010-03-01T10:00:59.999999", "a minute"),
     ("2010-03-01T10:00:00", MOSCOW, "2010-03-01T07:00:00", "2010-03-01T07:00:00", "local time"),
     ("2009-06-04", MOSCOW, "2009-06-03T20:00:00", "2009-06-04T19:59:59.999999", "summer time, +4"),
@@ -95,7 +109,10 @@ def test_dates_at_both_ends_of_the_calendar_are_read_and_can_be_shown_anywhere(t
     assert seen.days(ZoneInfo("Pacific/Pago_Pago")).first <= seen.days(MOSCOW).last
 
 
-@pytest.mark.parametrize("text", ["2010-03-01T10", "10", "2010-3-1", "2010-03-01 10:00:00Z", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["2010-03-01T10", "10", "2010-3-1", "2010-03-01 10:00:00Z", "2010-03-01Tso:on:enough", ""],
+)
 def test_what_is_no_date_is_an_error_of_the_caller(text):
     with pytest.raises(ValueError, match="not a FHIR date"):
         elements.when(text, zone=MOSCOW)

@@ -15,7 +15,7 @@ from psycopg import errors as pg
 from sqlalchemy import make_url
 
 from refnot_fhir.errors import BadInput, Busy, Conflict, StoreFull
-from refnot_fhir.store import migrate, open_store, postgres, sqlite, sqlite_file
+from refnot_fhir.store import migrate, open_store, postgres, sqlite_file
 from refnot_fhir.store.base import Store, SubjectQuery, Writer
 from tests.store.things import kept, key, subject
 from tests.store.worker import add_version
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite_file, "PATIENCE", 0.05)
 
 
 @pytest.mark.usefixtures("impatient")

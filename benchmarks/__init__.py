@@ -1,0 +1,1 @@
+"""What is claimed about speed, and the command that shows it: `python -m benchmarks`."""

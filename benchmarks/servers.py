@@ -1,0 +1,81 @@
+"""The service, and its floor under the same server: each a process of its own on loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+from benchmarks import floor, load
+
+WORKERS, THREADS = 2, 8
+"""Serving processes, and requests that each serves at once."""
+
+_START = 60.0
+
+
+@contextmanager
+def service(database: Path) -> Iterator[int]:
+    """The real service over a SQLite file; gives its port."""
+    port = _free_port()
+    settings = {
+        "REFNOT_PORT": str(port),
+        "REFNOT_DATABASE_URL": f"sqlite:///{database}",
+        "REFNOT_WORKERS": str(WORKERS),
+        "REFNOT_THREADS": str(THREADS),
+    }
+    with _running([sys.executable, "server.py"], settings, port, "/health/ready", database.parent):
+        yield port
+
+
+@contextmanager
+def floors(folder: Path) -> Iterator[int]:
+    """Both floors; gives their port."""
+    floor.prepare(folder)
+    port = _free_port()
+    arguments = (str(port), str(folder), str(WORKERS), str(THREADS))
+    command = [sys.executable, "-m", "benchmarks.floor", *arguments]
+    with _running(command, {}, port, "/constant/1", folder):
+        yield port
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], settings: Mapping[str, str], port: int, ready: str, folder: Path
+) -> Iterator[None]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("REFNOT_")}
+    root = Path(__file__).parent.parent
+    log = folder / f"server-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=root, env=inherited | dict(settings), stdout=output, stderr=output
+        )
+    try:
+        _wait_for(process, port, ready, log)
+        yield
+    finally:
+        process.terminate()
+        process.wait(_START)
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:
+    end = monotonic() + _START
+    while process.poll() is None and monotonic() < end:
+        try:
+            load.once(port, load.request("GET", path, port))
+        except (OSError, RuntimeError):
+            sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"a server did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,187 @@
+"""International units of an administration, exactly, or the reason why they cannot be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from refnot_fhir.core.records import Product, Quantity
+from refnot_fhir.core.rules import Rulebook
+from tests import builders as build
+from tests.core.dose_builders import REFNOT, RULEBOOK, THOUSAND, codes, translate
+
+
+def strength(value: str | None, unit: str, per: Quantity | None = None, lot: str = "") -> Product:
+    return Product(build.quantity(value, unit), per, lot)
+
+
+PER_VIAL = build.quantity("1", "{vial}")
+PER_ML = build.quantity("1", "mL")
+
+
+@pytest.mark.parametrize(
+    ("dose", "product", "text", "amount", "vials"),
+    [
+        (build.quantity("400000", "[IU]"), None, "", "400000", ""),
+        (build.quantity("0.4", "M[IU]"), None, "", "400000", ""),
+        (build.quantity("400", "k[IU]"), None, "", "400000", ""),
+        (Quantity(Decimal(400), "тыс. ЕД"), None, "", "400000", ""),
+        (Quantity(Decimal(400000), "ЕД"), None, "", "400000", ""),
+        (Quantity(Decimal("0.4"), "доза"), None, "", "400000", ""),
+        (Quantity(Decimal(400000), "IU", "1", build.UCUM), None, "", "400000", ""),
+        (Quantity(Decimal(1), "mL", "3780", "urn:cerner"), None, "", "400000", ""),
+        (
+            build.quantity("400000", "[IU]"),
+            strength("100000", "[IU]", PER_VIAL, "L7"),
+            "",
+            "400000",
+            "vials of 100000 IU, lot L7",
+        ),
+        (
+            build.quantity("4", "{vial}"),
+            strength("100", "k[IU]", PER_VIAL),
+            "",
+            "400000",
+            "4 × 100000 IU",
+        ),
+        (
+            build.quantity("2", "{vial}"),
+            strength("400000", "[IU]", build.quantity("2", "{vial}")),
+            "",
+            "400000",
+            "2 × 200000 IU",
+        ),
+        (
+            build.quantity("1", "{vial}"),
+            strength("400000", "[IU]", build.quantity("1", "1")),
+            "",
+            "400000",
+            "1 × 400000 IU",
+        ),
+        (build.quantity("1", "{vial}"), strength("400000", "U"), "", "400000", "1 × 400000 IU"),
+        (build.quantity("4", "{vial}"), None, "4 vials of 100,000 IU", "400000", "4 × 100000 IU"),
+        (Quantity(Decimal(4), "фл."), None, "4 фл. по 100 000 ЕД", "400000", "4 × 100000 IU"),
+        (build.quantity("1", "mL"), None, "", "400000", ""),
+        (build.quantity("500", "uL"), None, "", "200000", ""),
+        (build.quantity("2", "mL"), strength("100000", "[IU]", PER_ML), "", "200000", ""),
+        (
+            Quantity(Decimal("1E+30"), "k[IU]"),
+            None,
+            "",
+            "1.000E+33",
+            "",
+        ),
+    ],
+)
+def test_an_amount_is_exact(dose, product, text, amount, vials):
+    given = translate(dose=dose, product=product, dose_text=text)
+
+    assert str(given.amount) == amount
+    assert given.no_amount == ""
+    assert given.vials == vials
+
+
+@pytest.mark.parametrize(
+    ("dose", "product", "text", "why"),
+    [
+        (None, None, "", "no dose is said"),
+        (None, None, "400 тыс. ЕД", "only said as text, “400 тыс. ЕД”"),
+        (None, strength("400000", "[IU]", PER_VIAL, "L7"), "", "no dose is said"),
+        (Quantity(None, "mg"), None, "", "a unit and no number"),
+        (Quantity(Decimal(4)), None, "", "a number and no unit"),
+        (build.quantity("-4", "[IU]"), None, "", "-4 is no exact amount"),
+        (build.quantity("400000", "[IU]", ">"), None, "", ">400000 is no exact amount"),
+        (build.quantity("0.2", "mg"), None, "", "“mg” counts neither"),
+        (Quantity(Decimal(4), "IU", "mg", build.UCUM), None, "", "“mg” counts neither"),
+        (Quantity(Decimal(4), "mL", "[IU]", build.UCUM), None, "", "contradicts its code"),
+        (build.quantity("4", "{vial}"), None, "", "strength of the vials is not said"),
+        (build.quantity("4", "{vial}"), None, "по 100 тыс. ЕД", "strength of the vials"),
+        (build.quantity("4", "{vial}"), None, "200,000 IU", "strength of the vials"),
+        (build.quantity("4", "{vial}"), None, "400000 IU: 4 × 100000 IU", "strength of the vials"),
+        (build.quantity("4", "{vial}"), strength("100000", "[IU]", PER_ML), "", "strength of the"),
+        (build.quantity("4", "{vial}"), strength("5", "mg", PER_VIAL), "", "strength of the"),
+        (build.quantity("4", "{vial}"), strength("5", "mL", PER_VIAL), "", "strength of the"),
+        (build.quantity("4", "{vial}"), strength(None, "[IU]", PER_VIAL), "", "strength of the"),
+        (
+            build.quantity("4", "{vial}"),
+            strength("5", "[IU]", build.quantity("0", "{vial}")),
+            "",
+            "strength of the",
+        ),
+        (
+            build.quantity("4", "{vial}"),
+            strength("5", "[IU]", build.quantity("1", "mg")),
+            "",
+            "strength of the",
+        ),
+        (
+            build.quantity("1", "{vial}"),
+            strength("100000", "[IU]", build.quantity("3", "{vial}")),
+            "",
+            "strength of the",
+        ),
+    ],
+)
+def test_an_amount_that_is_not_said_exactly_is_refused_and_never_guessed(dose, product, text, why):
+    given = translate(dose=dose, product=product, dose_text=text)
+
+    assert given.amount is None
+    assert given.no_amount.startswith("dose not evaluable")
+    assert why in given.no_amount
+
+
+def with_refnot(**changes: object) -> Rulebook:
+    return replace(RULEBOOK, drugs={"refnot": replace(REFNOT, **changes)})
+
+
+@pytest.mark.parametrize(
+    ("rulebook", "dose", "amount"),
+    [
+        (with_refnot(vial_units=(Decimal(400000),)), build.quantity("1", "{vial}"), "400000"),
+        (with_refnot(dissolved_in_ml=None), build.quantity("1", "mL"), None),
+        (with_refnot(dissolved_in_ml=Decimal(3)), build.quantity("1", "mL"), None),
+        (replace(RULEBOOK, protocols={}), build.quantity("1", "mL"), None),
+        (with_refnot(dose_units={"k[IU]": THOUSAND}), build.quantity("4", "{vial}"), None),
+    ],
+)
+def test_what_the_rulebook_does_not_say_is_not_assumed(rulebook, dose, amount):
+    given = translate(rulebook, dose=dose, dose_text="100000 IU")
+
+    assert given.amount == (None if amount is None else Decimal(amount))
+
+
+def test_the_amount_of_a_drug_that_is_not_counted_is_neither_read_nor_missed():
+    given = translate(medication=codes(text="nivolumab"), dose=build.quantity("240", "mg"))
+
+    assert (given.amount, given.no_amount) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("dose", "product", "text", "note"),
+    [
+        (build.quantity("1", "mL"), None, "", "one protocol dose is dissolved in 1 mL"),
+        (
+            build.quantity("1", "mL"),
+            strength("4", "[IU]", PER_ML),
+            "",
+            "volume × the product's strength",
+        ),
+        (
+            build.quantity("4", "vial"),
+            strength("4", "[IU]"),
+            "",
+            "vials × the product's strength",
+        ),
+        (
+            build.quantity("4", "vial"),
+            None,
+            "100000 IU",
+            "vials × the strength in the dose's text",
+        ),
+        (Quantity(Decimal(400), "тыс. ЕД"), None, "", "dose unit “тыс. ЕД” read as 1000 IU"),
+    ],
+)
+def test_a_derived_amount_says_how(dose, product, text, note):
+    assert translate(dose=dose, product=product, dose_text=text).notes == (note,)

@@ -1,0 +1,136 @@
+"""A mappings folder is understood as a whole, or refused with file, key and reason."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from refnot_fhir.core.rules import AgeRule, AnswerRule, Bound, DrugRule, LabRule
+from refnot_fhir.errors import BadMapping
+from refnot_fhir.rulebook.load import load
+from tests.conftest import MAPPINGS, TEST_MAPPINGS
+from tests.rulebook.edits import edited
+
+LOINC = "http://loinc.org"
+ELIGIBILITY = "protocols/trial/eligibility.toml"
+DOSING = "protocols/trial/dosing.toml"
+PROTOCOL = "protocols/trial/protocol.toml"
+SITE = "sites/default.toml"
+
+
+def test_every_kind_of_rule_is_read(rulebook):
+    rules = {item.id: item.rule for item in rulebook.protocols["trial"].criteria}
+    assert rules["IN1"] == AgeRule(18, 75)
+    assert rules["IN2"] == LabRule(
+        ("platelets",), more_than=Bound(Decimal(150), "10*9/L", False), within_days=28
+    )
+    assert rules["IN3"] == LabRule(("alt",), at_most=Bound(Decimal(3), "", True), within_days=28)
+    assert rules["EX1"] == AnswerRule(
+        ("pregnancy-status",),
+        frozenset({"pregnant"}),
+        frozenset({"not-pregnant"}),
+        28,
+        frozenset({"male"}),
+    )
+    assert rules["EX2"] == DrugRule("immunotherapy", 42, "trialdrug")
+
+
+def test_decimals_are_exact(rulebook):
+    assert rulebook.dimensions["number-concentration"].factors["/uL"] == Decimal("0.001")
+
+
+def test_spellings_and_texts_are_kept_in_the_form_in_which_they_are_compared(rulebook):
+    cells = rulebook.dimensions["number-concentration"]
+    assert cells.aliases["109/L"] == "10*9/L"
+    assert rulebook.labs["pregnancy-status"].texts["not pregnant"] == "not-pregnant"
+    assert rulebook.drugs["trialdrug"].texts == {"trialdrug"}
+
+
+def test_local_codes_units_and_limits_of_a_hospital_are_read(rulebook):
+    site = rulebook.sites["default"]
+    assert site.codes == {("urn:test:lab", "PLT"): (LOINC, "777-3")}
+    assert site.units == {"K/uL": "10*9/L"}
+    assert site.upper_limits["alt", ""].value == Decimal(40)
+    assert str(site.zone) == "Europe/Moscow"
+
+
+def test_a_protocol_carries_only_the_labs_that_it_asks_for(production):
+    labs = set(production.protocols["refnot-r2"].labs)
+    assert {"granulocytes", "white-cells", "bands-percent", "hcg"} <= labs
+    assert "band-neutrophils" not in labs
+
+
+def test_a_rulebook_travels_to_other_processes(production):
+    assert pickle.loads(pickle.dumps(production)) == production  # noqa: S301 - our own bytes
+
+
+def test_the_digest_is_of_the_content_and_not_of_line_ends_or_of_the_process(tmp_path, rulebook):
+    folder = tmp_path / "mappings"
+    shutil.copytree(TEST_MAPPINGS, folder)
+    for path in folder.rglob("*.toml"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    code = (
+        "import sys, pathlib; from refnot_fhir.rulebook.load import load; "
+        "sys.stdout.write(load(pathlib.Path(sys.argv[1])).digest)"
+    )
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(MAPPINGS.parent), "PYTHONHASHSEED": "7"},
+    )
+    assert elsewhere.stdout == rulebook.digest
+
+
+@pytest.mark.parametrize(
+    ("file", "changes_protocol"),
+    [
+        (ELIGIBILITY, True),
+        ("labs.toml", True),
+        (SITE, False),
+    ],
+)
+def test_a_change_shows_in_the_digests(tmp_path, rulebook, file, changes_protocol):
+    changed = load(edited(tmp_path, file, "", "\n# a remark\n"))
+    assert changed.digest != rulebook.digest
+    same = changed.protocols["trial"].digest == rulebook.protocols["trial"].digest
+    assert same is not changes_protocol
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("units.toml", "units.toml: the file is missing"),
+        ("sites/default.toml", "sites/default.toml: the file is missing"),
+        ("DECISIONS.md", "DECISIONS.md: cannot be read"),
+        (PROTOCOL, "there is no protocols/<id>/protocol.toml"),
+        (DOSING, f"{DOSING}: the file is missing"),
+    ],
+)
+def test_a_missing_file_is_named(tmp_path, file, says):
+    folder = edited(tmp_path, file, "", "")
+    (folder / file).unlink()
+    with pytest.raises(BadMapping, match=says):
+        load(folder)
+
+
+def test_a_file_in_another_encoding_is_refused_at_its_byte(tmp_path):
+    folder = edited(tmp_path, SITE, "", "")
+    (folder / SITE).write_bytes('title = "Больница"'.encode("cp1251"))
+    with pytest.raises(BadMapping, match=r"sites/default\.toml: byte 9: the file is not UTF-8"):
+        load(folder)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    folder = edited(tmp_path, SITE, "", "")
+    (folder / "labs.toml").unlink()
+    (folder / "labs.toml").mkdir()
+    with pytest.raises(BadMapping, match=r"labs\.toml: cannot be read"):
+        load(folder)

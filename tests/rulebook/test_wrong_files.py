@@ -1,0 +1,311 @@
+"""A wrong mapping file is refused with file, key and reason, and what is allowed there."""
+
+from __future__ import annotations
+
+import pytest
+
+from refnot_fhir.errors import BadMapping
+from refnot_fhir.rulebook.load import load
+from tests.rulebook.edits import edited
+
+ELIGIBILITY = "protocols/trial/eligibility.toml"
+DOSING = "protocols/trial/dosing.toml"
+PROTOCOL = "protocols/trial/protocol.toml"
+SITE = "sites/default.toml"
+
+WRONG = [
+    # file, what is there, what is put there, what the message says
+    (
+        ELIGIBILITY,
+        "at_most_years = 75",
+        "at_most_year = 75",
+        ["criterion[0].rule", "unknown key at_most_year", "at_most_years"],
+    ),
+    (
+        ELIGIBILITY,
+        'kind = "age"',
+        'kind = "aeg"',
+        ["criterion[0].rule.kind", "'aeg' is not allowed", "allowed: age, lab"],
+    ),
+    (
+        ELIGIBILITY,
+        'labs = ["platelets"]',
+        'labs = ["platelet"]',
+        ["criterion[1].rule.labs", "'platelet' is not a lab", "allowed: platelets, alt"],
+    ),
+    (
+        ELIGIBILITY,
+        'labs = ["platelets"]',
+        'labs = ["pregnancy-status"]',
+        ["criterion[1].rule.labs", "not a lab of kind quantity"],
+    ),
+    (
+        ELIGIBILITY,
+        'unit = "10*9/L"',
+        'unit = "10*3/uL"',
+        ["criterion[1].rule.more_than.unit", "is not the unit of platelets", "allowed: 10*9/L"],
+    ),
+    (
+        ELIGIBILITY,
+        'value = 150, unit = "10*9/L"',
+        "value = 150",
+        ["criterion[1].rule.more_than", "value with unit or times_upper_limit"],
+    ),
+    (
+        ELIGIBILITY,
+        'window = "laboratory" }',
+        'window = "lab" }',
+        ["criterion[1].rule.window", "'lab' is no window", "allowed: laboratory"],
+    ),
+    (
+        ELIGIBILITY,
+        'decisions = ["wide-limits"]',
+        'decisions = ["narrow-limits"]',
+        ["criterion[1].decisions", "no entry in DECISIONS.md", "wide-limits"],
+    ),
+    (
+        ELIGIBILITY,
+        'days = 28, decision = "window"',
+        'days = 28, decision = "door"',
+        ["windows.laboratory.decision", "'door' has no entry"],
+    ),
+    (ELIGIBILITY, 'id = "IN2"', 'id = "IN1"', ["criterion[1].id", "IN1 is used twice"]),
+    (
+        ELIGIBILITY,
+        'source = "NCT00000001, inclusion criteria, item 1"\n',
+        "",
+        ["criterion[0]", "source is missing"],
+    ),
+    (
+        ELIGIBILITY,
+        'met = ["pregnant"]',
+        'met = ["gravid"]',
+        [
+            "criterion[3].rule.met",
+            "gravid is no answer to pregnancy-status",
+            "not-pregnant, pregnant",
+        ],
+    ),
+    (
+        ELIGIBILITY,
+        'met = ["pregnant"]',
+        'met = ["not-pregnant"]',
+        ["criterion[3].rule", "not-pregnant is met and not met"],
+    ),
+    (
+        ELIGIBILITY,
+        'drug_class = "immunotherapy"',
+        'drug_class = "immuno"',
+        ["criterion[4].rule.drug_class", "not a class in drugs.toml", "immunotherapy, other"],
+    ),
+    (
+        ELIGIBILITY,
+        'study_drug = "trialdrug"',
+        'study_drug = "placebo"',
+        ["criterion[4].rule.study_drug", "not a drug in drugs.toml"],
+    ),
+    (
+        ELIGIBILITY,
+        "at_least_years = 18",
+        "at_least_years = 80",
+        ["criterion[0].rule", "nobody is at least 80 and at most 75"],
+    ),
+    (
+        ELIGIBILITY,
+        "at_most = { times_upper_limit = 3 }",
+        'at_most = { times_upper_limit = 3 }, lower_bounds = ["alt"]',
+        ["criterion[2].rule.lower_bounds", "only go with more_than"],
+    ),
+    (
+        ELIGIBILITY,
+        'labs = ["platelets"], more',
+        'labs = ["platelets"], lower_bounds = ["alt"], more',
+        ["criterion[1].rule.lower_bounds", "must be among labs"],
+    ),
+    (
+        ELIGIBILITY,
+        '{ kind = "age", at_least_years = 18, at_most_years = 75 }',
+        '{ kind = "person", needs = "needs a word" }',
+        ["criterion[0].rule.needs", "where “needs” leaves off"],
+    ),
+    (
+        DOSING,
+        'drug = "trialdrug"',
+        'drug = "refnot"',
+        ["drug", "'refnot' is not a drug in drugs.toml", "trialdrug"],
+    ),
+    (DOSING, "gap_days = [2, 3]", "gap_days = []", ["gap_days", "[]"]),
+    (
+        DOSING,
+        '"upper-arm", "thigh"',
+        '"forearm"',
+        ["body_sites[0]", "'forearm' is not allowed", "upper-arm, thigh"],
+    ),
+    (
+        DOSING,
+        'decisions = ["schedule"]',
+        'decisions = ["timetable"]',
+        ["decisions", "'timetable' has no entry"],
+    ),
+    (PROTOCOL, 'id = "trial"', 'id = "other"', ["id", "the folder's name, trial"]),
+    (
+        PROTOCOL,
+        'start = "2009-06-04"',
+        'start = "June 2009"',
+        ["period.start", "is not of the form"],
+    ),
+    (
+        PROTOCOL,
+        'description = "Trialdrug." }]',
+        'description = "Trialdrug." }, { id = "only", name = "Two", type = "x", description = "x" }]',
+        ["arm[1]", "used twice"],
+    ),
+    (
+        SITE,
+        'time_zone = "Europe/Moscow"',
+        'time_zone = "Moscow"',
+        ["time_zone", "'Moscow' is not an IANA time zone"],
+    ),
+    (
+        SITE,
+        'time_zone = "Europe/Moscow"',
+        'time_zone = "Europe"',
+        ["time_zone", "'Europe' is not an IANA"],
+    ),
+    (
+        SITE,
+        'means = "loinc|777-3"',
+        'means = "loink|777-3"',
+        ["codes.lab.PLT.means", "no code system is called 'loink'", "loinc"],
+    ),
+    (
+        SITE,
+        'means = "10*9/L"',
+        'means = "K/uL"',
+        ['units."K/uL".means', "not a UCUM unit of units.toml"],
+    ),
+    (
+        SITE,
+        'unit = "U/L", source',
+        'unit = "10*9/L", source',
+        ["upper_limits.alt.any.unit", "does not measure ALT", "U/L, ukat/L"],
+    ),
+    (
+        SITE,
+        "upper_limits.alt",
+        "upper_limits.alp",
+        ["upper_limits.alp", "not a lab with a quantity", "platelets, alt"],
+    ),
+    (SITE, ', reason = "tests" }', " }", ["codes.lab.PLT", "reason is missing"]),
+    ("units.toml", "factor = 0.001, ", "", ['units."/uL"', "factor is missing"]),
+    (
+        "units.toml",
+        'factor = 1, aliases = ["G/L"',
+        'factor = 2, aliases = ["G/L"',
+        ["number-concentration.canonical", "with factor 1"],
+    ),
+    (
+        "units.toml",
+        '"/µL"',
+        '"G/L"',
+        ['number-concentration.units."/uL"', "'G/L' already means 10*9/L"],
+    ),
+    (
+        "labs.toml",
+        'dimension = "number-concentration"',
+        'dimension = "number"',
+        ["lab.platelets.dimension", "'number' is not in units.toml", "number-concentration"],
+    ),
+    (
+        "labs.toml",
+        'unit = "10*9/L"',
+        'unit = "/uL"',
+        ["lab.platelets.unit", "not the canonical unit", "10*9/L"],
+    ),
+    (
+        "labs.toml",
+        'specimen = "blood"',
+        'specimen = "serum"',
+        ["lab.platelets.specimen", "'serum' is not in specimens"],
+    ),
+    ("labs.toml", '"1742-6" =', '"777-3" =', ["lab.alt.codes", "777-3 is already platelets"]),
+    (
+        "labs.toml",
+        'decision = "wide-limits"',
+        'decision = "no"',
+        ["lab.platelets.plausible.decision", "'no' has no entry"],
+    ),
+    (
+        "labs.toml",
+        'dimension = "number-concentration"\n',
+        "",
+        ["lab.platelets", "dimension is missing"],
+    ),
+    (
+        "labs.toml",
+        'not-pregnant = ["Not pregnant"]',
+        'not-pregnant = ["PREGNANT"]',
+        ["lab.pregnancy-status.texts", "'PREGNANT' already means pregnant"],
+    ),
+    (
+        "labs.toml",
+        "",
+        '\n[[derivation]]\nlab = "alt"\nname = "x"\nfactor = "white"\nsum_of = ["platelets"]\ndivide_by = 1\ndecision = "window"\nsource = "x"\n',
+        ["derivation[0]", "'white' is not a lab"],
+    ),
+    (
+        "labs.toml",
+        "",
+        '\n[lab.alt.conversions.fraction]\nfactor = 2\nsource = "x"\n',
+        ["lab.alt.conversions.fraction", "not another dimension", "number-concentration"],
+    ),
+    (
+        "drugs.toml",
+        'classes = ["immunotherapy"]',
+        'classes = ["immuno"]',
+        ["drug.trialdrug.classes", "'immuno' is not a class"],
+    ),
+    (
+        "drugs.toml",
+        '1000 = ["k[IU]"]',
+        '1000 = ["IU"]',
+        ["drug.trialdrug.dose_units.1000", "'IU' has another factor already"],
+    ),
+    (
+        "drugs.toml",
+        "",
+        '\n[drug.other]\ntitle = "x"\nclasses = []\ntexts = ["TRIALDRUG"]\nsource = "x"\n',
+        ["drug.other", "'trialdrug' already means trialdrug"],
+    ),
+    (
+        "places.toml",
+        "snomed = { 7771000",
+        "snomedct = { 7771000",
+        ["sides.left.snomedct", "no code system is called 'snomedct'"],
+    ),
+    ("systems.toml", '"http://loinc.org"', '"loinc"', ["loinc", "is not of the form"]),
+    ("DECISIONS.md", "- **Confirm**: tester\n", "", ["DECISIONS.md: window: Confirm is missing"]),
+    ("DECISIONS.md", "## schedule", "## window", ["DECISIONS.md: window: there are two entries"]),
+    ("labs.toml", "[lab.alt]", "[lab.alt", ["labs.toml", "not TOML"]),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "says"), WRONG)
+def test_a_wrong_file_is_refused_with_file_key_and_reason(tmp_path, file, old, new, says):
+    with pytest.raises(BadMapping) as caught:
+        load(edited(tmp_path, file, old, new))
+    message = str(caught.value)
+    assert message.startswith(file)
+    for part in says:
+        assert part in message
+
+
+def test_every_mistake_of_a_file_is_told_at_once(tmp_path):
+    folder = edited(tmp_path, DOSING, "dose_iu = 400", 'dose_iu = "many"\nunits = 1')
+    with pytest.raises(BadMapping) as caught:
+        load(folder)
+    assert "(and 1 more)" in str(caught.value)
+    assert {trouble.expression for trouble in caught.value.troubles} == {
+        f"{DOSING}#top level",
+        f"{DOSING}#dose_iu",
+    }
