@@ -12,6 +12,7 @@ from benchmarks import bundles, load, servers
 from benchmarks.fill import fill
 from benchmarks.load import Requests, Sample
 from benchmarks.report import Report
+from benchmarks.servers import Server
 from refnot_fhir.compose import prepare
 from refnot_fhir.settings import Settings
 
@@ -48,33 +49,37 @@ def measure(report: Report, folder: Path, extent: Extent) -> None:
             for subjects in extent.subjects:
                 fill(service, template, "subject", range(there, subjects))
                 there = subjects
-                with servers.service(database) as port:
-                    rows += _rows(report, (port, floor), subjects, extent)
+                with servers.service(database) as served:
+                    rows += _rows(report, (served, floor), subjects, extent)
     finally:
         service.store.close()
-    head = ("subjects", "clients", "queries/s", "median ms", "p99 ms", "constant/s", "of it")
+    head = (
+        "subjects", "clients", "queries/s", "median ms", "p99 ms", "CPU ms", "constant/s", "constant CPU ms",
+        "of it",
+    )  # fmt: skip
     report.table("(b) GET ResearchSubject?patient=…&study=…", head, rows)
 
 
 def _rows(
-    report: Report, ports: tuple[int, int], subjects: int, extent: Extent
+    report: Report, both: tuple[Server, Server], subjects: int, extent: Extent
 ) -> Iterator[list[str]]:
-    port, floor = ports
+    served, floor = both
+    port = served.port
     size = len(load.once(port, _query(port, 0)))
 
     def queries(client: int) -> Requests:
         return (_query(port, n * _STRIDE % subjects) for n in count(client * 1000))
 
     def constants(_client: int) -> Requests:
-        asked = load.request("GET", f"/constant/{size}", floor)
+        asked = load.request("GET", f"/constant/{size}", floor.port)
         return (asked for _ in count())
 
-    load.run(port, 8, 1.0, queries)
+    load.run(served, 8, 1.0, queries)
     load.run(floor, 8, 1.0, constants)
     for clients in extent.clients:
         found: tuple[list[Sample], list[Sample]] = ([], [])
         for _ in range(extent.rounds):
-            targets = (("service", port, queries), ("constant", floor, constants))
+            targets = (("service", served, queries), ("constant", floor, constants))
             for (target, where, source), samples in zip(targets, found, strict=True):
                 samples.append(load.run(where, clients, extent.seconds, source))
                 report.sample("enrolment", target, samples[-1], subjects=subjects, bytes=size)
@@ -93,6 +98,8 @@ def _cells(service: list[Sample], constant: list[Sample]) -> list[str]:
         f"{rate:.0f}",
         f"{median(s.median for s in service):.2f}",
         f"{median(s.p99 for s in service):.2f}",
+        f"{median(s.cpu for s in service):.2f}",
         f"{floor:.0f}",
+        f"{median(s.cpu for s in constant):.2f}",
         f"{rate / floor:.2f}",
     ]

@@ -11,6 +11,18 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from statistics import median, quantiles
 from time import monotonic, perf_counter
+from typing import Protocol
+
+class Server(Protocol):
+    """What is asked."""
+
+    @property
+    def port(self) -> int:
+        """On loopback."""
+
+    def cpu_seconds(self) -> float:
+        """What it has used of the processors so far."""
+
 
 Requests = Iterator[bytes]
 Source = Callable[[int], Requests]
@@ -29,6 +41,8 @@ class Sample:
     seconds: float
     latencies: tuple[float, ...]
     """Of each request, in milliseconds."""
+    cpu_seconds: float
+    """What the server used of the processors meanwhile."""
 
     @property
     def rate(self) -> float:
@@ -39,6 +53,11 @@ class Sample:
     def median(self) -> float:
         """Milliseconds."""
         return median(self.latencies)
+
+    @property
+    def cpu(self) -> float:
+        """Milliseconds of processor time that the server took for each request."""
+        return self.cpu_seconds / len(self.latencies) * 1000
 
     @property
     def p99(self) -> float:
@@ -54,15 +73,16 @@ def request(method: str, path: str, port: int, body: bytes = b"") -> bytes:
     return head.encode() + b"\r\n" + body
 
 
-def run(port: int, clients: int, seconds: float, source: Source) -> Sample:
+def run(server: Server, clients: int, seconds: float, source: Source) -> Sample:
     """Let clients send one request after another for some seconds. RuntimeError if one fails."""
     context = multiprocessing.get_context("fork")
+    used = server.cpu_seconds()
     barrier = context.Barrier(clients)
     ends: list[Connection] = []
     processes = []
     for number in range(clients):
         receiving, sending = context.Pipe(duplex=False)
-        arguments = (port, seconds, source(number), barrier, sending)
+        arguments = (server.port, seconds, source(number), barrier, sending)
         process = context.Process(target=_client, args=arguments, daemon=True)
         process.start()
         sending.close()
@@ -73,7 +93,7 @@ def run(port: int, clients: int, seconds: float, source: Source) -> Sample:
         process.join()
     begun, ended = min(a[0] for a in answers), max(a[1] for a in answers)
     latencies = tuple(latency for a in answers for latency in a[2])
-    return Sample(clients, ended - begun, latencies)
+    return Sample(clients, ended - begun, latencies, server.cpu_seconds() - used)
 
 
 def once(port: int, asked: bytes) -> bytes:

@@ -33,6 +33,7 @@ class Report:
                 **more,
                 "seconds": round(sample.seconds, 3),
                 "rate": round(sample.rate, 2),
+                "cpu_ms": round(sample.cpu, 3),
                 "latencies_ms": latencies,
             }
         )

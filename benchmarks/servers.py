@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -19,9 +20,21 @@ WORKERS, THREADS = 2, 8
 _START = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs."""
+
+    port: int
+    process: int
+
+    def cpu_seconds(self) -> float:
+        """What it has used of the processors so far, in all its processes."""
+        return sum(map(_cpu_seconds, _family(self.process)))
+
+
 @contextmanager
-def service(database: Path) -> Iterator[int]:
-    """The real service over a SQLite file; gives its port."""
+def service(database: Path) -> Iterator[Server]:
+    """The real service over a SQLite file."""
     port = _free_port()
     settings = {
         "REFNOT_PORT": str(port),
@@ -29,25 +42,26 @@ def service(database: Path) -> Iterator[int]:
         "REFNOT_WORKERS": str(WORKERS),
         "REFNOT_THREADS": str(THREADS),
     }
-    with _running([sys.executable, "server.py"], settings, port, "/health/ready", database.parent):
-        yield port
+    command = [sys.executable, "server.py"]
+    with _running(command, settings, port, "/health/live", database.parent) as process:
+        yield Server(port, process)
 
 
 @contextmanager
-def floors(folder: Path) -> Iterator[int]:
-    """Both floors; gives their port."""
+def floors(folder: Path) -> Iterator[Server]:
+    """Both floors."""
     floor.prepare(folder)
     port = _free_port()
     arguments = (str(port), str(folder), str(WORKERS), str(THREADS))
     command = [sys.executable, "-m", "benchmarks.floor", *arguments]
-    with _running(command, {}, port, "/constant/1", folder):
-        yield port
+    with _running(command, {}, port, "/constant/1", folder) as process:
+        yield Server(port, process)
 
 
 @contextmanager
 def _running(
     command: Sequence[str], settings: Mapping[str, str], port: int, ready: str, folder: Path
-) -> Iterator[None]:
+) -> Iterator[int]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("REFNOT_")}
     root = Path(__file__).parent.parent
     log = folder / f"server-{port}.log"
@@ -57,10 +71,25 @@ def _running(
         )
     try:
         _wait_for(process, port, ready, log)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(_START)
+
+
+def _family(process: int) -> Iterator[int]:
+    yield process
+    with suppress(OSError):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            for child in (task / "children").read_text("ascii").split():
+                yield from _family(int(child))
+
+
+def _cpu_seconds(process: int) -> float:
+    with suppress(OSError):
+        fields = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:

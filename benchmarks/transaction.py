@@ -12,12 +12,16 @@ from benchmarks import bundles, load, servers
 from benchmarks.fill import fill
 from benchmarks.load import Requests, Sample
 from benchmarks.report import Report
+from benchmarks.servers import Server
 from refnot_fhir.compose import prepare
 from refnot_fhir.service import Service
 from refnot_fhir.settings import Settings
 
 _ENTRIES = bundles.RESULTS + 1
-_HEAD = ("bundles/s", "median ms", "p99 ms", "floor bundles/s", "floor median ms", "ratio")
+_HEAD = (
+    "bundles/s", "median ms", "p99 ms", "CPU ms", "floor/s", "floor median ms", "floor CPU ms",
+    "ratio",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,10 @@ def measure(report: Report, folder: Path, extent: Extent) -> None:
         templates = bundles.templates(service.judge().today(service.site()))
         sender = _Sender(templates)
         with servers.floors(folder) as floor:
-            with servers.service(folder / "a.sqlite") as port:
-                _warm(port, floor, sender)
+            with servers.service(folder / "a.sqlite") as served:
+                _warm(served, floor, sender)
                 rows = [
-                    [str(n), *_row(_compared(report, (port, floor), sender, extent, n))]
+                    [str(n), *_row(_compared(report, (served, floor), sender, extent, n))]
                     for n in extent.clients
                 ]
             report.table("(a) transactions of 100 entries", ("clients", *_HEAD), rows)
@@ -55,7 +59,7 @@ def measure(report: Report, folder: Path, extent: Extent) -> None:
 
 
 def _flatness(
-    report: Report, folder: Path, service: Service, floor: int, sender: _Sender, extent: Extent
+    report: Report, folder: Path, service: Service, floor: Server, sender: _Sender, extent: Extent
 ) -> None:
     rows = []
     patients = 0
@@ -65,9 +69,9 @@ def _flatness(
             wanted = stored // _ENTRIES
             fill(flat, sender.templates[0], "stored", range(patients, wanted))
             patients = wanted
-            with servers.service(folder / "flat.sqlite") as port:
-                _warm(port, floor, sender)
-                found = _compared(report, (port, floor), sender, extent, _FLAT_CLIENTS, stored)
+            with servers.service(folder / "flat.sqlite") as served:
+                _warm(served, floor, sender)
+                found = _compared(report, (served, floor), sender, extent, _FLAT_CLIENTS, stored)
             rows.append([f"{stored:,}", *_row(found)])
     finally:
         flat.store.close()
@@ -101,14 +105,14 @@ class _Sender:
             yield head + bundles.for_patient(template, bundles.patient_id("sent", number))
 
 
-def _warm(port: int, floor: int, sender: _Sender) -> None:
-    for one in (port, floor):
-        load.run(one, servers.WORKERS * 4, 1.0, sender.source(one))
+def _warm(served: Server, floor: Server, sender: _Sender) -> None:
+    for one in (served, floor):
+        load.run(one, servers.WORKERS * 4, 1.0, sender.source(one.port))
 
 
 def _compared(
     report: Report,
-    ports: tuple[int, int],
+    both: tuple[Server, Server],
     sender: _Sender,
     extent: Extent,
     clients: int,
@@ -117,8 +121,8 @@ def _compared(
     """Service and floor in turn, so that what else the machine does falls on both."""
     found: tuple[list[Sample], list[Sample]] = ([], [])
     for _ in range(extent.rounds):
-        for target, port, samples in zip(("service", "floor"), ports, found, strict=True):
-            sample = load.run(port, clients, extent.seconds, sender.source(port))
+        for target, server, samples in zip(("service", "floor"), both, found, strict=True):
+            sample = load.run(server, clients, extent.seconds, sender.source(server.port))
             report.sample("transaction", target, sample, stored=stored)
             samples.append(sample)
     return found
@@ -131,7 +135,9 @@ def _row(found: tuple[list[Sample], list[Sample]]) -> list[str]:
         f"{rate:.1f}",
         f"{median(s.median for s in service):.1f}",
         f"{median(s.p99 for s in service):.1f}",
+        f"{median(s.cpu for s in service):.1f}",
         f"{floor_rate:.0f}",
         f"{median(s.median for s in floor):.2f}",
+        f"{median(s.cpu for s in floor):.2f}",
         f"{floor_rate / rate:.1f}",
     ]

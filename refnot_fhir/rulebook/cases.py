@@ -78,7 +78,10 @@ def worked_patients(folder: Path, protocol: Protocol, rulebook: Rulebook) -> lis
             raise file.wrong(f"{key}.site", f"{site!r} has no file in sites/", rulebook.sites)
         local = read(folder, f"sites/{site}.toml", "site").content.get("systems", {})
         reader = _Reader(file, key, table, {**systems, **local}, rulebook)
-        found[table["title"]] = reader.patient(protocol, rulebook.sites[site])
+        try:
+            found[table["title"]] = reader.patient(protocol, rulebook.sites[site])
+        except ValueError as error:
+            raise file.wrong(key, f"there is no such date or number: {error}") from error
     return list(found.values())
 
 

@@ -13,8 +13,8 @@ Systems = Mapping[str, str]
 
 
 def folded(text: str) -> str:
-    """A text as texts are compared: Unicode and spaces normalised, lower case."""
-    return normalise(text).lower()
+    """An answer in text as answers are compared: Unicode, spaces and case normalised."""
+    return normalise(text).casefold()
 
 
 def codes(file: MappingFile, key: str, table: Table, systems: Systems) -> dict[CodeKey, str]:

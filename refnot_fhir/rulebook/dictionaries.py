@@ -54,9 +54,10 @@ def labs(file: MappingFile, known: Dimensions, systems: Systems) -> Labs:
 def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, systems: Systems) -> Lab:
     key = f"lab.{name}"
     _check_unit(file, key, table, known)
+    _check_plausible(file, key, table)
     specimens, wrong_words = _specimens(file, key, table, systems)
     plausible = table.get("plausible")
-    return Lab(
+    lab = Lab(
         name=name,
         title=table["title"],
         kind=table["kind"],
@@ -73,6 +74,21 @@ def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, syste
         plausible=(Decimal(plausible["low"]), Decimal(plausible["high"])) if plausible else None,
         source=table["source"],
     )
+    _check_grades(file, key, lab)
+    return lab
+
+
+def answers_of(lab: Lab) -> frozenset[str]:
+    """Every answer that a lab can have."""
+    return frozenset(
+        (*lab.answers.values(), *lab.answers_by_question.values(), *lab.texts.values())
+    )
+
+
+def _check_grades(file: MappingFile, key: str, lab: Lab) -> None:
+    for answer in sorted(answers_of(lab)):
+        if lab.kind == "score" and not answer.isdecimal():
+            raise file.wrong(key, f"the answer {answer!r} is not a whole number, as of a score")
 
 
 def _check_unit(file: MappingFile, key: str, table: Table, known: Dimensions) -> None:
@@ -84,6 +100,12 @@ def _check_unit(file: MappingFile, key: str, table: Table, known: Dimensions) ->
     if table["unit"] != known[name].canonical:
         reason = f"{table['unit']!r} is not the canonical unit of {name}"
         raise file.wrong(f"{key}.unit", reason, [known[name].canonical])
+
+
+def _check_plausible(file: MappingFile, key: str, table: Table) -> None:
+    limits = table.get("plausible")
+    if limits and limits["low"] >= limits["high"]:
+        raise file.wrong(f"{key}.plausible", "low is not below high")
 
 
 def _conversions(

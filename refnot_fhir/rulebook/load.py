@@ -11,6 +11,7 @@ from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook import dictionaries, medicines, protocols, sites
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, read
+from refnot_fhir.rulebook.places import places
 
 _DICTIONARIES = ("systems", "units", "labs", "drugs", "places")
 PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
@@ -35,12 +36,13 @@ def load(folder: Path) -> Rulebook:
         derivations=dictionaries.derivations(files["labs"], labs),
         drugs=medicines.drugs(files["drugs"], classes, systems),
         drug_classes=classes,
-        places=medicines.places(files["places"], systems),
+        places=places(files["places"], systems),
         anchors=anchors,
     )
     site_files = {path.stem: read(folder, f"sites/{path.name}", "site") for path in _sites(folder)}
+    local_words = sites.Words(labs, dimensions, words.drugs)
     found_sites = {
-        name: sites.site(file, name, known=labs, units=dimensions, systems=systems)
+        name: sites.site(file, name, words=local_words, systems=systems)
         for name, file in site_files.items()
     }
     found, protocol_files = _protocols(folder, words, tuple(files.values()))

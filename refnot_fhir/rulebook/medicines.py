@@ -1,18 +1,18 @@
-"""drugs.toml and places.toml as values."""
+"""drugs.toml as values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
-from refnot_fhir.core.rules import CodeKey, Drug, DrugClass, PlaceWords
+from refnot_fhir.core.drug_names import plain
+from refnot_fhir.core.rules import CodeKey, Drug, DrugClass
 from refnot_fhir.core.units import normalise
-from refnot_fhir.rulebook.codes import Systems, codes, folded
+from refnot_fhir.rulebook.codes import Systems, codes
 from refnot_fhir.rulebook.files import MappingFile, Table
 
 Drugs = dict[str, Drug]
 DrugClasses = dict[str, DrugClass]
-_SIDES = ("", "left", "right")
 
 
 def drug_classes(file: MappingFile, systems: Systems) -> DrugClasses:
@@ -66,7 +66,7 @@ def _drug(
         name=name,
         title=table["title"],
         codes=frozenset(codes(file, f"{key}.codes", table.get("codes", {}), systems)),
-        texts=frozenset(folded(text) for text in table["texts"]),
+        texts=frozenset(plain(text) for text in table["texts"]),
         classes=tuple(table["classes"]),
         vial_units=tuple(Decimal(units) for units in table.get("vial_units", ())),
         dissolved_in_ml=None if dissolved is None else Decimal(dissolved),
@@ -84,33 +84,3 @@ def _factors(file: MappingFile, key: str, table: Mapping[str, list[str]]) -> dic
             if found.setdefault(normalise(word), Decimal(factor)) != Decimal(factor):
                 raise file.wrong(f"{key}.{factor}", f"{word!r} has another factor already")
     return found
-
-
-def places(file: MappingFile, systems: Systems) -> PlaceWords:
-    """places.toml."""
-    content = file.content
-    route_codes: dict[CodeKey, str] = {}
-    route_texts: dict[str, str] = {}
-    for name, words in _named(content["routes"]):
-        found = codes(file, f"routes.{name}.codes", words.get("codes", {}), systems)
-        route_codes |= dict.fromkeys(found, name)
-        route_texts |= {folded(text): name for text in words.get("texts", ())}
-    site_codes: dict[CodeKey, tuple[str, str]] = {}
-    site_texts: dict[str, tuple[str, str]] = {}
-    for name, words in _named(content["sites"]):
-        for side in _SIDES:
-            part = words.get(side, {}) if side else words
-            found = codes(file, f"sites.{name}.codes", part.get("codes", {}), systems)
-            site_codes |= dict.fromkeys(found, (name, side))
-            site_texts |= {folded(text): (name, side) for text in part.get("texts", ())}
-    sides = {
-        key: name
-        for name, table in _named(content["sides"])
-        for key in codes(file, f"sides.{name}", table, systems)
-    }
-    return PlaceWords(route_codes, route_texts, site_codes, site_texts, sides)
-
-
-def _named(table: Table) -> Iterator[tuple[str, Table]]:
-    """The tables of a table, past its notes on source and decision."""
-    return ((name, value) for name, value in table.items() if isinstance(value, dict))

@@ -22,7 +22,7 @@ from refnot_fhir.core.rules import (
     Protocol,
     Rule,
 )
-from refnot_fhir.rulebook.dictionaries import Labs
+from refnot_fhir.rulebook.dictionaries import Labs, answers_of
 from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.medicines import DrugClasses, Drugs
 
@@ -199,13 +199,6 @@ def _answer(place: _Place, table: Table) -> AnswerRule:
     )
 
 
-def answers_of(lab: Lab) -> frozenset[str]:
-    """Every answer that a lab can have."""
-    return frozenset(
-        (*lab.answers.values(), *lab.answers_by_question.values(), *lab.texts.values())
-    )
-
-
 def _drug(place: _Place, table: Table) -> DrugRule:
     words = place.words
     if table["drug_class"] not in words.drug_classes:
@@ -258,7 +251,7 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
     table = file.content
     check_drug(file, "drug", table["drug"], words.drugs)
     check_anchors(file, "decisions", table["decisions"], words.anchors)
-    routes = set(words.places.routes.values())
+    routes = {*words.places.routes.values(), *words.places.route_texts.values()}
     if table["route"] not in routes:
         raise file.wrong("route", f"{table['route']!r} is not in places.toml", sorted(routes))
     return DosingRule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,11 +12,31 @@ from refnot_fhir.core.units import normalise
 from refnot_fhir.rulebook.codes import Systems, address, code
 from refnot_fhir.rulebook.dictionaries import Dimensions, Labs
 from refnot_fhir.rulebook.files import MappingFile, Table
+from refnot_fhir.rulebook.medicines import Drugs
 
 _ANY_SEX = "any"
 
 
-def site(file: MappingFile, name: str, *, known: Labs, units: Dimensions, systems: Systems) -> Site:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a hospital's file refers to by name."""
+
+    labs: Labs
+    dimensions: Dimensions
+    drugs: Drugs
+
+    def units(self) -> frozenset[str]:
+        """Every unit that a local one may mean: of a lab, or of a dose."""
+        labs = (unit for dimension in self.dimensions.values() for unit in dimension.factors)
+        doses = (
+            unit
+            for drug in self.drugs.values()
+            for unit in (*drug.dose_units, *drug.count_units, *drug.volume_units)
+        )
+        return frozenset((*labs, *doses))
+
+
+def site(file: MappingFile, name: str, *, words: Words, systems: Systems) -> Site:
     """One hospital, its local words checked against the dictionaries."""
     table = file.content
     local = {**systems, **table.get("systems", {})}
@@ -28,11 +49,11 @@ def site(file: MappingFile, name: str, *, known: Labs, units: Dimensions, system
         propose=table.get("propose", "all"),
         codes=dict(_meanings(file, "codes", table, local)),
         swapped=dict(_meanings(file, "swapped", table, local)),
-        units=_units(file, table, units),
+        units=_units(file, table, words),
         decimal_comma=_holds(table, "decimal_comma"),
         range_text=_holds(table, "range_text"),
         dates_in_utc=_holds(table, "dates_in_utc"),
-        upper_limits=dict(_upper_limits(file, table, known=known, units=units)),
+        upper_limits=dict(_upper_limits(file, table, words)),
     )
 
 
@@ -58,29 +79,27 @@ def _meanings(
             yield (system, local), code(file, key, entry["means"], systems)
 
 
-def _units(file: MappingFile, table: Table, known: Dimensions) -> dict[str, str]:
-    found = {}
+def _units(file: MappingFile, table: Table, words: Words) -> dict[str, str]:
+    found, known = {}, words.units()
     for spelling, entry in table.get("units", {}).items():
-        _check_unit(file, f'units."{spelling}".means', entry["means"], known)
+        if entry["means"] not in known:
+            reason = f"{entry['means']!r} is neither a UCUM unit of units.toml nor one of a dose"
+            raise file.wrong(f'units."{spelling}".means', reason)
         found[normalise(spelling)] = entry["means"]
     return found
 
 
-def _check_unit(file: MappingFile, key: str, unit: str, known: Dimensions) -> None:
-    if not any(unit in dimension.factors for dimension in known.values()):
-        raise file.wrong(key, f"{unit!r} is not a UCUM unit of units.toml")
-
-
 def _upper_limits(
-    file: MappingFile, table: Table, *, known: Labs, units: Dimensions
+    file: MappingFile, table: Table, words: Words
 ) -> Iterator[tuple[tuple[str, str], UpperLimit]]:
     for name, by_sex in table.get("upper_limits", {}).items():
         key = f"upper_limits.{name}"
-        lab = known.get(name)
+        lab = words.labs.get(name)
         if lab is None or lab.kind != "quantity":
-            raise file.wrong(key, "not a lab with a quantity", _quantities(known))
+            raise file.wrong(key, "not a lab with a quantity", _quantities(words.labs))
         for sex, entry in by_sex.items():
-            _check_dimension(file, f"{key}.{sex}.unit", entry["unit"], lab=lab, units=units)
+            place = f"{key}.{sex}.unit"
+            _check_dimension(file, place, entry["unit"], lab=lab, units=words.dimensions)
             limit = UpperLimit(Decimal(entry["value"]), entry["unit"], entry["source"])
             yield (name, "" if sex == _ANY_SEX else sex), limit
 

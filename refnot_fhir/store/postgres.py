@@ -32,9 +32,14 @@ from refnot_fhir.store.writing import SqlWriter
 T = TypeVar("T")
 
 _ATTEMPTS = 5
-_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+# A connection keeps its plans: one made while a table was empty would read the whole table long
+# after. Every statement has an index to go by, so none needs to be planned otherwise.
+_BY_INDEX = "SET LOCAL enable_seqscan = off"
+_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_BY_INDEX}"
 # After a wait for a lock the next statement must see what the other transaction did.
-_BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'"
+_BEGIN_WRITING = (
+    f"BEGIN ISOLATION LEVEL READ COMMITTED; {_BY_INDEX}; SET LOCAL lock_timeout = '10s'"
+)
 _LOCKS = 0x5EF207
 """Our share of the advisory locks of a database; the second number is of the site."""
 _MIGRATION = 0

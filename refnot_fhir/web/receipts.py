@@ -92,7 +92,7 @@ def _asked(asked: Request) -> Json:
     query = f"?{asked.search}" if asked.search else ""
     url = f"{request.path.rstrip('/')}/{path}{query}"
     headers = {"Accept": request.headers.get("Accept", "")}
-    with current_app.test_request_context(url, headers=headers):
+    with current_app.test_request_context(url, base_url=request.host_url, headers=headers):
         answer = current_app.full_dispatch_request()
     found = answers.content(answer)
     failed = answer.status_code >= HTTPStatus.BAD_REQUEST

@@ -55,7 +55,8 @@ def _bundle(service: Service, site: Site) -> Response:
             f"a {content['resourceType']} cannot be posted to the base: POST it to "
             f"{request.path.rstrip('/')}/{content['resourceType']}, or send a transaction"
         )
-    if len(content.get("entry") or ()) > service.settings.max_entries:
+    entries = content.get("entry")
+    if isinstance(entries, list) and len(entries) > service.settings.max_entries:
         raise TooLarge(
             f"the Bundle has more than {service.settings.max_entries} entries: send it in parts"
         )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refnot_fhir.core.records import Coding, Concept, DaySpan, Quantity
@@ -118,6 +118,7 @@ def test_what_is_no_date_is_an_error_of_the_caller(text):
         elements.when(text, zone=MOSCOW)
 
 
+@settings(deadline=None)
 @given(day=st.dates(date(1900, 1, 1), date(2100, 1, 1)), zone=ZONES)
 def test_a_day_without_a_time_is_that_day_at_the_site_and_no_other(day, zone):
     seen = elements.when(day.isoformat(), zone=zone)
@@ -127,6 +128,7 @@ def test_a_day_without_a_time_is_that_day_at_the_site_and_no_other(day, zone):
     assert skipped or (seen.days(zone).first, seen.days(zone).last) == (day, day)
 
 
+@settings(deadline=None)
 @given(moment=st.datetimes(timezones=st.just(UTC)), zone=ZONES)
 def test_a_moment_in_utc_is_the_same_moment_in_every_zone(moment, zone):
     text = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -92,6 +92,7 @@ def test_a_dose_can_belong_to_the_study_or_be_of_an_unknown_product(tmp_path):
             'labs = [{ code = "lonic|1", days_before = 1 }]\n',
             r"case\[4\]\.labs\[0\]\.code: no code",
         ),
+        ('birth = "1960-02-30"\n', r"case\[4\]: there is no such date or number"),
         ('doses = [{ code = "N02" }]\n', r"case\[4\]\.doses\[0\]: needs days_before or date"),
     ],
 )

@@ -93,7 +93,8 @@ BAD = [
         "upper_limits_that_cannot_be",
         SITE,
         "",
-        '\n[upper_limits.platelets]\nmale = { value = 20000, unit = "10*9/L", source = "x", reason = "x" }\n',
+        "\n[upper_limits.platelets.male]\nvalue = 20000\n"
+        'unit = "10*9/L"\nsource = "x"\nreason = "x"\n',
         "upper_limits.platelets.male: 20000 10*9/L is outside",
     ),
     (
@@ -185,3 +186,17 @@ def test_a_protocol_without_worked_patients_is_remarked(tmp_path):
     remarks = check(folder)
     assert {remark.file for remark in remarks} == {CASES}
     assert len(remarks) == 5
+
+
+def test_an_upper_limit_is_judged_in_the_unit_of_its_lab(tmp_path):
+    crossing = 'plausible = { low = 0, high = 100, decision = "window" }\nsource = "LOINC"'
+    end = "\n\n[lab.pregnancy-status]"
+    folder = edited(tmp_path, "labs.toml", f'source = "LOINC"{end}', f"{crossing}{end}")
+    labs = folder / "labs.toml"
+    more = '\n[lab.alt.conversions.number-concentration]\nfactor = 88.4\nsource = "x"\n'
+    labs.write_text(labs.read_text(encoding="utf-8") + more, encoding="utf-8")
+    site = folder / SITE
+    text = site.read_text(encoding="utf-8")
+    site.write_text(text.replace('value = 40, unit = "U/L"', 'value = 2, unit = "10*9/L"'))
+    says = f"{SITE}: upper_limits.alt.any: 2 10*9/L is outside what is plausible"
+    assert says in {str(remark) for remark in check(folder)}

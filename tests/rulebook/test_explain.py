@@ -96,6 +96,13 @@ def test_tolerance_and_open_studies_are_told(rulebook):
     assert "2009, open" in text
 
 
+def test_a_drug_that_comes_in_no_vials_has_none_told(rulebook):
+    drug = replace(rulebook.drugs["trialdrug"], vial_units=(), dissolved_in_ml=None)
+    text = explain(rulebook.protocols["trial"], replace(rulebook, drugs={"trialdrug": drug}))
+    assert "Vials hold" not in text
+    assert "millilitres" not in text
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],

@@ -56,6 +56,7 @@ def test_local_codes_units_and_limits_of_a_hospital_are_read(rulebook):
     site = rulebook.sites["default"]
     assert site.codes == {("urn:test:lab", "PLT"): (LOINC, "777-3")}
     assert site.units == {"K/uL": "10*9/L"}
+    assert [site.decimal_comma, site.range_text, site.dates_in_utc] == [False] * 3
     assert site.upper_limits["alt", ""].value == Decimal(40)
     assert str(site.zone) == "Europe/Moscow"
 
@@ -134,3 +135,18 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     (folder / "labs.toml").mkdir()
     with pytest.raises(BadMapping, match=r"labs\.toml: cannot be read"):
         load(folder)
+
+
+def test_a_hospital_may_have_a_word_of_its_own_for_a_unit_of_a_dose(tmp_path):
+    folder = edited(tmp_path, SITE, "", '\nunits."тысяч" = { means = "k[IU]", reason = "x" }\n')
+    assert load(folder).sites["default"].units["тысяч"] == "k[IU]"
+
+
+def test_the_quirks_of_a_difficult_hospital_are_read(production):
+    site = production.sites["city-oncology"]
+    assert site.decimal_comma
+    assert site.range_text
+    assert not site.dates_in_utc
+    assert site.swapped[LOINC, "20482-6"] == (LOINC, "19023-1")
+    assert site.swapped[LOINC, "19023-1"] == (LOINC, "20482-6")
+    assert site.upper_limits["creatinine", "female"].value == Decimal(97)

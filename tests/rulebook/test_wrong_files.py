@@ -157,7 +157,7 @@ WRONG = [
     (
         PROTOCOL,
         'description = "Trialdrug." }]',
-        'description = "Trialdrug." }, { id = "only", name = "Two", type = "x", description = "x" }]',
+        'description = "x" }, { id = "only", name = "Two", type = "x", description = "x" }]',
         ["arm[1]", "used twice"],
     ),
     (
@@ -182,7 +182,7 @@ WRONG = [
         SITE,
         'means = "10*9/L"',
         'means = "K/uL"',
-        ['units."K/uL".means', "not a UCUM unit of units.toml"],
+        ['units."K/uL".means', "neither a UCUM unit of units.toml nor one of a dose"],
     ),
     (
         SITE,
@@ -250,7 +250,8 @@ WRONG = [
     (
         "labs.toml",
         "",
-        '\n[[derivation]]\nlab = "alt"\nname = "x"\nfactor = "white"\nsum_of = ["platelets"]\ndivide_by = 1\ndecision = "window"\nsource = "x"\n',
+        '\n[[derivation]]\nlab = "alt"\nname = "x"\nfactor = "white"\nsum_of = ["platelets"]\n'
+        'divide_by = 1\ndecision = "window"\nsource = "x"\n',
         ["derivation[0]", "'white' is not a lab"],
     ),
     (
@@ -283,6 +284,36 @@ WRONG = [
         "snomedct = { 7771000",
         ["sides.left.snomedct", "no code system is called 'snomedct'"],
     ),
+    (
+        "places.toml",
+        'subcutaneous = { texts = ["sc"], codes.snomed = { 34206005 = "Subcutaneous route" } }',
+        "subcutaneous = {}",
+        ["'subcutaneous' is not in places.toml; allowed: other"],
+    ),
+    (
+        "places.toml",
+        'other = { texts = ["iv"] }',
+        'other = { texts = ["SC"] }',
+        ["routes.other: 'sc' already means subcutaneous"],
+    ),
+    (
+        "places.toml",
+        "24028007",
+        "7771000",
+        ["sides.right", "already means left"],
+    ),
+    (
+        "labs.toml",
+        "high = 10000",
+        "high = 0",
+        ["lab.platelets.plausible: low is not below high"],
+    ),
+    (
+        "labs.toml",
+        'kind = "answer"',
+        'kind = "score"\ndimension = "catalytic-concentration"\nunit = "U/L"',
+        ["lab.pregnancy-status: the answer 'not-pregnant' is not a whole number"],
+    ),
     ("systems.toml", '"http://loinc.org"', '"loinc"', ["loinc", "is not of the form"]),
     ("DECISIONS.md", "- **Confirm**: tester\n", "", ["DECISIONS.md: window: Confirm is missing"]),
     ("DECISIONS.md", "## schedule", "## window", ["DECISIONS.md: window: there are two entries"]),
@@ -295,7 +326,7 @@ def test_a_wrong_file_is_refused_with_file_key_and_reason(tmp_path, file, old, n
     with pytest.raises(BadMapping) as caught:
         load(edited(tmp_path, file, old, new))
     message = str(caught.value)
-    assert message.startswith(file)
+    assert message.startswith((file, DOSING))
     for part in says:
         assert part in message
 

@@ -68,7 +68,7 @@ def _create_names() -> None:
         _key(),
         _to("site.number", "site"),
         _text("id"),
-        sa.UniqueConstraint("site", "id", name="patient_key"),
+        sa.UniqueConstraint("id", "site", name="patient_key"),
     )
 
 
@@ -87,9 +87,9 @@ def _create_resources() -> None:
         _moment("received"),
         _flag("deleted"),
         _to("patient.number", "patient", optional=True),
-        sa.UniqueConstraint("site", "type", "id", name="resource_key"),
+        sa.UniqueConstraint("id", "type", "site", name="resource_key"),
     )
-    op.create_index("resource_patient", "resource", ["patient", "type"])
+    op.create_index("resource_patient", "resource", ["patient"])
     op.create_table("links", _key(), _text("content"))
     op.create_table(
         "version",

@@ -1,0 +1,1 @@
+"""Tests of how a delivery is planned and carried out."""

@@ -1,0 +1,300 @@
+"""Conditional creates and updates, If-Match, and the life of one resource."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.door import (
+    Door,
+    Json,
+    bundle,
+    content,
+    entry,
+    issues,
+    lab,
+    matches,
+    patient,
+    places,
+    said,
+    statuses,
+)
+
+MRN = [{"system": "urn:mrn", "value": "17"}]
+CONDITION = "identifier=urn:mrn|17"
+
+
+def nameless(resource: Json) -> Json:
+    return {name: value for name, value in resource.items() if name != "id"}
+
+
+PERSON = nameless(patient(identifier=MRN))
+
+
+def place_of(answer: object) -> str:
+    location: str = answer.headers["Location"]  # type: ignore[attr-defined]
+    return location.split("/fhir/")[1].split("/_history")[0]
+
+
+@pytest.mark.parametrize("condition", [CONDITION, f"?{CONDITION}", "identifier=urn%3Amrn%7C17"])
+def test_a_conditional_create_finds_the_one_that_is_there(door: Door, condition: str) -> None:
+    first = door.post("Patient", PERSON, If_None_Exist=condition)
+    assert first.status_code == 201
+    other = door.post("Patient", PERSON | {"gender": "female"}, If_None_Exist=condition)
+    assert other.status_code == 200
+    assert place_of(other) == place_of(first)
+    assert content(door.get(place_of(first)))["gender"] == "male"
+    assert door.rows()["versions"] == 1
+
+
+def test_a_conditional_create_finds_what_was_updated_under_another_id(door: Door) -> None:
+    door.put(patient(identifier=MRN))
+    answer = door.post("Patient", PERSON, If_None_Exist=CONDITION)
+    assert (answer.status_code, place_of(answer)) == (200, "Patient/p1")
+
+
+def test_many_conditional_creates_at_once_make_one_resource(door: Door) -> None:
+    people = [PERSON | {"birthDate": f"19{50 + n}-01-01"} for n in range(16)]
+
+    def create(person: Json) -> tuple[int, str]:
+        answer = door.post("Patient", person, If_None_Exist=CONDITION)
+        return answer.status_code, place_of(answer)
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(create, people))
+    assert sorted(status for status, _ in answers) == [200] * 15 + [201]
+    assert len({place for _, place in answers}) == 1
+    assert door.rows()["versions"] == 1
+
+
+def test_many_conditional_updates_at_once_end_in_one_resource(door: Door) -> None:
+    people = [PERSON | {"birthDate": f"19{50 + n}-01-01"} for n in range(6)]
+
+    def update(person: Json) -> int:
+        return door.send("PUT", f"Patient?{CONDITION}", person).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(update, people))
+    assert sorted(answers) == [200] * 5 + [201]
+    found = matches(door.get(f"Patient?{CONDITION}"))
+    assert [it["meta"]["versionId"] for it in found] == ["6"]
+
+
+def test_conditions_work_inside_a_bundle(door: Door) -> None:
+    urn = "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a"
+    man = {**entry(PERSON, "POST", ifNoneExist=CONDITION), "fullUrl": urn}
+    value = entry(nameless(lab(subject={"reference": urn})), "POST")
+    first = door.post("", bundle("transaction", man, value))
+    assert statuses(first) == ["201 Created", "201 Created"]
+    update = {"resource": PERSON | {"birthDate": "1971-01-01"},
+              "request": {"method": "PUT", "url": f"Patient?{CONDITION}"}}  # fmt: skip
+    second = door.post("", bundle("batch", man, update))
+    assert statuses(second) == ["200 OK", "200 OK"]
+    found = matches(door.get(f"Patient?{CONDITION}"))
+    assert [it["birthDate"] for it in found] == ["1971-01-01"]
+    assert len(matches(door.get(f"Observation?patient={found[0]['id']}"))) == 1
+
+
+def test_one_condition_twice_in_a_transaction_is_refused(door: Door) -> None:
+    one = entry(PERSON, "POST", ifNoneExist=CONDITION)
+    two = entry(PERSON | {"gender": "female"}, "POST", ifNoneExist=CONDITION)
+    answer = door.post("", bundle("transaction", one, two))
+    assert answer.status_code == 400
+    assert places(answer) == ["Bundle.entry[0].resource", "Bundle.entry[1].resource"]
+    assert door.rows()["resources"] == 0
+
+
+def test_two_entries_that_turn_out_to_write_one_resource_are_not_both_taken(door: Door) -> None:
+    door.put(patient(identifier=MRN))
+    named = entry(patient(identifier=MRN, birthDate="1980-01-01"))
+    found = {"resource": PERSON | {"gender": "female"},
+             "request": {"method": "PUT", "url": f"Patient?{CONDITION}"}}  # fmt: skip
+    answer = door.post("", bundle("transaction", named, found))
+    assert answer.status_code == 409
+    assert places(answer) == ["Bundle.entry[1].resource"]
+    assert content(door.get("Patient/p1"))["birthDate"] == "1970-03-01"
+    half = door.post("", bundle("batch", named, found))
+    assert statuses(half) == ["200 OK", "409 Conflict"]
+
+
+def test_an_identifier_that_two_resources_carry_decides_nothing(door: Door) -> None:
+    door.put(patient("p1", identifier=MRN))
+    door.put(patient("p2", identifier=MRN))
+    for answer in (
+        door.post("Patient", PERSON, If_None_Exist=CONDITION),
+        door.send("PUT", f"Patient?{CONDITION}", PERSON),
+    ):
+        assert answer.status_code == 412
+        assert "2 resources" in said(answer)
+
+
+def test_the_same_identifier_at_another_hospital_is_another_patient(door: Door) -> None:
+    door.put(patient(identifier=MRN))
+    assert door.at("north").post("Patient", PERSON, If_None_Exist=CONDITION).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("there", "id_", "status", "place"),
+    [
+        ([], "p7", 201, "Patient/p7"),
+        (["p7"], "p7", 200, "Patient/p7"),
+        (["p1"], "", 200, "Patient/p1"),
+        (["p1"], "p7", 422, ""),
+    ],
+)
+def test_an_update_by_identifier_agrees_with_the_id_that_it_carries(
+    door: Door, there: list[str], id_: str, status: int, place: str
+) -> None:
+    for one in there:
+        door.put(patient(one, identifier=MRN))
+    person = (PERSON | {"id": id_} if id_ else PERSON) | {"birthDate": "1980-01-01"}
+    answer = door.send("PUT", f"Patient?{CONDITION}", person)
+    assert answer.status_code == status, answer.text
+    if place:
+        assert place_of(answer) == place
+    else:
+        assert places(answer) == ["Patient.id"]
+
+
+@pytest.mark.parametrize(
+    "condition", ["birthdate=1970-03-01", "identifier=17", "identifier=a|1&gender=male", "x"]
+)
+def test_other_conditions_are_refused_with_what_is_understood(door: Door, condition: str) -> None:
+    for answer in (
+        door.post("Patient", PERSON, If_None_Exist=condition),
+        door.send("PUT", f"Patient?{condition}", PERSON),
+    ):
+        assert answer.status_code == 400
+        assert "identifier=system|value" in said(answer)
+
+
+def test_a_put_to_a_type_without_a_condition_is_refused(door: Door) -> None:
+    answer = door.send("PUT", "Patient", PERSON)
+    assert answer.status_code == 400
+    assert "/Type/id" in said(answer)
+
+
+# If-Match
+
+
+@pytest.mark.parametrize(
+    ("etag", "status"),
+    [('W/"1"', 412), ('W/"2"', 200), ('"2"', 200), ("2", 200), ('W/"9"', 412), ("latest", 400)],
+)
+def test_an_update_with_a_version_is_carried_out_against_that_version_only(
+    door: Door, etag: str, status: int
+) -> None:
+    door.put(lab(value=100))
+    door.put(lab(value=110))
+    answer = door.put(lab(value=120), If_Match=etag)
+    assert answer.status_code == status
+    version = content(door.get("Observation/o1"))["meta"]["versionId"]
+    assert version == ("3" if status == 200 else "2")
+    if status == 412:
+        assert "newest version is 2" in said(answer)
+
+
+def test_a_version_of_what_does_not_exist_fails(door: Door) -> None:
+    answer = door.put(lab(), If_Match='W/"1"')
+    assert answer.status_code == 412
+    assert "no such resource" in said(answer)
+
+
+def test_a_stale_version_in_a_bundle_fails_that_entry_or_the_transaction(door: Door) -> None:
+    door.put(lab(value=100))
+    stale = entry(lab(value=120), ifMatch='W/"7"')
+    answer = door.post("", bundle("batch", entry(patient()), stale))
+    assert statuses(answer) == ["201 Created", "412 Precondition Failed"]
+    refused = door.post("", bundle("transaction", entry(patient("p2")), stale))
+    assert refused.status_code == 412
+    assert places(refused) == ["Bundle.entry[1].resource"]
+    assert door.get("Patient/p2").status_code == 404
+
+
+def test_a_delete_with_a_stale_version_is_refused(door: Door) -> None:
+    door.put(lab())
+    door.put(lab(value=210))
+    assert door.send("DELETE", "Observation/o1", headers={"If-Match": 'W/"1"'}).status_code == 412
+    assert door.send("DELETE", "Observation/o1", headers={"If-Match": 'W/"2"'}).status_code == 200
+
+
+def test_of_many_updates_of_one_version_one_wins(door: Door) -> None:
+    door.put(lab())
+
+    def update(value: int) -> int:
+        return door.put(lab(value=value), If_Match='W/"1"').status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(pool.map(update, range(100, 108)))
+    assert answers == [200] + [412] * 7
+    assert door.rows()["versions"] == 2
+
+
+# One resource's life
+
+
+def test_a_resource_is_created_updated_deleted_and_raised_again(door: Door) -> None:
+    made = door.put(lab(value=100))
+    assert made.status_code == 201
+    assert made.headers["ETag"] == 'W/"1"'
+    assert made.headers["Location"] == "http://localhost/fhir/Observation/o1/_history/1"
+    assert door.put(lab(value=100)).status_code == 200
+    assert door.put(lab(value=110)).headers["ETag"] == 'W/"2"'
+    gone = door.send("DELETE", "Observation/o1")
+    assert (gone.status_code, gone.headers["ETag"]) == (200, 'W/"3"')
+    assert issues(gone)[0]["severity"] == "information"
+    after = door.get("Observation/o1")
+    assert after.status_code == 410
+    assert issues(after)[0]["code"] == "deleted"
+    assert door.get("Observation/o1/_history/3").status_code == 410
+    assert door.get("Observation/o1/_history/2").status_code == 200
+    assert matches(door.get("Observation?_id=o1")) == []
+    again = door.send("DELETE", "Observation/o1")
+    assert (again.status_code, door.rows()["versions"]) == (200, 3)
+    raised = door.put(lab(value=120))
+    assert (raised.status_code, raised.headers["ETag"]) == (201, 'W/"4"')
+    assert content(door.get("Observation/o1"))["valueQuantity"]["value"] == 120
+
+
+def test_what_was_deleted_stays_deleted_when_it_is_resent_and_says_so(door: Door) -> None:
+    door.put(lab())
+    door.send("DELETE", "Observation/o1")
+    answer = door.put(lab())
+    assert answer.status_code == 200
+    assert "taken for a resend" in said(answer)
+    assert door.get("Observation/o1").status_code == 410
+    meant = door.put(lab(), If_Match='W/"2"')
+    assert meant.status_code == 201
+    assert door.get("Observation/o1").status_code == 200
+
+
+def test_a_create_that_was_deleted_since_stays_deleted(door: Door) -> None:
+    made = door.post("Patient", PERSON)
+    place = place_of(made)
+    door.send("DELETE", place)
+    again = door.post("Patient", PERSON)
+    assert again.status_code == 200
+    assert "deleted since" in said(again)
+    assert door.get(place).status_code == 410
+
+
+def test_the_deletion_of_what_never_was_changes_nothing(door: Door) -> None:
+    answer = door.send("DELETE", "Observation/never")
+    assert answer.status_code == 200
+    assert "Location" not in answer.headers
+    assert set(door.rows().values()) == {0}
+
+
+def test_deletions_in_a_bundle_are_carried_out(door: Door) -> None:
+    door.kept(patient(), lab())
+    delete = {"request": {"method": "DELETE", "url": "Observation/o1"}}
+    assert statuses(door.post("", bundle("transaction", delete))) == ["200 OK"]
+    assert door.get("Observation/o1").status_code == 410
+
+
+def test_a_minimal_answer_has_no_body(door: Door) -> None:
+    answer = door.put(patient(), Prefer="return=minimal")
+    assert (answer.status_code, answer.data) == (201, b"")
+    assert answer.headers["Location"].endswith("/Patient/p1/_history/1")
+    assert door.put(patient(gender="man"), Prefer="return=minimal").data
