@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 
 from refnot_fhir.core import dosing, screening, subject
 from refnot_fhir.core.findings import Assessment, DosingRecord, Subject
 from refnot_fhir.core.records import Chart
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
+from refnot_fhir.core.subject import BY_RULE
 from refnot_fhir.store.base import PatientFacts, Reader, SubjectQuery, Writer
 
 
@@ -120,34 +121,100 @@ def stand(
 
 
 def standings(
-    reader: Reader, judge: Judge, site: Site, patients: Collection[str]
+    reader: Reader,
+    judge: Judge,
+    site: Site,
+    patients: Collection[str],
+    known: Mapping[tuple[str, str], Subject] | None = None,
 ) -> list[Standing]:
-    """Where each of these patients stands in each protocol, decided now."""
-    known = subjects_of(reader, site.name, patients)
+    """Where each of these patients stands in each protocol, decided now.
+
+    Whoever a patient's record was merged into is decided with it. `known` are their subjects, if
+    they were read before.
+    """
+    found = charts(reader, site, patients)
+    heirs = _heirs(found)
+    while heirs:
+        found |= charts(reader, site, heirs)
+        heirs = _heirs(found)
+    missing = found if known is None else found.keys() - set(patients)
+    subjects = {**(known or {}), **(subjects_of(reader, site.name, missing) if missing else {})}
     return [
-        stand(judge, site, chart, known.get((patient, protocol.id)), protocol)
-        for patient, chart in charts(reader, site, patients).items()
+        stand(judge, site, chart, subjects.get((patient, protocol.id)), protocol)
+        for patient, chart in found.items()
         for protocol in judge.rulebook.protocols.values()
     ]
 
 
-def save(writer: Writer, standing: Standing) -> SubjectChange | None:
-    """Keep a subject and its assessment if anything about them changed, and say what did."""
+def _heirs(found: Mapping[str, Chart]) -> set[str]:
+    """Patients into whose record one of these was merged, and who are not among them."""
+    merged = (chart.person.replaced_by for chart in found.values() if chart.person)
+    return {heir for heir in merged if heir and heir not in found}
+
+
+def has_lapsed(judge: Judge, site: Site, subject: Subject) -> bool:
+    """Whether a verdict that the subject's status rests on no longer holds today."""
+    until = subject.holds_until
+    return subject.status in BY_RULE and until is not None and until < judge.today(site)
+
+
+def lapses(
+    judge: Judge, site: Site, chart: Chart, subject: Subject, protocol: Protocol
+) -> Iterator[tuple[Subject, Assessment]]:
+    """The versions that time alone has made of a subject until today, with what led to each.
+
+    Each is dated when the verdicts before it lapsed, so that whoever asks, and whenever, is given
+    the same versions.
+    """
+    while has_lapsed(judge, site, subject) and subject.holds_until is not None:
+        day = subject.holds_until + timedelta(days=1)
+        then = replace(judge, now=datetime.combine(day, time.min, site.zone))
+        now = stand(then, site, chart, subject, protocol, on=day)
+        if now.subject is None or now.subject == subject:
+            return
+        subject = _noted(now.subject, now.assessment)
+        yield subject, now.assessment
+
+
+def caught_up(
+    writer: Writer, judge: Judge, site: Site, patients: Collection[str]
+) -> dict[tuple[str, str], Subject]:
+    """The subjects of these patients, once the versions are kept that time has made of them.
+
+    Whatever changes a chart calls this first: what was published of a lapse stays true.
+    """
+    known = subjects_of(writer, site.name, patients)
+    for name, subject in known.items():
+        protocol = judge.rulebook.protocols.get(subject.protocol)
+        if protocol is None or not has_lapsed(judge, site, subject):
+            continue
+        chart = charts(writer, site, [subject.patient])[subject.patient]
+        for later, assessment in lapses(judge, site, chart, subject, protocol):
+            writer.save_subject(later, assessment)
+            known[name] = later
+    return known
+
+
+def save(writer: Writer, standing: Standing, now: datetime) -> SubjectChange | None:
+    """Keep a subject and its assessment if anything about them changed, and say what did.
+
+    Other verdicts make another version, even when the status is the same.
+    """
     subject, before = standing.subject, standing.before
     if subject is None:
         return None
-    verdicts = summary(standing.assessment)
-    if before is not None and subject == before and before.verdicts == verdicts:
-        if before.holds_until != standing.assessment.holds_until:
-            writer.save_subject(_noted(subject, standing.assessment), None)
+    noted = _noted(subject, standing.assessment)
+    if noted == before:
         return None
-    writer.save_subject(_noted(subject, standing.assessment), standing.assessment)
-    moved = _moves(dict(before.verdicts) if before else {}, verdicts)
+    if before is not None and noted.version == before.version:
+        noted = replace(noted, version=before.version + 1, updated=now)
+    writer.save_subject(noted, standing.assessment)
+    moved = _moves(dict(before.verdicts) if before else {}, noted.verdicts)
     return SubjectChange(subject.id, subject.patient, subject.protocol, subject.status, moved)
 
 
 def _noted(subject: Subject, assessment: Assessment) -> Subject:
-    return replace(subject, verdicts=summary(assessment), holds_until=assessment.holds_until)
+    return replace(subject, verdicts=summary(assessment))
 
 
 def summary(assessment: Assessment) -> tuple[tuple[str, str], ...]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date
 
-from refnot_fhir.charts import Judge, Standing, charts, stand
+from refnot_fhir.charts import Judge, Standing, charts, has_lapsed, lapses, stand
 from refnot_fhir.core.findings import Subject
-from refnot_fhir.core.subject import BY_RULE
 from refnot_fhir.store.base import Reader, SubjectQuery, SubjectRow
 
 _AT_ONCE = 200
@@ -32,15 +31,13 @@ def find_subjects(reader: Reader, judge: Judge, query: SubjectQuery) -> Iterator
 def as_of_today(reader: Reader, judge: Judge, subject: Subject) -> Subject:
     """The subject with the status that follows from its chart today."""
     site = judge.rulebook.sites.get(subject.site)
-    if site is None or subject.status not in BY_RULE or subject.holds_until is None:
+    protocol = judge.rulebook.protocols.get(subject.protocol)
+    if site is None or protocol is None or not has_lapsed(judge, site, subject):
         return subject
-    today = judge.today(site)
-    if subject.holds_until >= today:
-        return subject
-    # Dated when the verdicts lapsed, so that reading twice gives the same version twice.
-    lapsed = datetime.combine(subject.holds_until + timedelta(days=1), time.min, site.zone)
-    now = standing(reader, replace(judge, now=lapsed), subject, on=today)
-    return now.subject if now and now.subject else subject
+    chart = charts(reader, site, [subject.patient])[subject.patient]
+    for later, _ in lapses(judge, site, chart, subject, protocol):
+        subject = later
+    return subject
 
 
 def standing(

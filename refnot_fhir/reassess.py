@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from refnot_fhir.charts import Judge, save, standings
+from refnot_fhir.charts import Judge, caught_up, save, standings
 from refnot_fhir.core.rules import Site
 from refnot_fhir.intake.known import Known, reread
 from refnot_fhir.store.base import Reader, Reading, Store, Writer
@@ -61,9 +61,10 @@ class _Again:
         self._site, self._patients, self._judge = site, patients, judge
 
     def __call__(self, writer: Writer) -> None:
+        known = caught_up(writer, self._judge, self._site, self._patients)
         writer.set_readings([r for patient in self._patients for r in self._read(writer, patient)])
-        for standing in standings(writer, self._judge, self._site, self._patients):
-            save(writer, standing)
+        for standing in standings(writer, self._judge, self._site, self._patients, known):
+            save(writer, standing, self._judge.now)
 
     def _read(self, reader: Reader, patient: str) -> Iterator[Reading]:
         known = Known.of(reader, self._site, self._judge.rulebook)

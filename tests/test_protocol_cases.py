@@ -39,7 +39,11 @@ CHANGES = [
     ('met = ["0", "1", "2"]', 'met = ["0", "1"]', "IN04"),
     ("value = 2.0, ", "value = 2.001, ", "IN07A"),
     ("value = 2.0, ", "value = 1.999, ", "IN07A"),
-    ('"segmented-neutrophils"]\nlower_bounds', '"band-neutrophils"]\nlower_bounds', "IN07A"),
+    (
+        'lower_bounds = ["neutrophils", "segmented-neutrophils"]',
+        'lower_bounds = ["neutrophils"]',
+        "IN07A",
+    ),
     ('lower_bounds = ["neutrophils", ', "lower_bounds = [", "IN07A"),
     ("value = 150, ", "value = 150.1, ", "IN07B"),
     ("value = 150, ", "value = 149.9, ", "IN07B"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
 
-from refnot_fhir.charts import Judge, SubjectChange, save, standings
+from refnot_fhir.charts import Judge, SubjectChange, caught_up, save, standings
+from refnot_fhir.core.findings import Subject
 from refnot_fhir.core.rules import Site
 from refnot_fhir.intake.plan import Plan
 from refnot_fhir.intake.request import CHANGING, Delivery, Received, Result
@@ -31,8 +32,9 @@ class CarryOut:
 
     def __call__(self, writer: Writer) -> Received:
         _still_holds(writer, self.plan)
+        known = caught_up(writer, self.judge, self.site, self.plan.patients)
         self._keep(writer)
-        changes = tuple(self._decide(writer))
+        changes = tuple(self._decide(writer, known))
         stamped = tuple(
             replace(r, updated=self.judge.now) if r.outcome in CHANGING else r for r in self.results
         )
@@ -57,9 +59,11 @@ class CarryOut:
         """Whether it was there before: a new resource has no identifiers to take away."""
         return self.plan.heads.get(key) is not None
 
-    def _decide(self, writer: Writer) -> Iterator[SubjectChange]:
-        for standing in standings(writer, self.judge, self.site, self.plan.patients):
-            change = save(writer, standing)
+    def _decide(
+        self, writer: Writer, known: Mapping[tuple[str, str], Subject]
+    ) -> Iterator[SubjectChange]:
+        for standing in standings(writer, self.judge, self.site, self.plan.patients, known):
+            change = save(writer, standing, self.judge.now)
             if change:
                 yield change
 

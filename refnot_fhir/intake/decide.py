@@ -57,11 +57,19 @@ def decide(
         return _failed(request, "precondition", _stale_match(request, head))
     if request.action == R.DELETE:
         return _deletion(key, head)
+    if request.action == R.UPDATE and (request.resource or {}).get("id", key.id) != key.id:
+        trouble = Trouble("invalid", _OTHER_ID.format(found=key.id), f"{request.where}.id")
+        return Result(
+            R.FAILED, request.type, request.id, failure="invalid", troubles=(trouble,)
+        )
     if head is None:
         return Result(R.CREATED, key.type, key.id, 1)
     if request.action == R.CREATE:
         return _unchanged(key, head, "" if exists else "it was created before and deleted since")
     return _update(request, key, head)
+
+
+_OTHER_ID = "the identifier of the condition is that of {found}: leave the id out, or state this one"
 
 
 def _deletion(key: Key, head: Head | None) -> Result:

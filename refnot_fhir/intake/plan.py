@@ -105,7 +105,8 @@ class Planner:
         if matches:
             return matches[0]
         name = self.site.name
-        return Key(name, request.type, request.id or content_id(name, request))
+        id_ = request.id or _stated_id(request) or content_id(name, request)
+        return Key(name, request.type, id_)
 
     def _depends_on(self, requests: Iterable[Request]) -> set[Key]:
         """Patients and Medications of the store that the meaning of the requests hangs on."""
@@ -289,6 +290,11 @@ def _notes(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Trou
 
 
 _UNRESOLVED = "its product is not known: send the Medication that it refers to"
+
+
+def _stated_id(request: Request) -> str:
+    """The id that the resource of an update by identifier carries itself; a create's is dropped."""
+    return str((request.resource or {}).get("id", "")) if request.action == R.UPDATE else ""
 
 
 def _identifiers(resource: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:

@@ -12,32 +12,33 @@ from refnot_fhir.core.findings import Subject
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, Trouble
 from refnot_fhir.fhir import dosing_record, screening_report
+from refnot_fhir.intake import parcel
 from refnot_fhir.service import Service
 from refnot_fhir.store.base import Reader
-from refnot_fhir.web import answers
+from refnot_fhir.web import answers, body
 from refnot_fhir.web.published import find
 
 
 def routes(service: Service) -> Blueprint:
-    """`$screening-report?date=` and `$dosing-record`, by GET."""
+    """`$screening-report` and `$dosing-record`, with a date in the query or in Parameters."""
     blueprint = Blueprint("operations", __name__)
 
-    @blueprint.get("/ResearchSubject/<id_>/$screening-report")
+    @blueprint.route("/ResearchSubject/<id_>/$screening-report", methods=["GET", "POST"])
     def screening(site: str, id_: str) -> Response:
         version = answers.wanted().version
         with service.store.read() as reader:
-            subject, now = _standing(service, reader, service.site(site), id_, _date())
+            subject, now = _standing(service, reader, service.site(site), id_, _date(service))
         report = screening_report.write(
             subject, now.assessment, now.protocol, version,
             now=service.clock(), base=answers.base_url(),
         )  # fmt: skip
         return answers.fhir(report, version=version)
 
-    @blueprint.get("/ResearchSubject/<id_>/$dosing-record")
+    @blueprint.route("/ResearchSubject/<id_>/$dosing-record", methods=["GET", "POST"])
     def doses(site: str, id_: str) -> Response:
         version = answers.wanted().version
         with service.store.read() as reader:
-            subject, now = _standing(service, reader, service.site(site), id_, _date())
+            subject, now = _standing(service, reader, service.site(site), id_, _date(service))
         record = dosing_record.write(
             subject, now.dosing, now.protocol, version,
             now=service.clock(), base=answers.base_url(),
@@ -57,13 +58,14 @@ def _standing(
     return subject, standing
 
 
-def _date() -> date | None:
+def _date(service: Service) -> date | None:
     """The date of assessment asked for; None for the usual one. Raises BadInput."""
-    unknown = sorted(set(request.args) - {"date", "_format"})
+    stated = {**_posted(service), **request.args}
+    unknown = sorted(set(stated) - {"date", "_format"})
     if unknown:
         said = f"there is no parameter {unknown[0]}: there is date"
         raise BadInput(said, (Trouble("not-supported", said),))
-    text = request.args.get("date")
+    text = stated.get("date")
     if not text:
         return None
     try:
@@ -71,3 +73,16 @@ def _date() -> date | None:
     except ValueError:
         said = f"date={text[:40]} is not a calendar date such as 2026-05-01"
         raise BadInput(said, (Trouble("value", said),)) from None
+
+
+def _posted(service: Service) -> dict[str, str]:
+    """The parameters of a Parameters resource, if one was posted."""
+    if request.method != "POST" or not request.content_length:
+        return {}
+    sent = parcel.content(body.received(request, service.settings.max_body_bytes))
+    if sent["resourceType"] != "Parameters":
+        raise BadInput(f"an operation takes a Parameters resource, not a {sent['resourceType']}")
+    return {
+        str(one.get("name")): str(one.get("valueDate", one.get("valueString", "")))
+        for one in sent.get("parameter", ())
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -39,14 +39,27 @@ def of_bundle(
     return answers.fhir(bundle.response(delivery.kind, entries), status, headers, version)
 
 
-def of_one(asked: Request, received: Received, version: Version) -> Response:
-    """The answer to a single create, update or delete."""
+def of_one(
+    asked: Request,
+    received: Received,
+    version: Version,
+    representation: Callable[[Result], bytes | None],
+) -> Response:
+    """The answer to a single create, update or delete.
+
+    Its body is an OperationOutcome that says what followed, unless `Prefer` asks for the resource
+    (`return=representation`) or for no body (`return=minimal`).
+    """
     result = received.results[0]
     status = _status(result, asked)
     headers = _headers(result)
-    if result.outcome == R.FAILED or "return=minimal" not in _preference():
-        return answers.fhir(_outcome(result, received.changes), status, headers, version)
-    return answers.fhir(None, status, headers, version)
+    if result.outcome != R.FAILED:
+        if "return=minimal" in _preference():
+            return answers.fhir(None, status, headers, version)
+        resource = representation(result) if "return=representation" in _preference() else None
+        if resource is not None:
+            return answers.fhir(resource, status, headers, version)
+    return answers.fhir(_outcome(result, received.changes), status, headers, version)
 
 
 def _undone(received: Received, version: Version, headers: dict[str, str]) -> Response:

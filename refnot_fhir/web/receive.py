@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -12,10 +12,12 @@ from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Trouble
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import Delivery, parcel, receive
-from refnot_fhir.intake.request import CREATE, DELETE, UPDATE, Request
+from refnot_fhir.intake.request import CREATE, DELETE, UPDATE, Request, Result
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
+from refnot_fhir.store.base import Key
 from refnot_fhir.web import answers, body, receipts
+from refnot_fhir.web.received import text_of
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
@@ -76,7 +78,18 @@ def _single(service: Service, site: Site, action: str, type_: str, id_: str = ""
     asked = Request(action, type_, id_, raw, content, where=type_, **_conditions(action, id_))
     delivery = Delivery((asked,), atomic=False, who=_who(), kind=action)
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
-    return receipts.of_one(asked, received, Version(site.fhir))
+    return receipts.of_one(asked, received, Version(site.fhir), _representation(service, site))
+
+
+def _representation(service: Service, site: Site) -> Callable[[Result], bytes | None]:
+    """Finds the resource as it now is, for senders who want it back."""
+
+    def found(result: Result) -> bytes | None:
+        with service.store.read() as reader:
+            kept = reader.kept(Key(site.name, result.type, result.id), result.version)
+        return text_of(kept) if kept and not kept.deleted else None
+
+    return found
 
 
 def _check_address(type_: str, id_: str) -> None:

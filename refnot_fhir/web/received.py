@@ -6,7 +6,7 @@ the entries of one bundle are literal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -33,6 +33,8 @@ def routes(service: Service) -> Blueprint:
     def search(site: str, type_: str) -> Response:
         known = service.site(site)
         version = _version(known, type_)
+        if type_ not in ACCEPTED:
+            raise NotSupported(f"{type_} is kept at this site, but not searched", status=404)
         wanted = searching.asked(service, known, type_, version)
         with service.store.read() as reader:
             found = _Found(reader, known)
@@ -72,7 +74,7 @@ def _read(service: Service, site: Site, type_: str, id_: str, number: int | None
 
 def _version(site: Site, type_: str) -> Version:
     """The version that the site speaks: what it sent is not translated into another."""
-    if type_ not in ACCEPTED:
+    if type_ not in ACCEPTED and site.keep != "all":
         raise NotSupported(f"there are no resources of type {type_} here", status=404)
     own = Version(site.fhir)
     asked = answers.wanted()
@@ -92,6 +94,9 @@ def text_of(kept: Kept) -> bytes:
     sent = wire.decode(body).get("meta") or {}
     meta = {**sent, "versionId": str(kept.version), "lastUpdated": instant(kept.received)}
     return wire.with_members(body, id=wire.encode(kept.key.id), meta=wire.encode(meta))
+
+
+_Finder = Callable[[str, tuple[Any, ...]], list[Kept]]
 
 
 class _Found:
@@ -128,7 +133,7 @@ class _Found:
         )
         raise BadInput(said, (Trouble("too-costly", said),))
 
-    def _finders(self, type_: str) -> Mapping[str, Any]:
+    def _finders(self, type_: str) -> Mapping[str, _Finder]:
         by_patient = {"patient": self._of_patients, "subject": self._of_patients}
         shared = {"_id": self._by_ids, "identifier": self._by_identifiers}
         return shared if type_ in ("Patient", "Medication") else {**shared, **by_patient}
