@@ -5,29 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 import requests
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
-from refnot_fhir import __version__, batch, enrolment, export, ingest, records, simulate
-from refnot_fhir.compose import prepare
-from refnot_fhir.compose import serve as serve_forever
+from refnot_fhir import __version__, batch, compose, enrolment, export, feed, ingest, records
+from refnot_fhir import simulate as hospital
 from refnot_fhir.core.findings import Assessment
 from refnot_fhir.errors import RefnotError
 from refnot_fhir.fhir import wire
@@ -38,19 +26,22 @@ from refnot_fhir.rulebook.load import load
 from refnot_fhir.service import DEFAULT_SITE, Service
 from refnot_fhir.settings import PREFIX, Settings, from_environment
 from refnot_fhir.store.base import SubjectQuery
+from refnot_fhir.terminal import bar, rows_shown
 
 OK, FAILED, USAGE = 0, 1, 2
 """Exit codes: all went well; something was refused or is wrong; the call is not understood."""
 
 
 class _Group(click.Group):
-    """Turns our own errors into a sentence on standard error and exit code 1."""
+    """Turns our own errors, and files that cannot be read, into a sentence and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except RefnotError as error:
             _stop(str(error))
+        except (PermissionError, IsADirectoryError, FileNotFoundError, FileExistsError) as error:
+            _stop(f"{error.filename}: {error.strerror}")
 
 
 def _stop(message: str, code: int = FAILED) -> NoReturn:
@@ -68,9 +59,17 @@ def main() -> None:
 
 
 def _settings(**stated: Any) -> Settings:
-    """The environment's settings with what was stated on the command line."""
-    given = {name: value for name, value in stated.items() if value is not None}
-    return replace(from_environment(os.environ), **given)
+    """The environment's settings with what was stated on the command line, checked together."""
+    given = {
+        PREFIX + name.upper(): str(value) for name, value in stated.items() if value is not None
+    }
+    return from_environment({**os.environ, **given})
+
+
+def _service(**stated: Any) -> Service:
+    """The service of the settings; a bar shows when everything has to be read again first."""
+    with bar("reading again", "patients") as moved:
+        return compose.prepare(_settings(**stated), lambda done: moved(done, ""))
 
 
 database = click.option(
@@ -94,20 +93,28 @@ def serve(**stated: Any) -> None:
     for name, value in stated.items():
         if value is not None:  # the workers read their settings from the environment
             os.environ[PREFIX + name.upper()] = str(value)
-    base = f"http://{settings.host}:{settings.port}"
-    click.echo(f"Overview     {base}/")
-    click.echo(
-        f"FHIR base    {base}{settings.base_path}  (metadata: {base}{settings.base_path}/metadata)"
-    )
-    click.echo(f"Subjects     {base}{settings.base_path}/ResearchSubject")
-    click.echo(f"Readiness    {base}/health/ready")
-    serve_forever(settings)
+    _service(**stated).store.close()
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    root = f"http://{host}:{settings.port}"
+    base = root + settings.base_path
+    click.echo(f"Overview     {root}/")
+    click.echo(f"FHIR base    {base}  (metadata: {base}/metadata)")
+    click.echo(f"Subjects     {base}/ResearchSubject")
+    click.echo(f"Readiness    {root}/health/ready")
+    compose.serve(settings)
+
+
+def _address(_ctx: click.Context, _option: click.Parameter, stated: str | None) -> str | None:
+    if stated is None or stated.startswith(("http://", "https://")):
+        return stated
+    raise click.BadParameter(f"{stated} is not an address such as http://127.0.0.1:8000/fhir")
 
 
 @main.command("ingest")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @click.option(
-    "--server", metavar="URL", help="FHIR base of a running server, instead of a database"
+    "--server", metavar="URL", callback=_address,
+    help="FHIR base of a running server, instead of a database",
 )
 @site_option
 @database
@@ -119,15 +126,14 @@ def ingest_command(paths: tuple[str, ...], server: str | None, site: str, as_jso
 
     Sending the same again changes nothing. Exit code 1 if anything was refused.
     """
-    names = ingest.files(paths)
+    names = feed.files(paths)
     target: ingest.Target
     if server:
         target = ingest.ToServer(server, requests.Session())
     else:
-        service = prepare(_settings(**stated))
+        service = _service(**stated)
         target = ingest.IntoStore(service, service.site(site))
-    total = sum(Path(name).stat().st_size for name in names if name != ingest.STDIN)
-    with _bar("delivering", total or None) as moved:
+    with bar("delivering", "bytes", feed.size(names) or None) as moved:
         tally = ingest.deliver_all(
             names, target, stdin=sys.stdin.buffer,
             progress=lambda done, so_far: moved(done, f"{sum(so_far.outcomes.values())} entries"),
@@ -158,8 +164,8 @@ def simulate_command(patients: int, seed: int, until: datetime | None, output: P
                      mappings: str | None, as_json: bool) -> None:  # fmt: skip
     """Write the synthetic hospital: bundles to deliver, and a manifest of what each shows."""
     rulebook = load(folder(mappings, Path.cwd()))
-    with _bar("simulating", patients) as moved:
-        manifest = simulate.write(
+    with bar("simulating", "patients", patients) as moved:
+        manifest = hospital.write(
             output, patients, seed, rulebook,
             until=until.date() if until else None, progress=lambda done: moved(done, ""),
         )  # fmt: skip
@@ -182,7 +188,7 @@ def simulate_command(patients: int, seed: int, until: datetime | None, output: P
 def records_command(kind: str, form: str, as_json: bool, subject: str, site: str | None,
                     since: str | None, **stated: Any) -> None:  # fmt: skip
     """Print the eligibility labs or the dosing records."""
-    service = prepare(_settings(**stated))
+    service = _service(**stated)
     if site:
         service.site(site)
     asked = records.Asked(subject, site, records.moment(since) if since else None)
@@ -207,7 +213,7 @@ def _lines(form: str, kind: str, rows: Iterator[records.Row]) -> Iterator[bytes]
 def subjects_command(status: tuple[str, ...], site: str | None, as_json: bool,
                      **stated: Any) -> None:  # fmt: skip
     """List the subjects as they stand today."""
-    service = prepare(_settings(**stated))
+    service = _service(**stated)
     sites = [service.site(site).name] if site else None
     with service.store.read() as reader:
         found = [
@@ -223,7 +229,7 @@ def subjects_command(status: tuple[str, ...], site: str | None, as_json: bool,
         }
         for one in found
     ]  # fmt: skip
-    _show_rows(rows, as_json)
+    rows_shown(rows, as_json)
 
 
 @main.command()
@@ -315,32 +321,3 @@ def explain_command(protocol: str | None, mappings: str | None) -> None:
     for id_, one in rulebook.protocols.items():
         if protocol in (None, id_):
             click.echo(explained(one, rulebook))
-
-
-def _show_rows(rows: list[dict[str, str]], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-        return
-    table = Table(*(rows[0] if rows else ()), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row.values())
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
-
-
-@contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
-    """A bar with rate and time left on standard error; nothing when that is no terminal."""
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn(what),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task(what, total=total, note="")
-        yield lambda done, note: bar.update(task, completed=done, note=note)

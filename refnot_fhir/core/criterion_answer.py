@@ -8,7 +8,7 @@ from functools import partial
 
 from refnot_fhir.core.case import Case
 from refnot_fhir.core.evidence import amount, days_text, of_dated
-from refnot_fhir.core.findings import Finding
+from refnot_fhir.core.findings import Evidence, Finding
 from refnot_fhir.core.moments import Dated, source_key
 from refnot_fhir.core.newest import Opinion, Question
 from refnot_fhir.core.newest_finding import newest_finding
@@ -26,14 +26,9 @@ _AGREES = {
 
 def answer_finding(criterion: Criterion, rule: AnswerRule, case: Case, as_of: date) -> Finding:
     """Whether the newest answer is one that the criterion lists."""
-    if _does_not_apply(rule, case.chart.person):
-        return Finding(
-            criterion=criterion.id,
-            kind=criterion.kind,
-            verdict=Verdict.NOT_APPLICABLE,
-            reason="not-applicable",
-            why=f"It does not apply to a patient recorded as {_gender(case.chart.person)}.",
-        )
+    person = case.chart.person
+    if person is not None and _does_not_apply(rule, person):
+        return _not_applicable(criterion, person)
     question = Question(rule.labs, rule.within_days, criterion.kind, partial(_judge, rule))
     found = newest_finding(criterion, question, case, as_of, say=partial(_say, case))
     nearby = _supporting(rule, case, question.window(as_of))
@@ -50,13 +45,20 @@ def answer_finding(criterion: Criterion, rule: AnswerRule, case: Case, as_of: da
     )
 
 
-def _gender(person: Person | None) -> str:
-    return person.gender if person is not None else ""
+def _not_applicable(criterion: Criterion, person: Person) -> Finding:
+    return Finding(
+        criterion=criterion.id,
+        kind=criterion.kind,
+        verdict=Verdict.NOT_APPLICABLE,
+        reason="not-applicable",
+        why=f"It does not apply to a patient recorded as {person.gender}.",
+        evidence=(Evidence(source=person.source, shown=f"recorded as {person.gender}"),),
+    )
 
 
-def _does_not_apply(rule: AnswerRule, person: Person | None) -> bool:
+def _does_not_apply(rule: AnswerRule, person: Person) -> bool:
     """Only where nothing recorded about the patient's sex casts doubt on it."""
-    if person is None or person.gender not in rule.not_applicable_to:
+    if person.gender not in rule.not_applicable_to:
         return False
     agrees = _AGREES.get(person.gender, frozenset())
     said = (signal.rpartition("=")[2].strip().lower() for signal in person.sex_signals)

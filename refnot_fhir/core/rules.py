@@ -264,7 +264,7 @@ class DosingRule:
     gap_days: frozenset[int]
     """Days after the last dose that are on schedule."""
     new_course_after_days: int
-    """A gap of at least this many days after a finished or broken-off course begins another."""
+    """A gap of at least so many days begins another course, even if the last was broken off."""
     same_dose_minutes: int
     """Vials given within this time are one protocol dose."""
     source: str = ""

@@ -30,6 +30,8 @@ class Place:
     number: int
     before: Place | None
     """The dose before it in the same course."""
+    follows: Place | None
+    """For the first dose of a later course: the last one of the course before."""
     week: int | None
     """Protocol week, counted from the course's first dose; None when a day is not certain."""
     in_week: int
@@ -39,34 +41,48 @@ class Place:
 def places(occasions: Iterable[Occasion], rule: DosingRule) -> list[Place]:
     """Given occasions, in order of time, numbered within their courses.
 
-    A course ends where at least `new_course_after_days` days surely pass until the next dose. An
-    occasion that may have been before or after another one has no place and is left out.
+    A course is `doses_per_course` doses in `weeks_per_course` weeks. The next one begins with the
+    first dose after a complete course whose weeks are surely over, or where surely at least
+    `new_course_after_days` days passed without a dose. An occasion that may have been before or
+    after another one has no place and is left out.
     """
     given = [occasion for occasion in occasions if occasion.administered and occasion.days]
     sure = [one for one in given if one.timed or not _ambiguous(one, given)]
     found: list[Place] = []
     for occasion in sure:
-        last = found[-1] if found else None
-        if last is None or _gap(last.occasion, occasion)[0] >= rule.new_course_after_days:
-            course = last.course + 1 if last else 1
-            found.append(Place(occasion, course, 1, None, 1 if occasion.on else None, 1))
+        course = [place for place in found if place.course == found[-1].course]
+        if not course or _is_over(course, occasion, rule):
+            found.append(_first(occasion, course[-1] if course else None))
         else:
-            found.append(_next(occasion, last, found))
+            found.append(_next(occasion, course))
     return found
+
+
+def _is_over(course: Sequence[Place], occasion: Occasion, rule: DosingRule) -> bool:
+    """Whether a dose comes after a course, and not in it."""
+    last = course[-1]
+    if _gap(last.occasion, occasion)[0] >= rule.new_course_after_days:
+        return True
+    end = shifted(_days(course[0].occasion)[1], rule.weeks_per_course * _WEEK)
+    return last.number >= rule.doses_per_course and _days(occasion)[0] >= end
+
+
+def _first(occasion: Occasion, last: Place | None) -> Place:
+    course = last.course + 1 if last else 1
+    return Place(occasion, course, 1, None, last, 1 if occasion.on else None, 1)
 
 
 def _ambiguous(occasion: Occasion, given: Sequence[Occasion]) -> bool:
     return any(occasion.overlaps(other) for other in given if other is not occasion)
 
 
-def _next(occasion: Occasion, last: Place, found: Sequence[Place]) -> Place:
-    course = [place for place in found if place.course == last.course]
-    start = course[0].occasion.on
+def _next(occasion: Occasion, course: Sequence[Place]) -> Place:
+    last, start = course[-1], course[0].occasion.on
     week = None
     if start is not None and occasion.on is not None:
         week = (occasion.on - start).days // _WEEK + 1
     in_week = 1 + sum(place.week == week for place in course) if week else 0
-    return Place(occasion, last.course, last.number + 1, last, week, in_week)
+    return Place(occasion, last.course, last.number + 1, last, None, week, in_week)
 
 
 def _gap(before: Occasion, after: Occasion) -> tuple[int, int]:
@@ -141,6 +157,21 @@ def _of_course(place: Place, rule: DosingRule) -> Iterator[Deviation]:
     elif place.course > 1 and place.number == 1:
         why = f"course {place.course} begins, and no data confirm the absence of progression"
         yield deviation("second-course-unconfirmed", why, occasion)
+        yield from _of_no_pause(place, rule)
+
+
+def _of_no_pause(place: Place, rule: DosingRule) -> Iterator[Deviation]:
+    """A complete course simply went on: whether on purpose is for a person to say."""
+    last = place.follows
+    if last is None or last.number < rule.doses_per_course:
+        return
+    least, _ = _gap(last.occasion, place.occasion)
+    if least <= max(rule.gap_days):
+        why = (
+            f"{least} days after dose {last.number} of course {last.course}, without a pause: "
+            f"dose {last.number + 1} of that course, unless a second one was decided on"
+        )
+        yield deviation("course-overrun", why, place.occasion)
 
 
 def _of_interval(place: Place, before: Occasion, rule: DosingRule) -> Iterator[Deviation]:

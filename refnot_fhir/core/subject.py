@@ -43,31 +43,40 @@ def proposed(
         return None
     if before is not None and not _is_the_rules(before, replay):
         return None
-    status, why, enrolled_on = _by_rule(assessment, chart, dosing if replay else None)
     if before is None:
-        before = Subject(
-            id=new_id(),
-            site=chart.site,
-            patient=chart.patient,
-            protocol=assessment.protocol,
-            status="",
-            version=0,
-            updated=now,
-            history=(),
-        )
+        before = _unborn(new_id(), assessment, chart, now)
+    status, why, enrolled_on = _by_rule(assessment, chart, dosing if replay else None)
     after = replace(
         before,
         status=status,
+        history=_history(before, StatusChange(status, now, why, "rule")),
         enrolled_on=enrolled_on or (None if before.replay else before.enrolled_on),
         replay=enrolled_on is not None,
         holds_until=assessment.holds_until if status in BY_RULE else None,
     )
-    if status != before.status:
-        change = StatusChange(status, now, why, "rule")
-        after = replace(after, history=(*before.history, change))
     if after == before:
         return None
     return replace(after, version=before.version + 1, updated=now)
+
+
+def _unborn(id: str, assessment: Assessment, chart: Chart, now: datetime) -> Subject:
+    """What the first version of a subject changes."""
+    return Subject(
+        id=id,
+        site=chart.site,
+        patient=chart.patient,
+        protocol=assessment.protocol,
+        status="",
+        version=0,
+        updated=now,
+        history=(),
+    )
+
+
+def _history(before: Subject, change: StatusChange) -> tuple[StatusChange, ...]:
+    if change.status == before.status:
+        return before.history
+    return (*before.history, change)
 
 
 def _is_candidate(chart: Chart, site: Site) -> bool:

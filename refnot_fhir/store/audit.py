@@ -6,11 +6,25 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
+from sqlalchemy import bindparam, select, update
 
-from refnot_fhir.store import statements, tables
+from refnot_fhir.store import tables
 from refnot_fhir.store.base import AuditEntry
 from refnot_fhir.store.codec import moment
 from refnot_fhir.store.sql import Session
+
+lanes = select(tables.audit_head).order_by(tables.audit_head.c.lane)
+_rows = (
+    select(tables.audit)
+    .where(tables.audit.c.lane == bindparam("lane"), tables.audit.c.number > bindparam("after"))
+    .order_by(tables.audit.c.number)
+    .limit(bindparam("limit"))
+)
+_move_head = (
+    update(tables.audit_head)
+    .where(tables.audit_head.c.lane == bindparam("place"))
+    .values(number=bindparam("number"), hash=bindparam("hash"))
+)
 
 _PAGE = 1000
 _encode = msgspec.json.Encoder().encode
@@ -37,7 +51,7 @@ def append(session: Session, entries: Sequence[AuditEntry]) -> None:
         before = chained(before, content)
         rows.append((*content, before))
     session.insert(tables.audit, rows)
-    session.run(statements.move_audit_head, place=lane, number=rows[-1][0], hash=before)
+    session.run(_move_head, place=lane, number=rows[-1][0], hash=before)
 
 
 def first_bad_row(session: Session) -> int | None:
@@ -46,7 +60,7 @@ def first_bad_row(session: Session) -> int | None:
     A row that was taken away shows at the row after it, or, at the end of a chain, by its own
     number.
     """
-    bad = [_bad_in(session, lane, *end) for lane, *end in session.rows(statements.audit_lanes)]
+    bad = [_bad_in(session, lane, *end) for lane, *end in session.rows(lanes)]
     known = [number for number in bad if number is not None]
     return min(known) if known else None
 
@@ -54,7 +68,7 @@ def first_bad_row(session: Session) -> int | None:
 def _bad_in(session: Session, lane: int, last: int, last_hash: bytes) -> int | None:
     after, before, page = 0, FIRST_HASH, _PAGE
     while page == _PAGE:
-        rows = session.rows(statements.audit_rows, lane=lane, after=after, limit=_PAGE)
+        rows = session.rows(_rows, lane=lane, after=after, limit=_PAGE)
         page = len(rows)
         for *content, stored in rows:
             before = chained(before, tuple(content))

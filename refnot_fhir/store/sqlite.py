@@ -68,7 +68,7 @@ class SqliteSession(Session):
 
     def head(self) -> tuple[int, int, bytes]:
         """The end of the only chain."""
-        lane, number, hash_ = self.rows(statements.audit_lanes)[0]
+        lane, number, hash_ = self.rows(audit.lanes)[0]
         return lane, number, hash_
 
 

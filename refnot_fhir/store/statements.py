@@ -290,16 +290,3 @@ _mark = upsert(t.mark).values(name=bindparam("name"), value=bindparam("value"))
 set_mark = _mark.on_conflict_do_update(
     index_elements=["name"], set_={"value": _mark.excluded["value"]}
 )
-
-audit_lanes = select(t.audit_head).order_by(t.audit_head.c.lane)
-audit_rows = (
-    select(t.audit)
-    .where(t.audit.c.lane == bindparam("lane"), t.audit.c.number > bindparam("after"))
-    .order_by(t.audit.c.number)
-    .limit(bindparam("limit"))
-)
-move_audit_head = (
-    update(t.audit_head)
-    .where(t.audit_head.c.lane == bindparam("place"))
-    .values(number=bindparam("number"), hash=bindparam("hash"))
-)

@@ -84,14 +84,24 @@ def test_nothing_is_due_while_another_dose_may_have_been_later(outcome):
     assert record([given(0), unclear], as_of=9).next_due is None
 
 
-def test_a_course_begins_after_fourteen_days_and_its_sums_go_on():
-    found = record(course(*FULL_COURSE, 38, 41), as_of=41)
+def test_a_course_begins_after_a_complete_one_whose_weeks_are_over_and_its_sums_go_on():
+    found = record(course(*FULL_COURSE, 27), as_of=27)
 
-    assert numbers(found)[-2:] == [(1, 13), (1, 14)]
-    found = record(course(*FULL_COURSE, 39, 42), as_of=42)
+    assert numbers(found)[-2:] == [(1, 12), (1, 13)]
+    found = record(course(*FULL_COURSE, 28, 30), as_of=30)
     assert numbers(found)[-2:] == [(2, 1), (2, 2)]
     assert (found.given, found.planned) == (14, 24)
     assert found.cumulative_iu == Decimal(5600000)
+
+
+def test_a_course_begins_after_fourteen_days_where_the_one_before_was_broken_off():
+    begun = FULL_COURSE[:6]
+    last = begun[-1]
+
+    found = record(course(*begun, last + 13), as_of=last + 13)
+    assert numbers(found)[-1] == (1, 7)
+    found = record(course(*begun, last + 14), as_of=last + 14)
+    assert numbers(found)[-1] == (2, 1)
 
 
 # -- dates that are not certain

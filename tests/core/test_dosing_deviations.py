@@ -162,7 +162,30 @@ def at(number: int, body_site: str = "", side: str = ""):
             [("possible-duplicate", 0)],
             "two at one time",
         ),
-        (course(*FULL_COURSE, 28), 28, [("course-overrun", 28)], "a thirteenth dose"),
+        (
+            course(*FULL_COURSE, 27),
+            27,
+            [("course-overrun", 27), ("extra-dose", 27)],
+            "a thirteenth dose within the four weeks",
+        ),
+        (
+            course(*FULL_COURSE, 28),
+            28,
+            [("course-overrun", 28), ("second-course-unconfirmed", 28)],
+            "a thirteenth dose, or the first of another course",
+        ),
+        (
+            course(*FULL_COURSE, *(28 + one for one in FULL_COURSE)),
+            53,
+            [("course-overrun", 28), ("second-course-unconfirmed", 28)],
+            "a second course without a pause is told once",
+        ),
+        (
+            course(*FULL_COURSE, 29),
+            29,
+            [("second-course-unconfirmed", 29)],
+            "a pause of a day more",
+        ),
         (
             course(*FULL_COURSE, 39),
             39,

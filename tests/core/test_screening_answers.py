@@ -132,6 +132,11 @@ def test_pregnancy_does_not_apply_only_to_who_is_surely_male(
     assert found.holds_until is None
 
 
+def test_what_does_not_apply_leads_back_to_the_patient() -> None:
+    (evidence,) = decide(PREGNANCY, of=person(gender="male")).evidence
+    assert (evidence.source.type, evidence.shown) == ("Patient", "recorded as male")
+
+
 def test_without_a_patient_nothing_is_taken_for_not_applicable() -> None:
     assert decide(PREGNANCY, nobody=True).reason == "no-evidence"
 

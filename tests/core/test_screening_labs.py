@@ -217,6 +217,7 @@ def test_what_cannot_be_ordered_counts_as_least_favourable() -> None:
     assert said(PLATELETS, good, bad) == (NOT_MET, "beyond-limit")
     unclear = lab_result(not_usable="text-value", id="c")
     assert said(PLATELETS, good, unclear) == (UNKNOWN, "text-value")
+    assert said(PLATELETS, bad, unclear) == (NOT_MET, "beyond-limit")
     dated = lab_result(value="200", id="d", issued=moment(TODAY, 12))
     assert said(PLATELETS, dated, bad) == (NOT_MET, "beyond-limit")
 

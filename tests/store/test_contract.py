@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from refnot_fhir.errors import Conflict
-from refnot_fhir.store.base import AuditEntry, Kept, Key, PatientFacts, Reading, Receipt, Store
+from refnot_fhir.store.base import AuditEntry, Kept, Key, PatientFacts, Reading, Store
 from tests.store.things import (
     NOW,
     deletion,
@@ -338,26 +338,6 @@ def test_labs_and_doses_are_found_by_site_patient_and_when_received(
         assert [result.source.id for result in labs] == found
         doses = reader.changed_doses(site=site, patient=patient, since=since)  # type: ignore[arg-type]
     assert doses == [names[id] for id in found]
-
-
-def test_the_newest_answer_to_a_request_counts(store: Store) -> None:
-    first = Receipt("north", b"digest", NOW, 200, b"first\x00")
-    second = replace(first, status=201, body=b"second", at=later(1))
-    store.write(lambda w: w.save_receipt(first))
-    with store.read() as reader:
-        assert reader.receipt("north", b"digest") == first
-        assert reader.receipt("south", b"digest") is None
-        assert reader.receipt("north", b"other") is None
-    store.write(lambda w: w.save_receipt(second))
-    with store.read() as reader:
-        assert reader.receipt("north", b"digest") == second
-        assert reader.counts()["receipts"] == 1
-
-
-def test_a_mark_is_replaced(store: Store) -> None:
-    store.write(lambda w: w.set_mark("rules", "1"))
-    store.write(lambda w: w.set_mark("rules", "2"))
-    assert (store.mark("rules"), store.mark("other")) == ("2", None)
 
 
 def test_a_view_does_not_change_while_it_lasts(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The cost of a bundle must not grow with what is kept: every statement of its path uses an index."""
+"""The cost of a bundle must not grow with what is kept: each of its statements uses an index."""
 
 from __future__ import annotations
 

@@ -148,11 +148,12 @@ def _days(steps: tuple[int, ...], doses: int) -> list[int]:
     return days
 
 
-@shows("A thirteenth dose, on the schedule of the twelve before it.")
+@shows("A thirteenth dose without a pause: one too many, or the first of an unconfirmed course.")
 def thirteenth_dose(story: Story) -> None:
     rule = story.limits.dosing
     days = (*every_other_day(rule), every_other_day(rule)[-1] + max(rule.gap_days))
-    tell(story, course(story, days), _sum(story, _full(story) + 1, "course-overrun"))
+    both = ("course-overrun", "second-course-unconfirmed")
+    tell(story, course(story, days), _sum(story, _full(story) + 1, *both))
 
 
 @shows(
