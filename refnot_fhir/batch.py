@@ -30,6 +30,9 @@ Refused = Callable[[int, tuple[Trouble, ...]], None]
 """Told the number of a line (from 1) that is not valid FHIR, and why."""
 
 
+_NOBODYS = Trouble("required", "it names no patient by id, so nobody is assessed with it")
+
+
 @dataclass(slots=True)
 class _Gathering:
     """One patient's readings while the lines go by."""
@@ -86,6 +89,8 @@ class _Screening:
         problems = gate.problems(resource, self._version)
         if problems:
             return tuple(Trouble(p.code, p.message, p.expression) for p in problems)
+        if resource["resourceType"] != "Medication" and not patient_of(resource):
+            return (_NOBODYS,)
         self._sort(resource, line)
         return ()
 
@@ -117,8 +122,6 @@ class _Screening:
     def charts(self) -> Iterator[Chart]:
         """Everybody's chart, in the order in which they were first named."""
         for patient, gathering in self._patients.items():
-            if not patient:
-                continue
             for line in gathering.waiting:
                 self._read(wire.decode(line), gathering)
             yield Chart(

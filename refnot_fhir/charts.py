@@ -184,12 +184,12 @@ def caught_up(
     Whatever changes a chart calls this first: what was published of a lapse stays true.
     """
     known = subjects_of(writer, site.name, patients)
-    for name, subject in known.items():
-        protocol = judge.rulebook.protocols.get(subject.protocol)
-        if protocol is None or not has_lapsed(judge, site, subject):
+    for name, kept in known.items():
+        protocol = judge.rulebook.protocols.get(kept.protocol)
+        if protocol is None or not has_lapsed(judge, site, kept):
             continue
-        chart = charts(writer, site, [subject.patient])[subject.patient]
-        for later, assessment in lapses(judge, site, chart, subject, protocol):
+        chart = charts(writer, site, [kept.patient])[kept.patient]
+        for later, assessment in lapses(judge, site, chart, kept, protocol):
             writer.save_subject(later, assessment)
             known[name] = later
     return known

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import requests
@@ -17,68 +17,39 @@ import requests
 from refnot_fhir import __version__, batch, compose, enrolment, export, feed, ingest, records
 from refnot_fhir import simulate as hospital
 from refnot_fhir.core.findings import Assessment
-from refnot_fhir.errors import RefnotError
 from refnot_fhir.fhir import wire
+from refnot_fhir.options import (
+    DAY,
+    FAILED,
+    OK,
+    USAGE,
+    Group,
+    address,
+    as_json,
+    chosen,
+    database,
+    mappings,
+    opened,
+    site_option,
+    stop,
+)
 from refnot_fhir.rulebook import check as linting
 from refnot_fhir.rulebook.explain import explain as explained
 from refnot_fhir.rulebook.find import folder
 from refnot_fhir.rulebook.load import load
-from refnot_fhir.service import DEFAULT_SITE, Service
-from refnot_fhir.settings import PREFIX, Settings, from_environment
+from refnot_fhir.service import Service
+from refnot_fhir.settings import PREFIX, Settings
 from refnot_fhir.store.base import SubjectQuery
 from refnot_fhir.terminal import bar, rows_shown
 
-OK, FAILED, USAGE = 0, 1, 2
-"""Exit codes: all went well; something was refused or is wrong; the call is not understood."""
 
-
-class _Group(click.Group):
-    """Turns our own errors, and files that cannot be read, into a sentence and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except RefnotError as error:
-            _stop(str(error))
-        except (PermissionError, IsADirectoryError, FileNotFoundError, FileExistsError) as error:
-            _stop(f"{error.filename}: {error.strerror}")
-
-
-def _stop(message: str, code: int = FAILED) -> NoReturn:
-    click.echo(f"refnot-fhir: {message}", err=True)
-    sys.exit(code)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="refnot-fhir")
 def main() -> None:
     """FHIR in, eligibility and dosing of trial R-2 decided, ResearchSubject out.
 
     Settings are REFNOT_* environment variables (docs/settings.md); options given here win.
     """
-
-
-def _settings(**stated: Any) -> Settings:
-    """The environment's settings with what was stated on the command line, checked together."""
-    given = {
-        PREFIX + name.upper(): str(value) for name, value in stated.items() if value is not None
-    }
-    return from_environment({**os.environ, **given})
-
-
-def _service(**stated: Any) -> Service:
-    """The service of the settings; a bar shows when everything has to be read again first."""
-    with bar("reading again", "patients") as moved:
-        return compose.prepare(_settings(**stated), lambda done: moved(done, ""))
-
-
-database = click.option(
-    "--database", "database_url", metavar="URL", help="sqlite:///… or postgresql://…"
-)
-mappings = click.option("--mappings", metavar="FOLDER", help="mapping files to use")
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON instead of text")
-site_option = click.option("--site", default=DEFAULT_SITE, show_default=True, help="which hospital")
-DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @main.command()
@@ -89,11 +60,15 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 @mappings
 def serve(**stated: Any) -> None:
     """Serve FHIR over HTTP until stopped."""
-    settings = _settings(**stated)
+    settings = chosen(**stated)
     for name, value in stated.items():
         if value is not None:  # the workers read their settings from the environment
             os.environ[PREFIX + name.upper()] = str(value)
-    _service(**stated).store.close()
+    opened(**stated).store.close()
+    compose.serve(settings, announce=lambda: _show_addresses(settings))
+
+
+def _show_addresses(settings: Settings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     root = f"http://{host}:{settings.port}"
     base = root + settings.base_path
@@ -101,19 +76,14 @@ def serve(**stated: Any) -> None:
     click.echo(f"FHIR base    {base}  (metadata: {base}/metadata)")
     click.echo(f"Subjects     {base}/ResearchSubject")
     click.echo(f"Readiness    {root}/health/ready")
-    compose.serve(settings)
-
-
-def _address(_ctx: click.Context, _option: click.Parameter, stated: str | None) -> str | None:
-    if stated is None or stated.startswith(("http://", "https://")):
-        return stated
-    raise click.BadParameter(f"{stated} is not an address such as http://127.0.0.1:8000/fhir")
 
 
 @main.command("ingest")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @click.option(
-    "--server", metavar="URL", callback=_address,
+    "--server",
+    metavar="URL",
+    callback=address,
     help="FHIR base of a running server, instead of a database",
 )
 @site_option
@@ -131,7 +101,7 @@ def ingest_command(paths: tuple[str, ...], server: str | None, site: str, as_jso
     if server:
         target = ingest.ToServer(server, requests.Session())
     else:
-        service = _service(**stated)
+        service = opened(**stated)
         target = ingest.IntoStore(service, service.site(site))
     with bar("delivering", "bytes", feed.size(names) or None) as moved:
         tally = ingest.deliver_all(
@@ -188,7 +158,7 @@ def simulate_command(patients: int, seed: int, until: datetime | None, output: P
 def records_command(kind: str, form: str, as_json: bool, subject: str, site: str | None,
                     since: str | None, **stated: Any) -> None:  # fmt: skip
     """Print the eligibility labs or the dosing records."""
-    service = _service(**stated)
+    service = opened(**stated)
     if site:
         service.site(site)
     asked = records.Asked(subject, site, records.moment(since) if since else None)
@@ -213,7 +183,7 @@ def _lines(form: str, kind: str, rows: Iterator[records.Row]) -> Iterator[bytes]
 def subjects_command(status: tuple[str, ...], site: str | None, as_json: bool,
                      **stated: Any) -> None:  # fmt: skip
     """List the subjects as they stand today."""
-    service = _service(**stated)
+    service = opened(**stated)
     sites = [service.site(site).name] if site else None
     with service.store.read() as reader:
         found = [
@@ -234,7 +204,11 @@ def subjects_command(status: tuple[str, ...], site: str | None, as_json: bool,
 
 @main.command()
 @click.argument("paths", nargs=-1, metavar="[PATH…]")
-@click.option("--as-of", type=DAY, help="date of assessment [default: today where the hospital is]")
+@click.option(
+    "--as-of",
+    type=DAY,
+    help="date of assessment [default: day of enrolment, else today at the hospital]",
+)
 @click.option("--patient", help="only this patient's id")
 @site_option
 @database
@@ -245,43 +219,50 @@ def screen(paths: tuple[str, ...], as_of: datetime | None, patient: str | None, 
     """Assess patients: of the database, or of NDJSON files without a database (one line a patient).
 
     With --json one line of JSON for each patient, with every criterion and its reason.
-    Exit code 1 if a line was refused.
+    Exit code 1 if a line was refused, or the patient asked for is not there.
     """
-    settings = _settings(**stated)
+    settings = chosen(**stated)
     on = as_of.date() if as_of else None
     refused: list[str] = []
     found = (
-        _of_files(settings, paths, site, on, refused) if paths else _of_store(settings, site, on)
+        _of_files(settings, paths, site, on, refused)
+        if paths
+        else _of_store(opened(**stated), site, on, patient)
     )
+    count = 0
     for assessment in found:
         if patient in (None, assessment.patient):
             click.echo(_line_of(assessment, as_json))
+            count += 1
     for line in refused:
         click.echo(line, err=True)
+    if patient and not count:
+        stop(f"there is no patient {patient} of the site {site} to screen")
     sys.exit(FAILED if refused else OK)
 
 
 def _of_files(settings: Settings, paths: tuple[str, ...], site: str, on: date | None,
               refused: list[str]) -> Iterator[Assessment]:  # fmt: skip
-    rulebook = load(folder(settings.mappings or None, Path.cwd()))
-    service = Service(settings, rulebook, None)  # type: ignore[arg-type]  # nothing is stored
-    where = service.site(site)
+    nothing_kept = compose.open_temporary(settings)
+    where = nothing_kept.site(site)
+    lines = feed.Lines(feed.files(paths), sys.stdin.buffer)
     yield from batch.screen(
-        ingest.lines(ingest.files(paths), sys.stdin.buffer),
+        lines,
         site=where,
-        rulebook=rulebook,
-        as_of=on or service.judge().today(where),
-        refused=lambda number, troubles: refused.extend(
-            f"line {number}: {one.expression} {one.message}" for one in troubles
+        rulebook=nothing_kept.rulebook,
+        as_of=on or nothing_kept.judge().today(where),
+        refused=lambda _number, troubles: refused.extend(
+            ": ".join(filter(None, (lines.at, one.expression, one.message))) for one in troubles
         ),
     )
 
 
-def _of_store(settings: Settings, site: str, on: date | None) -> Iterator[Assessment]:
-    service = prepare(settings)
+def _of_store(service: Service, site: str, on: date | None,
+              patient: str | None) -> Iterator[Assessment]:  # fmt: skip
     name = service.site(site).name
+    query = SubjectQuery(sites=[name], patients=[(name, patient)] if patient else None)
     with service.store.read() as reader:
-        for row in reader.subjects(SubjectQuery(sites=[name])):
+        for row in reader.subjects(query):
             standing = enrolment.standing(reader, service.judge(), row.subject, on)
             if standing is not None:
                 yield standing.assessment
@@ -317,7 +298,7 @@ def explain_command(protocol: str | None, mappings: str | None) -> None:
     """Print the protocol in plain English, as Markdown, for signature."""
     rulebook = load(folder(mappings, Path.cwd()))
     if protocol and protocol not in rulebook.protocols:
-        _stop(f"there is no protocol {protocol}: there is {', '.join(rulebook.protocols)}", USAGE)
+        stop(f"there is no protocol {protocol}: there is {', '.join(rulebook.protocols)}", USAGE)
     for id_, one in rulebook.protocols.items():
         if protocol in (None, id_):
             click.echo(explained(one, rulebook))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from wsgiref.types import WSGIApplication
 
 from refnot_fhir import reassess
+from refnot_fhir.errors import RefnotError
 from refnot_fhir.rulebook.find import folder
 from refnot_fhir.rulebook.load import load
 from refnot_fhir.service import Service
@@ -18,6 +21,8 @@ from refnot_fhir.web.app import create_app
 
 log = logging.getLogger(__name__)
 
+_TEMPORARY = ("sqlite://", "sqlite:///", "sqlite:///:memory:")
+
 
 def open_service(settings: Settings) -> Service:
     """Everything but the app, opened; the database must have been prepared.
@@ -26,6 +31,11 @@ def open_service(settings: Settings) -> Service:
     """
     rulebook = load(folder(settings.mappings or None, Path.cwd()))
     return Service(settings, rulebook, open_store(settings.database_url))
+
+
+def open_temporary(settings: Settings) -> Service:
+    """A service on a store that is empty and gone when closed: to judge without keeping."""
+    return open_service(replace(settings, database_url=_TEMPORARY[0]))
 
 
 def prepare(settings: Settings, progress: Callable[[int], None] = lambda _done: None) -> Service:
@@ -46,14 +56,20 @@ def application() -> WSGIApplication:
     return create_app(open_service(from_environment(os.environ)))
 
 
-def serve(settings: Settings | None = None) -> None:
-    """Serve until stopped; the workers read their settings from the environment."""
+def serve(settings: Settings | None = None, announce: Callable[[], None] = lambda: None) -> None:
+    """Serve until stopped; the workers read their settings from the environment.
+
+    `announce` is called when all is ready. Raises RefnotError for a temporary database and for a
+    port in use, BadMapping when a mapping file is wrong.
+    """
     from granian.constants import Interfaces
     from granian.server import Server
 
     settings = settings or from_environment(os.environ)
+    _check_servable(settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     prepare(settings).store.close()
+    announce()
     Server(
         "refnot_fhir.compose:application",
         factory=True,
@@ -63,3 +79,22 @@ def serve(settings: Settings | None = None) -> None:
         workers=settings.workers,
         blocking_threads=settings.threads,
     ).serve()
+
+
+def _check_servable(settings: Settings) -> None:
+    if settings.database_url in _TEMPORARY:
+        raise RefnotError(
+            f"REFNOT_DATABASE_URL={settings.database_url} is gone when its process ends, and "
+            "serving processes cannot share it: name a file, such as sqlite:///refnot.sqlite3"
+        )
+    # The server shares a port that is in use: two services would each get half of the requests.
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise RefnotError(
+                f"{settings.host} port {settings.port} cannot be listened on ({error.strerror}): "
+                "stop what uses it, or choose another with REFNOT_PORT"
+            ) from None

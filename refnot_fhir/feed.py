@@ -123,18 +123,25 @@ def shown(name: str) -> str:
 @contextmanager
 def _opened(name: str, stdin: IO[bytes]) -> Iterator[tuple[Any, Callable[[], int]]]:
     """A file's content, unpacked, and how far into the file it has been read."""
-    file = BufferedReader(cast(RawIOBase, stdin)) if name == STDIN else Path(name).open("rb")
-    position = (lambda: 0) if name == STDIN else file.tell
-    try:
+    with _raw(name, stdin) as (file, position):
         packed = file.peek(2)[:2] == _GZIP
-        yield gzip.GzipFile(fileobj=file) if packed else file, position
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise BadInput(f"the gzip file is damaged ({error}): fetch it again") from None
+        try:
+            yield gzip.GzipFile(fileobj=file) if packed else file, position
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise BadInput(f"the gzip file is damaged ({error}): fetch it again") from None
+
+
+@contextmanager
+def _raw(name: str, stdin: IO[bytes]) -> Iterator[tuple[Any, Callable[[], int]]]:
+    if name != STDIN:
+        with Path(name).open("rb") as file:
+            yield file, file.tell
+        return
+    buffered = BufferedReader(cast(RawIOBase, stdin))
+    try:
+        yield buffered, lambda: 0
     finally:
-        if name == STDIN:
-            file.detach()
-        else:
-            file.close()
+        buffered.detach()  # closing it would close the caller's stream
 
 
 def _beginning(name: str, text: Any) -> tuple[list[bytes], bool]:

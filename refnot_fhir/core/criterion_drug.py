@@ -93,7 +93,8 @@ def _doubt(dose: DoseGiven, days: DaySpan | None, rule: DrugRule, case: Case) ->
         return None if trial else "trial-dose-unclear"
     if rule.drug_class in dose.classes:
         return "outcome-unknown" if dose.outcome == "unknown" else ""
-    return None if dose.classified else "unclassified-drug"
+    told = dose.classified or (dose.unclear and rule.drug_class not in dose.unclear)
+    return None if told else "unclassified-drug"
 
 
 def _trial_dose(dose: DoseGiven, days: DaySpan | None, case: Case) -> bool | None:

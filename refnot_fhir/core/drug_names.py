@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from refnot_fhir.core.records import Concept
@@ -20,6 +20,7 @@ class Recognised:
     drug: Drug | None = None
     classes: tuple[str, ...] = ()
     classified: bool = False
+    unclear: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -52,8 +53,8 @@ def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[st
 def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised:
     """The drug that a concept means: by its codes, or else by a name that is the whole text.
 
-    A class is certain when a code is listed under it, or taken out of it; a code too short to tell,
-    or whose class depends on the use, leaves the drug unclassified, unless it is known by name.
+    A class is certain when a code is listed under it, or taken out of it; it is unclear where a
+    code is too short to tell, or the use decides, unless the drug is known by name.
     """
     keys, notes = keys_of(concept, site)
     drugs = _by_code(keys, rulebook) or _by_name(concept, rulebook)
@@ -61,12 +62,15 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
         titles = ", ".join(sorted(drug.title for drug in drugs))
         shared = set.intersection(*(set(drug.classes) for drug in drugs))
         return Recognised(
-            None, tuple(sorted(shared)), False, (*notes, f"means several drugs: {titles}")
+            None, tuple(sorted(shared)), notes=(*notes, f"means several drugs: {titles}")
         )
     drug = drugs[0] if drugs else None
-    inside, certain = _classes(keys, rulebook.drug_classes.values())
-    classes = tuple(sorted({*inside, *(drug.classes if drug else ())}))
-    return Recognised(drug, classes, certain or drug is not None, notes)
+    places = _places(keys, rulebook.drug_classes.values())
+    named = drug.classes if drug else ()
+    classes = {*named, *(name for name, place in places if place == "in")}
+    unclear = {name for name, place in places if place == "unclear"} if drug is None else set()
+    told = drug is not None or (bool(places) and not unclear)
+    return Recognised(drug, tuple(sorted(classes)), told, tuple(sorted(unclear)), notes)
 
 
 def _by_code(keys: Iterable[CodeKey], rulebook: Rulebook) -> list[Drug]:
@@ -78,17 +82,12 @@ def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
     return [drug for drug in rulebook.drugs.values() if not drug.texts.isdisjoint(names)]
 
 
-def _classes(keys: Iterable[CodeKey], classes: Iterable[DrugClass]) -> tuple[set[str], bool]:
-    """The classes that the codes are surely in, and whether all of them are told by the codes."""
-    inside: set[str] = set()
-    places: set[str] = set()
-    for drug_class in classes:
-        for key in keys:
-            place = _place(key, drug_class)
-            places.add(place)
-            if place == "in":
-                inside.add(drug_class.name)
-    return inside, "unclear" not in places and not places.isdisjoint({"in", "out"})
+def _places(
+    keys: Sequence[CodeKey], classes: Iterable[DrugClass]
+) -> tuple[tuple[str, str], ...]:
+    """(class, place) wherever a code says anything about a class."""
+    found = ((one.name, _place(key, one)) for one in classes for key in keys)
+    return tuple((name, place) for name, place in found if place != "unlisted")
 
 
 def _place(key: CodeKey, drug_class: DrugClass) -> str:

@@ -95,7 +95,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class OtherValue:
-    """A value of a kind that no criterion can use (a Ratio, a waveform …), named to explain that."""
+    """A value of a kind that no criterion can use (a Ratio, a waveform …), by its name."""
 
     kind: str
 
@@ -279,6 +279,11 @@ class DoseGiven:
     """False when the product itself is unknown: nothing may be concluded from it."""
     classified: bool = False
     """True when the codes say to which drug classes it belongs, even if to none that matters."""
+    unclear: tuple[str, ...] = ()
+    """Classes that it may or may not belong to: the code is too short, or the use decides.
+
+    To every other class it belongs only if `classes` says so.
+    """
     amount: Decimal | None = None
     """International units, for the study drug."""
     no_amount: str = ""

@@ -39,6 +39,7 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
         classes=known.classes,
         resolved=seen.medication is not None,
         classified=known.classified,
+        unclear=known.unclear,
         amount=amount.iu,
         no_amount=amount.why_not,
         vials=amount.vials,

@@ -15,8 +15,6 @@ from refnot_fhir.core.exact import product
 from refnot_fhir.core.records import NotUsable, Quantity
 from refnot_fhir.core.rules import Dimension, Lab
 
-_ONE = Decimal(1)
-
 
 @dataclass(frozen=True, slots=True)
 class UnitRead:
@@ -106,8 +104,9 @@ def _read_text(
     for dimension in _by_closeness(lab, dimensions):
         ucum = _ucum(text, dimension, site_units)
         if ucum is not None:
-            crossing = lab.conversions.get(dimension.name, _ONE)
-            factor = product(dimension.factors[ucum], crossing)
+            factor = dimension.factors[ucum]
+            if dimension.name in lab.conversions:
+                factor = product(factor, lab.conversions[dimension.name])
             note = "" if ucum == text else f"unit {text} read as {ucum}"
             return UnitRead(ucum, dimension.name, factor, note)
     return text
@@ -115,9 +114,12 @@ def _read_text(
 
 def _by_closeness(lab: Lab, dimensions: Mapping[str, Dimension]) -> Iterator[Dimension]:
     """The lab's own dimension, those it converts from, then all others (to name a mistake)."""
-    own = [name for name in (lab.dimension, *lab.conversions) if name in dimensions]
-    for name in own:
-        yield dimensions[name]
+    own = dimensions.get(lab.dimension)
+    if own is not None:
+        yield own
+    for name in lab.conversions:
+        if name in dimensions:
+            yield dimensions[name]
     for name, dimension in dimensions.items():
-        if name not in own:
+        if name != lab.dimension and name not in lab.conversions:
             yield dimension

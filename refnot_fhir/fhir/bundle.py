@@ -70,8 +70,10 @@ def links(entries: Iterable[Entry], assigned: Mapping[int, str]) -> dict[str, st
         if target is None or not entry.full_url:
             continue
         found[entry.full_url] = target
+        if entry.method != "POST":
+            continue
         address = _RESTFUL.fullmatch(entry.full_url)
-        if address is not None and entry.method == "POST":
+        if address is not None:
             relative.setdefault(address[1], set()).add(target)
     for name, targets in relative.items():
         if len(targets) == 1:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from refnot_fhir.core.records import Coding, Concept, DaySpan, Quantity, When
@@ -127,8 +128,13 @@ def concepts(elements: list[Json] | None) -> tuple[Concept, ...]:
 def id_of(reference: Json | None, type_: str) -> str:
     """The id in a literal reference to a `type_`, relative or absolute; empty if it is not one."""
     literal = "" if reference is None else reference.get("reference", "")
-    found = re.search(rf"(?:^|/){type_}/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[^/]+)?$", literal)
+    found = _reference_to(type_).search(literal)
     return found[1] if found else ""
+
+
+@cache
+def _reference_to(type_: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:^|/){type_}/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[^/]+)?$")
 
 
 def contained(resource: Json, reference: str) -> tuple[int, Json] | None:

@@ -57,21 +57,26 @@ def _holds_everywhere(resource: Json, contained: frozenset[str]) -> bool:
             continue
         if (len(node) == 1 and "id" in node) or ("end" in node and not _plainly_ordered(node)):
             return False
-        if not all(_is_plain(key, value, contained, below) for key, value in node.items()):
+        if _dangles(node.get("reference"), contained) or not _plain_values(node, below):
             return False
     return True
 
 
-def _is_plain(key: str, value: Any, contained: frozenset[str], below: list[Any]) -> bool:
-    kind = type(value)
-    if kind is str:
-        return key != "reference" or value[0] != "#" or value[1:] in contained
-    if kind is dict:
-        below.append(value)
-    elif kind is list:
-        if type(value[0]) is dict:
-            below += value
-        return None not in value
+def _dangles(reference: Any, contained: frozenset[str]) -> bool:
+    return type(reference) is str and reference[0] == "#" and reference[1:] not in contained
+
+
+def _plain_values(node: Json, below: list[Any]) -> bool:
+    """Add the objects in a node to `below`; False when a list of it has a gap."""
+    for value in node.values():
+        kind = type(value)
+        if kind is dict:
+            below.append(value)
+        elif kind is list:
+            if None in value:
+                return False
+            if type(value[0]) is dict:
+                below += value
     return True
 
 

@@ -24,8 +24,11 @@ _BOM = b"\xef\xbb\xbf"
 _LARGEST_INTEGER = 10**LONGEST_NUMBER
 # Each key ends so. Text can hold the same bytes, so this counts the keys or more.
 _KEY_END = re.compile(rb'"[ \t\r\n]*:')
-# In text the quotes would be escaped, so this is a member, never part of a string.
-_REFERENCE = re.compile(rb'(?<!\\)("reference"[ \t\r\n]*:[ \t\r\n]*)"([^"\\]*)"')
+# In text without these every colon of a member stands right after the quote.
+_BEFORE_COLON = (b"\t", b"\n", b"\r", b" :")
+# In text the quotes would be escaped, so this is a member, never part of a string. The word comes
+# first in the pattern, so that it is searched for as bytes.
+_REFERENCE = re.compile(rb'("reference"(?<!\\"reference")[ \t\r\n]*:[ \t\r\n]*)"([^"\\]*)"')
 
 
 class WireError(ValueError):
@@ -54,9 +57,9 @@ def decode(body: bytes) -> Any:
         raise _absurd(_absurd_number(text)) from None
     except msgspec.DecodeError as error:
         raise WireError("structure", f"the body is not JSON: {error}") from None
-    if _counted_keys(value) != len(_KEY_END.findall(text)):
+    if _counted_keys(value) != _key_ends(text):
         _refuse_duplicates(text)
-    if b"\\u0000" in text:
+    if b"\\" in text and b"\\u0000" in text:
         _refuse_nul(value)
     return value
 
@@ -117,6 +120,12 @@ def _number(text: str) -> Decimal:
     if number and abs(number.adjusted()) > LARGEST_EXPONENT:
         raise ValueError("too large or too small")
     return number
+
+
+def _key_ends(text: bytes) -> int:
+    if any(space in text for space in _BEFORE_COLON):
+        return len(_KEY_END.findall(text))
+    return text.count(b'":')
 
 
 def _counted_keys(value: Any) -> int:

@@ -10,6 +10,7 @@ import msgspec
 from refnot_fhir.charts import Judge, SubjectChange, caught_up, save, standings
 from refnot_fhir.core.findings import Subject
 from refnot_fhir.core.rules import Site
+from refnot_fhir.intake.hanging import hanging_on, versions
 from refnot_fhir.intake.plan import Plan
 from refnot_fhir.intake.request import CHANGING, Delivery, Received, Result
 from refnot_fhir.store.base import AuditEntry, Key, Reader, Receipt, Writer
@@ -87,4 +88,7 @@ def _still_holds(reader: Reader, plan: Plan) -> None:
     site = next(iter(plan.heads)).site if plan.heads else ""
     for (type_, system, value), matches in plan.conditions.items():
         if tuple(reader.with_identifier(site, type_, system, value)) != matches:
+            raise Moved
+    for key, supposed in plan.hanging.items():
+        if versions(hanging_on(reader, key)) != supposed:
             raise Moved

@@ -69,7 +69,7 @@ def decide(
     return _update(request, key, head)
 
 
-_OTHER_ID = "the identifier of the condition is that of {found}: leave the id out, or state this one"
+_OTHER_ID = "the identifier of the condition is that of {found}: leave the id out, or state that"
 
 
 def _deletion(key: Key, head: Head | None) -> Result:

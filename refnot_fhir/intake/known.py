@@ -26,6 +26,7 @@ class Known:
     rulebook: Rulebook
     _resources: dict[Key, Sent] = field(default_factory=dict)
     _persons: dict[str, Person | None] = field(default_factory=dict)
+    _contexts: dict[str, Context] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -46,7 +47,11 @@ class Known:
     def context(self, resource: Mapping[str, Any]) -> Context:
         """What `resource` is understood with."""
         patient = "" if resource["resourceType"] == "Patient" else patient_of(resource)
-        return Context(self.site, self.rulebook, self.person(patient), self._medication)
+        if patient not in self._contexts:
+            self._contexts[patient] = Context(
+                self.site, self.rulebook, self.person(patient), self._medication
+            )
+        return self._contexts[patient]
 
     def person(self, patient: str) -> Person | None:
         if patient and patient not in self._persons:
@@ -79,7 +84,9 @@ def decoded(kept: Kept) -> Mapping[str, Any]:
 
 
 def reading_of(key: Key, understood: Understood) -> Reading:
-    """What is kept of what was understood."""
+    """What is kept of what was understood; what is about nobody is in no chart."""
+    if not understood.patient:
+        return Reading(key, "")
     return Reading(
         key=key,
         patient=understood.patient,

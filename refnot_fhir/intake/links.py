@@ -11,9 +11,8 @@ from refnot_fhir.intake.request import CREATE, Request
 from refnot_fhir.store.base import Key
 
 
-def relinked(request: Request, links: Mapping[str, str]) -> Request:
-    """The request with references to other entries made literal in what is read of it."""
-    used = used_in(links, request.raw)
+def relinked(request: Request, used: Mapping[str, str]) -> Request:
+    """The request with the references that `used_in` found made literal in what is read of it."""
     if not used:
         return request
     return replace(request, resource=wire.decode(wire.relink(request.raw, used)))

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from refnot_fhir.core.records import Person, Source
@@ -17,8 +18,10 @@ from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.errors import Trouble
 from refnot_fhir.intake import request as R
 from refnot_fhir.intake.decide import content_id, decide, sent_at
+from refnot_fhir.intake.hanging import Versions, another_person, hanging_on, versions
 from refnot_fhir.intake.known import Known, reading_of, reread
 from refnot_fhir.intake.links import between, relinked, used_in
+from refnot_fhir.intake.notes import not_retained, notes_on
 from refnot_fhir.intake.request import CHANGING, Request, Result
 from refnot_fhir.reading import (
     ACCEPTED,
@@ -54,6 +57,8 @@ class Plan:
     """The newest versions supposed."""
     conditions: Mapping[tuple[str, str, str], tuple[Key, ...]]
     """(type, system, value) of each conditional request and what it matched."""
+    hanging: Mapping[Key, Versions]
+    """What hung on each Patient and Medication that changes."""
     patients: tuple[str, ...]
     """Whose chart changes."""
 
@@ -75,17 +80,21 @@ class Planner:
         conditions = self._conditions(requests)
         keys = [self._target(request, conditions) for request in requests]
         links = between(requests, keys)
-        requests = [relinked(request, links) for request in requests]
+        used = [used_in(links, request.raw) for request in requests]
+        requests = [relinked(*one) for one in zip(requests, used, strict=True)]
         others = self._depends_on(requests)
         heads = self.reader.heads({*keys, *others})
-        steps = self._steps(requests, keys, heads, conditions, links)
-        again = self._again(steps)
+        steps = self._steps(requests, keys, heads, conditions, used)
+        before = self._before(steps)
+        hanging = self._hanging(steps, before)
+        again = self._again(steps, chain.from_iterable(hanging.values()))
         return Plan(
             steps=tuple(steps),
             again=tuple(again),
             heads={key: heads.get(key) for key in (*keys, *others)},
             conditions=conditions,
-            patients=_affected(steps, again, heads),
+            hanging={key: versions(found) for key, found in hanging.items()},
+            patients=_affected(steps, again, heads, before.values()),
         )
 
     def _conditions(
@@ -128,7 +137,7 @@ class Planner:
         keys: Sequence[Key],
         heads: Mapping[Key, Head],
         conditions: Mapping[tuple[str, str, str], tuple[Key, ...]],
-        links: Mapping[str, str],
+        links: Sequence[Mapping[str, str]],
     ) -> list[Step]:
         decided = list(
             _once(
@@ -137,7 +146,9 @@ class Planner:
             )
         )
         known = Known.of(self.reader, self.site, self.rulebook, decided)
-        return [self._step(*one, heads, known, links) for one in decided]
+        return [
+            self._step(*one, heads, known, used) for one, used in zip(decided, links, strict=True)
+        ]
 
     def _step(
         self,
@@ -155,12 +166,12 @@ class Planner:
             return Step(request, key, result, kept, Reading(key, ""), ())
         understood = self._understood(request, key, result, known)
         if not understood.useful and heads.get(key) is None and self.site.keep != "all":
-            return Step(request, key, _not_retained(request))
+            return Step(request, key, not_retained(request))
         patient = understood.patient
-        kept = self._kept(request, key, result, patient, used_in(links, request.raw))
+        kept = self._kept(request, key, result, patient, links)
         if result.outcome == R.LATE:
             return Step(request, key, result, kept)
-        notes = (*result.notes, *_notes(understood, request.where, self.rulebook))
+        notes = (*result.notes, *notes_on(understood, request.where, self.rulebook))
         result = replace(result, patient=patient, notes=notes)
         return Step(
             request, key, result, kept, reading_of(key, understood), _identifiers(request.resource)
@@ -188,42 +199,35 @@ class Planner:
             links=links,
         )
 
-    def _again(self, steps: Sequence[Step]) -> list[Reading]:
-        """Readings of stored resources that the steps give another meaning."""
-        touched = {step.key for step in steps if step.kept}
-        stale: dict[Key, Kept] = {}
+    def _before(self, steps: Iterable[Step]) -> dict[Key, Person | None]:
+        """The persons that the Patients among the steps described until now."""
+        known = Known.of(self.reader, self.site, self.rulebook)
+        return {
+            step.key: known.person(step.key.id)
+            for step in steps
+            if step.key.type == "Patient" and step.result.outcome in CHANGING
+        }
+
+    def _hanging(
+        self, steps: Iterable[Step], before: Mapping[Key, Person | None]
+    ) -> dict[Key, list[Kept]]:
+        """What is in the store and means something else after each of the steps."""
+        found = {}
         for step in steps:
-            if step.result.outcome not in CHANGING:
-                continue
-            for kept in self._hanging_on(step):
-                if kept.key not in touched:
-                    stale[kept.key] = kept
-        known = Known.of(
-            self.reader,
-            self.site,
-            self.rulebook,
-            [(step.request, step.key, step.result) for step in steps],
-        )
+            after = step.reading.person if step.reading else None
+            if (step.key in before and another_person(before[step.key], after)) or (
+                step.key.type == "Medication" and step.result.outcome in CHANGING
+            ):
+                found[step.key] = hanging_on(self.reader, step.key)
+        return found
+
+    def _again(self, steps: Sequence[Step], hanging: Iterable[Kept]) -> list[Reading]:
+        """Readings of stored resources that the steps give another meaning."""
+        read = {step.key for step in steps if step.reading}
+        stale = {kept.key: kept for kept in hanging if kept.key not in read}
+        decided = [(step.request, step.key, step.result) for step in steps]
+        known = Known.of(self.reader, self.site, self.rulebook, decided)
         return [reread(kept, known) for kept in stale.values()]
-
-    def _hanging_on(self, step: Step) -> list[Kept]:
-        """A patient's labs hang on sex and age, an administration on its Medication."""
-        if step.key.type == "Patient" and self._another_person(step):
-            return self.reader.of_patient(self.site.name, step.key.id, "Observation")
-        if step.key.type == "Medication":
-            reference = f"Medication/{step.key.id}"
-            return self.reader.newest(self.reader.waiting_for(self.site.name, reference))
-        return []
-
-    def _another_person(self, step: Step) -> bool:
-        """Whether what reference ranges depend on is not what it was."""
-        before = Known.of(self.reader, self.site, self.rulebook).person(step.key.id)
-        after = step.reading.person if step.reading else None
-        return _range_facts(before) != _range_facts(after)
-
-
-def _range_facts(person: Person | None) -> tuple[object, ...]:
-    return (person.birth, person.gender, person.sex_signals) if person else ()
 
 
 def _once(decided: Iterable[Decided]) -> Iterator[Decided]:
@@ -251,9 +255,15 @@ def _matches(
 
 
 def _affected(
-    steps: Iterable[Step], again: Iterable[Reading], heads: Mapping[Key, Head]
+    steps: Iterable[Step],
+    again: Iterable[Reading],
+    heads: Mapping[Key, Head],
+    persons: Iterable[Person | None],
 ) -> tuple[str, ...]:
-    """Patients whose chart changes: those now named, and those named before a correction."""
+    """Patients whose chart changes: those now named, and those named before a correction.
+
+    `persons` are those that were described until now: a record may have been merged into another.
+    """
     found: dict[str, None] = {}
     for step in steps:
         if step.result.outcome in CHANGING:
@@ -261,35 +271,8 @@ def _affected(
             found[step.reading.patient if step.reading else ""] = None
             found[before.patient if before else ""] = None
     found.update((reading.patient, None) for reading in again)
+    found.update((person.replaced_by, None) for person in persons if person)
     return tuple(patient for patient in found if patient)
-
-
-def _not_retained(request: Request) -> Result:
-    note = Trouble(
-        "informational",
-        "acknowledged and not retained: no protocol has a use for it"
-        + ("" if request.type in ACCEPTED else f" (resources of type {request.type} are not read)"),
-        request.where,
-    )
-    return Result(R.NOT_RETAINED, request.type, request.id, notes=(note,))
-
-
-def _notes(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Trouble, ...]:
-    """What could not be used, and why: a sender can mend it."""
-    notes = []
-    for lab in understood.labs:
-        expression = ".".join(filter(None, (where, lab.source.part)))
-        if lab.not_usable:
-            notes.append(Trouble("processing", f"{lab.analyte}: {lab.not_usable.why}", expression))
-        elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
-            notes.append(Trouble("informational", f"{lab.analyte}: {lab.no_uln}", expression))
-    for dose in understood.doses:
-        if not dose.resolved:
-            notes.append(Trouble("processing", "; ".join(dose.notes) or _UNRESOLVED, where))
-    return tuple(notes)
-
-
-_UNRESOLVED = "its product is not known: send the Medication that it refers to"
 
 
 def _stated_id(request: Request) -> str:

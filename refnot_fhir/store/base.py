@@ -125,7 +125,7 @@ class SubjectQuery:
     """(site, patient id)."""
     protocols: Collection[str] | None = None
     identifiers: Collection[tuple[str | None, str]] | None = None
-    """(system, value) of the subject; system None matches any system, '' only identifiers without."""
+    """(system, value) of the subject; None matches any system, '' only identifiers without."""
     after: int = 0
     """Row number of the last subject of the page before."""
     limit: int | None = None

@@ -261,7 +261,10 @@ def _moment(value: datetime | None) -> int | None:
 
 
 def _says_something(reading: Reading) -> bool:
-    return bool(reading.person or reading.labs or reading.doses or reading.waits_for)
+    """Whether there is a patient to whom it says anything: what is nobody's is on no chart."""
+    return bool(
+        reading.patient and (reading.person or reading.labs or reading.doses or reading.waits_for)
+    )
 
 
 def _identifier_rows(number: int, identifiers: Iterable[tuple[str, str]]) -> list[Row]:

@@ -40,7 +40,8 @@ def create_app(service: Service) -> Flask:
     app.config.update(
         REFNOT_BASE_PATH=settings.base_path,
         REFNOT_PUBLIC_URL=settings.public_url,
-        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        # One byte more than is taken, so that a body that does not say its length can be over it.
+        MAX_CONTENT_LENGTH=settings.max_body_bytes + 1,
     )
     for routes in FHIR_ROUTES:
         blueprint = routes(service)

@@ -34,13 +34,13 @@ def received(request: Request, limit: int) -> bytes:
         )
     if (request.content_length or 0) > limit:
         raise TooLarge(_too_large(limit))
-    body = request.stream.read(limit + 1)
+    body = _read(request, limit + 1)
     if len(body) > limit:
         raise TooLarge(_too_large(limit))
     body = _unpacked(body, request.headers.get("Content-Encoding", ""), limit)
-    if not body.strip():
+    if not body.removeprefix(_BOM).strip():
         raise BadInput("the body is empty: send a FHIR resource as JSON")
-    if body.lstrip()[:1] == b"<":
+    if body.removeprefix(_BOM).lstrip()[:1] == b"<":
         raise NotSupported("the body is XML: send application/fhir+json", status=415)
     return body
 
@@ -53,18 +53,33 @@ def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
         raise NotSupported(
             f"Content-Encoding {coding} is not understood: send gzip, deflate or none", status=415
         )
-    unpacker = zlib.decompressobj(wbits=_WINDOWS[coding])
-    try:
-        text = unpacker.decompress(body, limit + 1)
-    except zlib.error:
-        raise BadInput(f"the body is not valid {coding}") from None
-    if len(text) > limit:
-        raise TooLarge(_too_large(limit))
-    if not unpacker.eof:
-        raise BadInput(f"the {coding} body ends too early: send it again whole")
-    return text
+    text = bytearray()
+    while body:
+        # A gzip body may have several members, one after the other.
+        unpacker = zlib.decompressobj(wbits=_WINDOWS[coding])
+        try:
+            text += unpacker.decompress(body, limit + 1 - len(text))
+        except zlib.error:
+            raise BadInput(f"the body is not valid {coding}") from None
+        if len(text) > limit:
+            raise TooLarge(_too_large(limit))
+        if not unpacker.eof:
+            raise BadInput(f"the {coding} body ends too early: send it again whole")
+        body = unpacker.unused_data
+    return bytes(text)
 
 
+def _read(request: Request, most: int) -> bytes:
+    """Up to that many bytes of the body; a stream may give less at a time than is asked for."""
+    parts = []
+    while most and (part := request.stream.read(min(most, _AT_ONCE))):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
+
+
+_AT_ONCE = 1 << 20
+_BOM = b"\xef\xbb\xbf"
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 

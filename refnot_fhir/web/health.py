@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import Blueprint, Response, jsonify
 
 from refnot_fhir import __version__
 from refnot_fhir.errors import RefnotError
 from refnot_fhir.service import Service
+
+log = logging.getLogger(__name__)
 
 
 def health(service: Service) -> Blueprint:
@@ -24,6 +28,9 @@ def health(service: Service) -> Blueprint:
                 counts = reader.counts()
         except RefnotError as error:
             return jsonify(status="not ready", reason=str(error)), 503
+        except Exception:
+            log.exception("health.not_ready")
+            return jsonify(status="not ready", reason="the database fails: see the log"), 503
         return jsonify(
             status="ready",
             version=__version__,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Trouble
@@ -17,14 +18,23 @@ from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
 from refnot_fhir.store.base import Key
 from refnot_fhir.web import answers, body, receipts
+from refnot_fhir.web.published import PUBLISHED
 from refnot_fhir.web.received import text_of
+from refnot_fhir.web.terminology import DEFINED
 
+_READ_ONLY = frozenset({*PUBLISHED, *DEFINED, "metadata"})
+_HELP = "What is offered is in the CapabilityStatement, at metadata"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 def routes(service: Service) -> Blueprint:
     """The routes that write, for the default site and for every named one."""
     blueprint = Blueprint("receive", __name__)
+
+    @blueprint.get("/")
+    def look(site: str) -> Response:
+        service.site(site)
+        raise MethodNotAllowed(["POST", "OPTIONS"], f"POST a transaction or a batch here. {_HELP}")
 
     @blueprint.post("/")
     def deliver(site: str) -> Response:
@@ -95,6 +105,9 @@ def _representation(service: Service, site: Site) -> Callable[[Result], bytes | 
 def _check_address(type_: str, id_: str) -> None:
     if type_ == "Bundle":
         raise NotSupported("POST the Bundle to the base URL, not to /Bundle", status=404)
+    if type_ in _READ_ONLY:
+        said = f"{type_} is published here and cannot be written. {_HELP}"
+        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"], said)
     if type_ not in ACCEPTED:
         raise NotSupported(
             f"resources of type {type_} are not received: {', '.join(ACCEPTED)} are", status=404

@@ -63,6 +63,18 @@ LONG_AGO = whole_days(days_ago(400), days_ago(43))
         ((dose_given(resolved=False),), UNKNOWN, "unresolved-drug", "it may be anything"),
         ((dose_given(classified=False),), UNKNOWN, "unclassified-drug", "it may be of the class"),
         (
+            (dose_given(classified=False, unclear=("immunotherapy",)),),
+            UNKNOWN,
+            "unclassified-drug",
+            "its use decides whether it is of the class",
+        ),
+        (
+            (dose_given(classified=False, unclear=("immunosuppressant",)),),
+            NOT_MET,
+            "none-within-window",
+            "it is another class that it may be of",
+        ),
+        (
             (dose_given(classified=False, on=days_ago(43)),),
             NOT_MET,
             "none-within-window",

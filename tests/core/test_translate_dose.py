@@ -65,6 +65,14 @@ def test_a_class_is_certain_only_when_the_codes_say_so(medication, classes, clas
     assert (given.classes, given.classified) == (classes, classified), why
 
 
+@pytest.mark.parametrize(
+    ("code", "unclear"),
+    [("L03A", ("immunotherapy",)), ("L04AX03", ("immunosuppressant",)), ("L03AB03", ())],
+)
+def test_a_class_that_a_code_leaves_open_is_named(code, unclear):
+    assert translate(medication=codes((ATC, code))).unclear == unclear
+
+
 def test_what_was_mapped_on_the_way_is_noted():
     given = translate(medication=codes((build.LOCAL, "77")), dose=build.quantity("400000", "U"))
 

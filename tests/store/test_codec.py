@@ -93,6 +93,7 @@ doses = st.builds(
     classes=texts,
     resolved=st.booleans(),
     classified=st.booleans(),
+    unclear=texts,
     amount=st.none() | numbers,
     no_amount=text,
     vials=text,
@@ -179,7 +180,7 @@ assessments = st.builds(
     ("record", "known"),
     [
         (LabResult, 18),
-        (DoseGiven, 18),
+        (DoseGiven, 19),
         (Person, 8),
         (Subject, 16),
         (Assessment, 9),

@@ -1,0 +1,37 @@
+"""What a sender is told of what was sent, although it did not fail."""
+
+from __future__ import annotations
+
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.errors import Trouble
+from refnot_fhir.intake.request import NOT_RETAINED, Request, Result
+from refnot_fhir.reading import ACCEPTED, Understood
+
+
+def not_retained(request: Request) -> Result:
+    """The result of what no protocol has a use for."""
+    note = Trouble(
+        "informational",
+        "acknowledged and not retained: no protocol has a use for it"
+        + ("" if request.type in ACCEPTED else f" (resources of type {request.type} are not read)"),
+        request.where,
+    )
+    return Result(NOT_RETAINED, request.type, request.id, notes=(note,))
+
+
+def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Trouble, ...]:
+    """What could not be used, and why: a sender can mend it."""
+    notes = []
+    for lab in understood.labs:
+        expression = ".".join(filter(None, (where, lab.source.part)))
+        if lab.not_usable:
+            notes.append(Trouble("processing", f"{lab.analyte}: {lab.not_usable.why}", expression))
+        elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
+            notes.append(Trouble("informational", f"{lab.analyte}: {lab.no_uln}", expression))
+    for dose in understood.doses:
+        if not dose.resolved:
+            notes.append(Trouble("processing", "; ".join(dose.notes) or _UNRESOLVED, where))
+    return tuple(notes)
+
+
+_UNRESOLVED = "its product is not known: send the Medication that it refers to"
