@@ -40,7 +40,7 @@ from refnot_fhir.rulebook.load import load
 from refnot_fhir.service import Service
 from refnot_fhir.settings import PREFIX, Settings
 from refnot_fhir.store.base import SubjectQuery
-from refnot_fhir.terminal import bar, rows_shown
+from refnot_fhir.terminal import bar, rows_shown, tally_shown
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,18 +108,8 @@ def ingest_command(paths: tuple[str, ...], server: str | None, site: str, as_jso
             names, target, stdin=sys.stdin.buffer,
             progress=lambda done, so_far: moved(done, f"{sum(so_far.outcomes.values())} entries"),
         )  # fmt: skip
-    _show_tally(tally, as_json)
+    tally_shown(tally.outcomes, tally.troubles, as_json)
     sys.exit(FAILED if tally.troubles else OK)
-
-
-def _show_tally(tally: ingest.Tally, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(tally.as_json(), ensure_ascii=False, indent=2))
-        return
-    for outcome, count in sorted(tally.outcomes.items()):
-        click.echo(f"{count:8d}  {outcome}")
-    for line in tally.troubles:
-        click.echo(line, err=True)
 
 
 @main.command("simulate")

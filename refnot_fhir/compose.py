@@ -68,6 +68,7 @@ def serve(settings: Settings | None = None, announce: Callable[[], None] = lambd
     settings = settings or from_environment(os.environ)
     _check_servable(settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     prepare(settings).store.close()
     announce()
     Server(
@@ -78,6 +79,7 @@ def serve(settings: Settings | None = None, announce: Callable[[], None] = lambd
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=settings.threads,
+        websockets=False,
     ).serve()
 
 

@@ -44,10 +44,6 @@ class Tally:
             place = f" {one.expression}:" if one.expression else ""
             self.troubles.append(f"{where}:{place} {one.message}")
 
-    def as_json(self) -> dict[str, Any]:
-        """The numbers and the troubles, for `--json`."""
-        return {"outcomes": dict(sorted(self.outcomes.items())), "troubles": self.troubles}
-
 
 class Target(Protocol):
     """Where parcels go."""

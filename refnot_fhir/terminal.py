@@ -53,6 +53,18 @@ def rows_shown(rows: Sequence[Mapping[str, str]], as_json: bool) -> None:
             click.echo("\t".join(row.values()))
 
 
+def tally_shown(outcomes: Mapping[str, int], troubles: Sequence[str], as_json: bool) -> None:
+    """Print what became of a delivery; as text, troubles go to standard error."""
+    if as_json:
+        told = {"outcomes": dict(sorted(outcomes.items())), "troubles": troubles}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for outcome, count in sorted(outcomes.items()):
+        click.echo(f"{count:8d}  {outcome}")
+    for line in troubles:
+        click.echo(line, err=True)
+
+
 @contextmanager
 def bar(what: str, unit: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
     """A bar with rate and time left on standard error; nothing when that is no terminal.

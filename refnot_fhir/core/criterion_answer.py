@@ -17,7 +17,9 @@ from refnot_fhir.core.rules import AnswerRule, Criterion
 from refnot_fhir.core.verdict import Verdict
 
 # What extensions for birth sex, sex for clinical use and gender identity say when they agree:
-# administrative gender, v3, R5 and US Core codes. Anything else, "unknown" too, asks for evidence.
+# administrative gender, v3, R5 and US Core codes (UNVERIFIED beyond administrative gender and the
+# two SNOMED finding codes). Anything else, "unknown" too, asks for evidence, so that a code that is
+# missing here can only make a verdict unknown.
 _AGREES = {
     "male": frozenset({"male", "m", "male-typical", "248153007", "446151000124109"}),
     "female": frozenset({"female", "f", "female-typical", "248152002", "446141000124107"}),

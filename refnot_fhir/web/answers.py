@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -43,38 +43,47 @@ def status_of(error: errors.RefnotError) -> int:
     return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the caller accepts: a FHIR version, and whether it said which."""
-
-    version: Version
-    stated: bool
-
-
-def wanted() -> Wanted:
-    """The FHIR version of the Accept header or `_format`; R4 unless another is asked for.
+def wanted(own: Version = Version.R4) -> Version:
+    """The FHIR version that `_format` or the Accept header wants most; `own` if they name none.
 
     Raises NotSupported (406) for a form or a version that is not served.
     """
-    text = request.args.get("_format") or request.headers.get("Accept", "")
+    text = _format() or request.headers.get("Accept", "")
     refused = []
-    for part in text.split(","):
-        media, options = parse_options_header(part.strip())
-        if media.lower() not in _ACCEPTED:
-            refused.append(media)
-            continue
-        stated = options.get("fhirversion") or options.get("fhirVersion")
-        version = Version.from_mime(stated) if stated else Version.R4
-        if version is not None:
-            return Wanted(version, bool(stated))
-        refused.append(part.strip())
+    for media, options in _by_preference(text):
+        stated = options.get("fhirversion")
+        version = Version.from_mime(stated) if stated else own
+        if media.lower() in _ACCEPTED and version is not None:
+            return version
+        refused.append(f"{media}; fhirVersion={stated}" if stated else media)
     raise errors.NotSupported(
-        f"{', '.join(refused)} is not served: ask for application/fhir+json, with fhirVersion "
-        "4.0, 4.3 or 5.0",
+        f"{', '.join(refused) or 'nothing'} is not served: ask for application/fhir+json, with "
+        "fhirVersion 4.0, 4.3 or 5.0",
         status=406,
     )
 
 
+def _format() -> str:
+    stated = request.args.get("_format", "")
+    if not stated and request.path.endswith("/_search"):
+        stated = request.form.get("_format", "")
+    # A plus sign in an address that was not escaped arrives as a blank.
+    return stated.replace("/fhir ", "/fhir+")
+
+
+def _by_preference(text: str) -> list[tuple[str, dict[str, str]]]:
+    """Media types with their parameters, those first that are wanted most."""
+    parts = [parse_options_header(part.strip()) for part in text.split(",")]
+    weighed = [(_quality(options.get("q", "1")), media, options) for media, options in parts]
+    weighed.sort(key=lambda one: -one[0])
+    return [(media, options) for quality, media, options in weighed if quality > 0]
+
+
+def _quality(text: str) -> float:
+    return float(text) if _QUALITY.fullmatch(text) else 1.0
+
+
+_QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 _ACCEPTED = frozenset(
     {
         "", "*/*", "application/*", "application/fhir+json", "application/json", "json",
@@ -119,6 +128,11 @@ def content(response: Response) -> Any:
 def etag(version: int | str) -> str:
     """The weak ETag of a version."""
     return f'W/"{version}"'
+
+
+def unchanged(version: int | str) -> bool:
+    """Whether the caller says that it has this version already (If-None-Match)."""
+    return request.if_none_match.contains_weak(str(version))
 
 
 def http_date(moment: datetime) -> str:

@@ -7,12 +7,15 @@ from datetime import date
 from flask import Blueprint, Response
 
 from refnot_fhir import __version__
+from refnot_fhir.core.rules import Site
 from refnot_fhir.fhir import capability, operation_definitions
 from refnot_fhir.fhir.capability import Offer, Operation, TypeOffer
+from refnot_fhir.fhir.versions import Version
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
 from refnot_fhir.web import answers
 from refnot_fhir.web.published import PUBLISHED
+from refnot_fhir.web.received import speaks
 from refnot_fhir.web.terminology import DEFINED
 
 RELEASED = date(2026, 11, 22)
@@ -31,15 +34,18 @@ def routes(service: Service) -> Blueprint:
     @blueprint.get("/metadata")
     def metadata(site: str) -> Response:
         known = service.site(site)
-        version = answers.wanted().version
-        offered = offer(service, answers.base_url(), known.fhir)
+        version = answers.wanted(Version(known.fhir))
+        offered = offer(service, answers.base_url(), known, version)
         return answers.fhir(capability.write(offered, version), version=version)
 
     return blueprint
 
 
-def offer(service: Service, base: str, fhir: str) -> Offer:
-    """What is offered at one base; `fhir` is the version that its hospital sends."""
+def offer(service: Service, base: str, site: Site, version: Version) -> Offer:
+    """What is offered at the base of a hospital, in one version of FHIR.
+
+    What it sends is offered in the version that it speaks, and in no other.
+    """
     return Offer(
         name="refnot-fhir",
         software_version=__version__,
@@ -47,11 +53,11 @@ def offer(service: Service, base: str, fhir: str) -> Offer:
         base=base,
         description="FHIR integration adapter: eligibility and dosing of a trial's patients",
         types=(
-            *(_received(type_, fhir) for type_ in ACCEPTED),
+            *(_received(type_, site.fhir) for type_ in ACCEPTED if speaks(site, version)),
             *(_published(type_, service) for type_ in PUBLISHED),
             *(_defined(type_) for type_ in DEFINED),
         ),
-        interactions=("transaction", "batch"),
+        interactions=("transaction", "batch") if speaks(site, version) else (),
         documentation=(
             "Published types are served as FHIR 4.0, 4.3 or 5.0, by the fhirVersion parameter of "
             "Accept. Sending the same again changes nothing."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from flask import Blueprint, Response, request
@@ -12,6 +13,7 @@ from refnot_fhir.core.findings import Subject
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, Trouble
 from refnot_fhir.fhir import dosing_record, screening_report
+from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import parcel
 from refnot_fhir.service import Service
 from refnot_fhir.store.base import Reader
@@ -25,9 +27,10 @@ def routes(service: Service) -> Blueprint:
 
     @blueprint.route("/ResearchSubject/<id_>/$screening-report", methods=["GET", "POST"])
     def screening(site: str, id_: str) -> Response:
-        version = answers.wanted().version
+        known = service.site(site)
+        version = answers.wanted(Version(known.fhir))
         with service.store.read() as reader:
-            subject, now = _standing(service, reader, service.site(site), id_, _date(service))
+            subject, now = _standing(service, reader, known, id_, _date(service))
         report = screening_report.write(
             subject, now.assessment, now.protocol, version,
             now=service.clock(), base=answers.base_url(),
@@ -36,9 +39,10 @@ def routes(service: Service) -> Blueprint:
 
     @blueprint.route("/ResearchSubject/<id_>/$dosing-record", methods=["GET", "POST"])
     def doses(site: str, id_: str) -> Response:
-        version = answers.wanted().version
+        known = service.site(site)
+        version = answers.wanted(Version(known.fhir))
         with service.store.read() as reader:
-            subject, now = _standing(service, reader, service.site(site), id_, _date(service))
+            subject, now = _standing(service, reader, known, id_, _date(service))
         record = dosing_record.write(
             subject, now.dosing, now.protocol, version,
             now=service.clock(), base=answers.base_url(),
@@ -69,10 +73,14 @@ def _date(service: Service) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        # fromisoformat takes weeks and dates without hyphens, too, which FHIR does not.
+        return date.fromisoformat(text if _DATE.fullmatch(text) else "")
     except ValueError:
         said = f"date={text[:40]} is not a calendar date such as 2026-05-01"
         raise BadInput(said, (Trouble("value", said),)) from None
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def _posted(service: Service) -> dict[str, str]:

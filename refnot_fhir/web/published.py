@@ -10,21 +10,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from refnot_fhir import enrolment
 from refnot_fhir.core.findings import Subject
 from refnot_fhir.core.rules import Protocol, Site
 from refnot_fhir.errors import NotFound
-from refnot_fhir.fhir import research_study, research_subject
+from refnot_fhir.fhir import research_study, research_subject, wire
 from refnot_fhir.fhir.published import Json
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search_values import Target, Token
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.intake.known import decoded
 from refnot_fhir.service import Service
 from refnot_fhir.store.base import Key, Reader, SubjectQuery
 from refnot_fhir.web import answers, searching
+from refnot_fhir.web.received import speaks, text_of
 
 PUBLISHED = ("ResearchStudy", "ResearchSubject")
 
@@ -41,13 +41,11 @@ def routes(service: Service) -> Blueprint:
 
     @blueprint.get("/ResearchStudy/<id_>")
     def read_study(site: str, id_: str) -> Response:
-        service.site(site)
-        return study.read(id_)
+        return study.read(service.site(site), id_)
 
     @blueprint.get("/ResearchStudy/<id_>/_history/<version>")
     def read_study_version(site: str, id_: str, version: str) -> Response:
-        service.site(site)
-        return study.read(id_, version)
+        return study.read(service.site(site), id_, version)
 
     @blueprint.get("/ResearchSubject")
     @blueprint.post("/ResearchSubject/_search", endpoint="search_subjects_by_form")
@@ -81,7 +79,7 @@ class _Studies:
         }
 
     def search(self, site: Site) -> Response:
-        version = answers.wanted().version
+        version = answers.wanted(Version(site.fhir))
         wanted = searching.asked(self._service, site, "ResearchStudy", version)
         after = searching.after()
         found = [
@@ -91,12 +89,14 @@ class _Studies:
         ]
         return searching.answer(wanted, searching.matching(wanted, found, _nothing), _nothing)
 
-    def read(self, id_: str, version_id: str = "") -> Response:
-        version = answers.wanted().version
+    def read(self, site: Site, id_: str, version_id: str = "") -> Response:
+        version = answers.wanted(Version(site.fhir))
         found = self._written.get((id_, version))
         if found is None or version_id not in ("", found["meta"]["versionId"]):
             raise NotFound(f"there is no ResearchStudy/{id_} of that version")
         headers = {"ETag": answers.etag(found["meta"]["versionId"])}
+        if answers.unchanged(found["meta"]["versionId"]):
+            return answers.fhir(None, 304, headers)
         return answers.fhir(found, headers=headers, version=version)
 
 
@@ -117,7 +117,7 @@ class _Subjects:
 
     def __init__(self, service: Service, reader: Reader, site: Site) -> None:
         self._service, self._reader, self._site = service, reader, site
-        self._version = answers.wanted().version
+        self._version = answers.wanted(Version(site.fhir))
 
     def read(self, id_: str, version_id: str = "") -> Response:
         current = find(self._service, self._reader, self._site, id_)
@@ -132,7 +132,7 @@ class _Subjects:
             "ETag": answers.etag(subject.version),
             "Last-Modified": answers.http_date(subject.updated),
         }
-        if request.headers.get("If-None-Match") == headers["ETag"]:
+        if answers.unchanged(subject.version):
             return answers.fhir(None, 304, headers)
         return answers.fhir(self._write(subject), headers=headers, version=self._version)
 
@@ -141,7 +141,7 @@ class _Subjects:
         query = narrowed(wanted, self._reader, self._site)
         found = self._found(replace(query, after=searching.after()))
         matches = searching.matching(wanted, found, self._resolve)
-        return searching.answer(wanted, matches, self._resolve)
+        return searching.answer(wanted, matches, self._included)
 
     def _found(self, query: SubjectQuery) -> Iterator[searching.Found]:
         for row in enrolment.find_subjects(self._reader, self._service.judge(), query):
@@ -160,9 +160,13 @@ class _Subjects:
             since = self._service.rules_since
             return write_study(protocol, self._version, since) if protocol else None
         kept = self._reader.kept(Key(self._site.name, type_, id_))
-        if kept is None or kept.deleted:
+        return None if kept is None or kept.deleted else wire.decode(text_of(kept))
+
+    def _included(self, reference: str) -> Json | None:
+        """The same for an answer: what was received is not translated into another version."""
+        if not reference.startswith("ResearchStudy/") and not speaks(self._site, self._version):
             return None
-        return dict(decoded(kept), id=id_)
+        return self._resolve(reference)
 
 
 def find(service: Service, reader: Reader, site: Site, id_: str) -> Subject:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, Gone, NotFound, NotSupported, Trouble
 from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.published import Json, instant
-from refnot_fhir.fhir.search import Search
+from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search_values import Target, Token
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.reading import ACCEPTED
@@ -67,7 +67,7 @@ def _read(service: Service, site: Site, type_: str, id_: str, number: int | None
         "ETag": answers.etag(kept.version),
         "Last-Modified": answers.http_date(kept.received),
     }
-    if request.headers.get("If-None-Match") == headers["ETag"]:
+    if answers.unchanged(kept.version):
         return answers.fhir(None, 304, headers)
     return answers.fhir(text_of(kept), headers=headers, version=version)
 
@@ -77,15 +77,20 @@ def _version(site: Site, type_: str) -> Version:
     if type_ not in ACCEPTED and site.keep != "all":
         raise NotSupported(f"there are no resources of type {type_} here", status=404)
     own = Version(site.fhir)
-    asked = answers.wanted()
-    interchangeable = {own, asked.version} <= {Version.R4, Version.R4B}
-    if asked.stated and asked.version is not own and not interchangeable:
+    asked = answers.wanted(own)
+    if not speaks(site, asked):
         raise NotSupported(
             f"{type_} is served as it was received, in FHIR {own.full}: ask for fhirVersion "
             f"{own.mime}",
             status=406,
         )
-    return asked.version if interchangeable and asked.stated else own
+    return asked
+
+
+def speaks(site: Site, version: Version) -> bool:
+    """Whether what a hospital sends is valid in that version: R4 and R4B are alike here."""
+    own = Version(site.fhir)
+    return version is own or {own, version} == {Version.R4, Version.R4B}
 
 
 def text_of(kept: Kept) -> bytes:
@@ -125,8 +130,9 @@ class _Found:
     def _candidates(self, wanted: Search) -> list[Kept]:
         for name, find in self._finders(wanted.type).items():
             for clause in wanted.of(name):
-                if not clause.modifier and clause.chained is None:
-                    return find(wanted.type, clause.values)
+                values = self._named(clause)
+                if values is not None:
+                    return find(wanted.type, values)
         said = (
             f"a search of {wanted.type} names a patient, an _id or an identifier: "
             "there is no index on anything else"
@@ -137,6 +143,19 @@ class _Found:
         by_patient = {"patient": self._of_patients, "subject": self._of_patients}
         shared = {"_id": self._by_ids, "identifier": self._by_identifiers}
         return shared if type_ in ("Patient", "Medication") else {**shared, **by_patient}
+
+    def _named(self, clause: Clause) -> tuple[Any, ...] | None:
+        """What a clause names; None when it does not name anything that can be looked up."""
+        if clause.missing is not None or clause.modifier not in ("", "Patient"):
+            return None
+        beyond = clause.chained
+        if beyond is None:
+            return clause.values
+        if beyond.parameter.name != "identifier" or beyond.modifier or beyond.missing is not None:
+            return None
+        values: tuple[Any, ...] = beyond.values
+        patients = self._by_identifiers("Patient", values)
+        return tuple(Target("Patient", kept.key.id) for kept in patients)
 
     def _by_ids(self, type_: str, values: tuple[Token, ...]) -> list[Kept]:
         return self._newest(Key(self._site.name, type_, value.code or "") for value in values)

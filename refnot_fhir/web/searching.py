@@ -56,7 +56,7 @@ def _arguments() -> Iterator[tuple[str, str]]:
 
 def after() -> int:
     """The row after which the page begins. Raises BadInput for a marker that is not ours."""
-    marker = dict(_arguments()).get(AFTER, "0")
+    marker = dict(_arguments()).get(AFTER) or "0"
     if not marker.isdecimal():
         said = f"{AFTER} is not a page marker of this service: follow the next link unchanged"
         raise BadInput(said, (Trouble("value", said),))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from flask import Blueprint, Response, request
 
 from refnot_fhir import __version__
 from refnot_fhir.errors import BadInput, NotFound, Trouble
 from refnot_fhir.fhir import bundle, code_systems, operation_definitions
 from refnot_fhir.fhir.published import Json
+from refnot_fhir.fhir.versions import Version
 from refnot_fhir.service import Service
 from refnot_fhir.web import answers
 
@@ -21,15 +24,15 @@ def routes(service: Service) -> Blueprint:
 
     @blueprint.get("/<any(CodeSystem, OperationDefinition):type_>")
     def search(site: str, type_: str) -> Response:
-        service.site(site)
-        return _search(type_, [one for one in defined if one["resourceType"] == type_])
+        version = answers.wanted(Version(service.site(site).fhir))
+        return _search(type_, [one for one in defined if one["resourceType"] == type_], version)
 
     @blueprint.get("/<any(CodeSystem, OperationDefinition):type_>/<id_>")
     def read(site: str, type_: str, id_: str) -> Response:
-        service.site(site)
+        version = answers.wanted(Version(service.site(site).fhir))
         for one in defined:
             if (one["resourceType"], one["id"]) == (type_, id_):
-                return answers.fhir(one, version=answers.wanted().version)
+                return answers.fhir(one, version=version)
         raise NotFound(f"there is no {type_}/{id_}")
 
     return blueprint
@@ -47,7 +50,7 @@ def _defined(service: Service) -> list[Json]:
     return list(found.values())
 
 
-def _search(type_: str, defined: list[Json]) -> Response:
+def _search(type_: str, defined: list[Json], version: Version) -> Response:
     unknown = sorted(set(request.args) - {"url", "_id", "_format"})
     if unknown:
         said = f"{type_} is searched by url and _id, not by {unknown[0]}"
@@ -59,5 +62,9 @@ def _search(type_: str, defined: list[Json]) -> Response:
         for one in defined
         if all(one[members[name]] in value.split(",") for name, value in asked)
     ]
-    body = bundle.searchset(found, base=answers.base_url(), self_url=request.url, total=len(found))
-    return answers.fhir(body, version=answers.wanted().version)
+    base = answers.base_url()
+    query = f"?{urlencode(asked, safe='/,:')}" if asked else ""
+    body = bundle.searchset(
+        found, base=base, self_url=f"{base}/{type_}{query}", total=len(found)
+    )
+    return answers.fhir(body, version=version)

@@ -1,0 +1,110 @@
+"""Screening lines without a store gives what the store would have given."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from refnot_fhir import batch
+from refnot_fhir.core.findings import Assessment
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.errors import Trouble
+
+ON = date(2026, 5, 20)
+PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970-03-01"}
+PLATELETS = {
+    "resourceType": "Observation",
+    "id": "o1",
+    "status": "final",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "777-3"}]},
+    "subject": {"reference": "Patient/p1"},
+    "effectiveDateTime": "2026-05-18T08:00:00+03:00",
+    "valueQuantity": {
+        "value": 231, "unit": "10*9/L", "system": "http://unitsofmeasure.org", "code": "10*9/L",
+    },
+}  # fmt: skip
+PRODUCT = {
+    "resourceType": "Medication",
+    "id": "m1",
+    "code": {"coding": [{"system": "http://www.whocc.no/atc", "code": "L01FF01"}]},
+}
+DOSE = {
+    "resourceType": "MedicationAdministration",
+    "id": "d1",
+    "status": "completed",
+    "subject": {"reference": "Patient/p1"},
+    "medicationReference": {"reference": "Medication/m1"},
+    "effectiveDateTime": "2026-05-10T08:00:00+03:00",
+}
+
+
+def screened(
+    rulebook: Rulebook, *resources: Any
+) -> tuple[list[Assessment], list[tuple[int, tuple[Trouble, ...]]]]:
+    """The assessments of lines, and what was refused of them."""
+    refused: list[tuple[int, tuple[Trouble, ...]]] = []
+    lines = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in resources]
+    found = batch.screen(
+        lines,
+        site=rulebook.sites["default"],
+        rulebook=rulebook,
+        as_of=ON,
+        refused=lambda number, troubles: refused.append((number, troubles)),
+    )
+    return list(found), refused
+
+
+def verdicts(assessment: Assessment) -> dict[str, str]:
+    """Verdict by criterion."""
+    return {one.criterion: one.verdict.value for one in assessment.findings}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((PATIENT, PLATELETS, PRODUCT, DOSE))))
+def test_lines_may_come_in_any_order(production: Rulebook, order: tuple[Any, ...]) -> None:
+    (assessment,), refused = screened(production, *order)
+
+    assert refused == []
+    found = verdicts(assessment)
+    assert (found["IN03"], found["IN07B"], found["EX09"]) == ("met", "met", "met")
+
+
+def test_every_patient_is_assessed_once_in_the_order_of_the_lines(production: Rulebook) -> None:
+    found, _ = screened(production, dict(PATIENT, id="b"), dict(PATIENT, id="a"), PLATELETS)
+
+    assert [one.patient for one in found] == ["b", "a", "p1"]
+
+
+def test_a_line_that_is_no_valid_fhir_is_told_and_left_out(production: Rulebook) -> None:
+    wrong = dict(PLATELETS, status="banana")
+
+    (assessment,), refused = screened(production, PATIENT, b"{bad", b"", wrong)
+
+    assert verdicts(assessment)["IN07B"] == "unknown"
+    assert [number for number, _ in refused] == [2, 4]
+    assert refused[1][1][0].expression == "Observation.status"
+
+
+def test_a_reading_of_nobody_is_told_and_left_out(production: Rulebook) -> None:
+    nobodys = {key: value for key, value in PLATELETS.items() if key != "subject"}
+
+    found, refused = screened(production, nobodys)
+
+    assert found == []
+    assert [number for number, _ in refused] == [1]
+
+
+def test_types_that_no_protocol_reads_are_passed_over(production: Rulebook) -> None:
+    encounter = {"resourceType": "Encounter", "id": "e1"}
+
+    assert screened(production, encounter) == ([], [])
+
+
+def test_a_medication_that_never_comes_leaves_its_criterion_unknown(production: Rulebook) -> None:
+    (assessment,), refused = screened(production, DOSE, PATIENT)
+
+    assert refused == []
+    assert verdicts(assessment)["EX09"] == "unknown"
