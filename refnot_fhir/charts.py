@@ -55,7 +55,7 @@ class SubjectChange:
 
 def charts(reader: Reader, site: Site, patients: Collection[str]) -> dict[str, Chart]:
     """The chart of each patient; records merged into one are read with it."""
-    merged = {patient: _family(reader, site.name, patient) for patient in patients}
+    merged = {patient: family(reader, site.name, patient) for patient in patients}
     everyone = {one for family in merged.values() for one in family}
     facts = reader.facts(site.name, everyone)
     return {
@@ -64,12 +64,22 @@ def charts(reader: Reader, site: Site, patients: Collection[str]) -> dict[str, C
     }
 
 
-def _family(reader: Reader, site: str, patient: str) -> list[str]:
+def family(reader: Reader, site: str, patient: str) -> list[str]:
     """The patient first, then everybody whose record was replaced by it, however indirectly."""
-    family = [patient]
-    for one in family:
-        family.extend(m for m in reader.merged_into(site, one) if m not in family)
-    return family
+    found = [patient]
+    for one in found:
+        found.extend(m for m in reader.merged_into(site, one) if m not in found)
+    return found
+
+
+def heir(reader: Reader, site: str, patient: str) -> str:
+    """The record that a patient's was merged into at last; the patient's own if it was not."""
+    seen = [patient]
+    while person := reader.facts(site, seen[-1:])[seen[-1]].person:
+        if not person.replaced_by or person.replaced_by in seen:
+            break
+        seen.append(person.replaced_by)
+    return seen[-1]
 
 
 def _chart(site: Site, patient: str, family: list[PatientFacts]) -> Chart:

@@ -30,6 +30,7 @@ from refnot_fhir.options import (
     database,
     mappings,
     opened,
+    opened_empty,
     site_option,
     stop,
 )
@@ -211,11 +212,10 @@ def screen(paths: tuple[str, ...], as_of: datetime | None, patient: str | None, 
     With --json one line of JSON for each patient, with every criterion and its reason.
     Exit code 1 if a line was refused, or the patient asked for is not there.
     """
-    settings = chosen(**stated)
     on = as_of.date() if as_of else None
     refused: list[str] = []
     found = (
-        _of_files(settings, paths, site, on, refused)
+        _of_files(opened_empty(**stated), paths, site, on, refused)
         if paths
         else _of_store(opened(**stated), site, on, patient)
     )
@@ -231,16 +231,15 @@ def screen(paths: tuple[str, ...], as_of: datetime | None, patient: str | None, 
     sys.exit(FAILED if refused else OK)
 
 
-def _of_files(settings: Settings, paths: tuple[str, ...], site: str, on: date | None,
+def _of_files(service: Service, paths: tuple[str, ...], site: str, on: date | None,
               refused: list[str]) -> Iterator[Assessment]:  # fmt: skip
-    nothing_kept = compose.open_temporary(settings)
-    where = nothing_kept.site(site)
+    where = service.site(site)
     lines = feed.Lines(feed.files(paths), sys.stdin.buffer)
     yield from batch.screen(
         lines,
         site=where,
-        rulebook=nothing_kept.rulebook,
-        as_of=on or nothing_kept.judge().today(where),
+        rulebook=service.rulebook,
+        as_of=on or service.judge().today(where),
         refused=lambda _number, troubles: refused.extend(
             ": ".join(filter(None, (lines.at, one.expression, one.message))) for one in troubles
         ),

@@ -45,9 +45,22 @@ def chosen(**stated: Any) -> Settings:
 
 
 def opened(**stated: Any) -> Service:
-    """The service of the settings; a bar shows when everything has to be read again first."""
+    """The service of the settings, closed with the command.
+
+    A bar shows when everything that is kept has to be read again first.
+    """
     with bar("reading again", "patients") as moved:
-        return compose.prepare(chosen(**stated), lambda done: moved(done, ""))
+        return _closed_later(compose.prepare(chosen(**stated), lambda done: moved(done, "")))
+
+
+def opened_empty(**stated: Any) -> Service:
+    """A service of the settings without the database, closed with the command."""
+    return _closed_later(compose.open_temporary(chosen(**stated)))
+
+
+def _closed_later(service: Service) -> Service:
+    click.get_current_context().call_on_close(service.store.close)
+    return service
 
 
 database = click.option(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from refnot_fhir import enrolment, export
-from refnot_fhir.charts import Judge
+from refnot_fhir.charts import Judge, family, heir
 from refnot_fhir.core.findings import Subject
 from refnot_fhir.errors import BadInput, Trouble
 from refnot_fhir.store.base import Reader, SubjectQuery
@@ -31,51 +31,57 @@ class Asked:
 
 
 def rows(reader: Reader, judge: Judge, kind: str, asked: Asked) -> Iterator[Row]:
-    """The rows of a kind in a stable order, unusable readings included, with their reasons."""
+    """The rows of a kind in a stable order, unusable readings included, with their reasons.
+
+    What was sent for a record that was merged into another is listed with the subject of that one.
+    """
     listed = _labs if kind == "eligibility-labs" else _dosing
-    patients = _patients(reader, asked)
-    for site, patient in patients:
-        yield from listed(reader, judge, site, patient, asked.since)
+    return listed(reader, judge, _patients(reader, judge, asked), asked.since)
 
 
-def _patients(reader: Reader, asked: Asked) -> list[tuple[str | None, str | None]]:
-    """(site, patient id) of whom is asked for; (None, None) is everybody."""
+Whose = list[tuple[str | None, str | None]]
+"""(site, patient id) of whom is asked for; (None, None) is everybody."""
+
+
+def _patients(reader: Reader, judge: Judge, asked: Asked) -> Whose:
     if not asked.subject:
         return [(asked.site, None)]
     type_, _, id_ = asked.subject.rpartition("/")
     if type_ == "Patient":
-        return [(asked.site, id_)]
-    found = reader.subjects(SubjectQuery(ids=[id_]))
-    return [
-        (row.subject.site, row.subject.patient)
-        for row in found
-        if asked.site in (None, row.subject.site)
-    ]
+        sites = judge.rulebook.sites if asked.site is None else (asked.site,)
+        found = [(site, id_) for site in sorted(sites)]
+    else:
+        subjects = [row.subject for row in reader.subjects(SubjectQuery(ids=[id_]))]
+        found = [(it.site, it.patient) for it in subjects if asked.site in (None, it.site)]
+    return [(site, one) for site, patient in found for one in family(reader, site, patient)]
 
 
-def _labs(
-    reader: Reader, _judge: Judge, site: str | None, patient: str | None, since: datetime | None
-) -> Iterator[Row]:
+def _labs(reader: Reader, _judge: Judge, whose: Whose, since: datetime | None) -> Iterator[Row]:
     known: dict[tuple[str, str], str] = {}
-    for result in reader.labs(site=site, patient=patient, since=since):
-        who = (result.source.site, result.patient)
-        if who not in known:
-            known[who] = _subject_of(reader, who)
-        yield export.eligibility_lab(result, subject=known[who])
+    for site, patient in whose:
+        for result in reader.labs(site=site, patient=patient, since=since):
+            who = (result.source.site, result.patient)
+            if who not in known:
+                known[who] = _subject_of(reader, who)
+            yield export.eligibility_lab(result, subject=known[who])
 
 
-def _dosing(
-    reader: Reader, judge: Judge, site: str | None, patient: str | None, since: datetime | None
-) -> Iterator[Row]:
-    for where, who in reader.changed_doses(site=site, patient=patient, since=since):
-        for row in reader.subjects(SubjectQuery(patients=[(where, who)])):
+def _dosing(reader: Reader, judge: Judge, whose: Whose, since: datetime | None) -> Iterator[Row]:
+    found = dict.fromkeys(
+        (where, heir(reader, where, who))
+        for site, patient in whose
+        for where, who in reader.changed_doses(site=site, patient=patient, since=since)
+    )
+    for one in found:
+        for row in reader.subjects(SubjectQuery(patients=[one])):
             standing = enrolment.standing(reader, judge, row.subject)
             if standing is not None:
                 yield from export.dosing(standing.dosing, subject=_reference(row.subject))
 
 
 def _subject_of(reader: Reader, patient: tuple[str, str]) -> str:
-    found = reader.subjects(SubjectQuery(patients=[patient]))
+    site, id_ = patient
+    found = reader.subjects(SubjectQuery(patients=[(site, heir(reader, site, id_))]))
     return _reference(found[0].subject) if found else ""
 
 

@@ -78,7 +78,7 @@ def test_every_command_that_is_promised_is_there() -> None:
         (["screen", "/no/such/file"], 1, "there is no such file or folder"),
         (["check", "--mappings", "/no/such/folder"], 1, "no such folder"),
         (["explain", "--protocol", "r-3"], 2, "there is no protocol r-3: there is refnot-r2"),
-        (["serve", "--host", "0.0.0.0"], 1, "is not a loopback address"),
+        (["serve", "--host", "192.0.2.1"], 1, "is not a loopback address"),
         (["serve", "--database", "sqlite://"], 1, "name a file"),
         (["serve", "--database", "mysql://x/y"], 1, "must be sqlite or postgresql"),
     ],

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     NUMBER = "number"
     QUANTITY = "quantity"
     COMPOSITE = "composite"
+    URI = "uri"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_options_header
+from werkzeug.sansio.utils import get_current_url
 
 from refnot_fhir import errors
 from refnot_fhir.fhir import outcome, wire
@@ -48,9 +50,13 @@ def wanted(own: Version = Version.R4) -> Version:
 
     Raises NotSupported (406) for a form or a version that is not served.
     """
-    text = _format() or request.headers.get("Accept", "")
+    return _preferred(_format() or request.headers.get("Accept", ""), own)
+
+
+@lru_cache(maxsize=256)
+def _preferred(text: str, own: Version) -> Version:
     refused = []
-    for media, options in _by_preference(text):
+    for media, options in by_preference(text):
         stated = options.get("fhirversion")
         version = Version.from_mime(stated) if stated else own
         if media.lower() in _ACCEPTED and version is not None:
@@ -71,7 +77,7 @@ def _format() -> str:
     return stated.replace("/fhir ", "/fhir+")
 
 
-def _by_preference(text: str) -> list[tuple[str, dict[str, str]]]:
+def by_preference(text: str) -> list[tuple[str, dict[str, str]]]:
     """Media types with their parameters, those first that are wanted most."""
     parts = [parse_options_header(part.strip()) for part in text.split(",")]
     weighed = [(_quality(options.get("q", "1")), media, options) for media, options in parts]
@@ -105,18 +111,25 @@ def fhir(
         text = body if isinstance(body, bytes) else wire.encode(body)
         media = f"application/fhir+json; charset=utf-8; fhirVersion={version.mime}"
         response = Response(text, status=status, content_type=media)
-    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
-    response.headers.update(headers or {})
+    if headers:
+        response.headers.update(headers)
     return response
 
 
 def base_url() -> str:
     """The absolute URL of the FHIR base that the request came to."""
-    root = current_app.config["REFNOT_PUBLIC_URL"] or request.host_url
-    site = (request.view_args or {}).get("site", DEFAULT_SITE)
-    path = str(current_app.config["REFNOT_BASE_PATH"])
+    config = current_app.config
+    asked = request
+    root = config["REFNOT_PUBLIC_URL"] or _root(asked.scheme, asked.host)
+    site = (asked.view_args or {}).get("site", DEFAULT_SITE)
+    path = str(config["REFNOT_BASE_PATH"])
     return root.rstrip("/") + (path if site == DEFAULT_SITE else f"/{site}{path}")
+
+
+@lru_cache(maxsize=64)
+def _root(scheme: str, host: str) -> str:
+    return get_current_url(scheme, host)
 
 
 def content(response: Response) -> Any:

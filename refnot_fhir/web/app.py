@@ -60,9 +60,14 @@ def create_app(service: Service) -> Flask:
 
 def _harden(response: Response) -> Response:
     """No framing, no sniffing, no script: nothing that is served here needs any."""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("X-Frame-Options", "DENY")
-    response.headers.setdefault(
-        "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"
-    )
+    for name, value in _HARDENING:
+        if name not in response.headers:
+            response.headers.add(name, value)
     return response
+
+
+_HARDENING = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+)

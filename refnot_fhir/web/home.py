@@ -1,11 +1,11 @@
-"""The first page: what is served here, and the newest subjects."""
+"""The first page: what is served here, and the first subjects."""
 
 from __future__ import annotations
 
 from flask import Blueprint, render_template
 
 from refnot_fhir import __version__, enrolment
-from refnot_fhir.service import Service
+from refnot_fhir.service import DEFAULT_SITE, Service
 from refnot_fhir.store.base import SubjectQuery
 
 _SHOWN = 50
@@ -51,13 +51,14 @@ def _subjects(service: Service) -> list[dict[str, str]]:
     with service.store.read() as reader:
         for row in enrolment.find_subjects(reader, service.judge(), SubjectQuery()):
             subject = row.subject
+            site = "" if subject.site == DEFAULT_SITE else f"/{subject.site}"
             rows.append(
                 {
                     "id": subject.id,
                     "patient": f"{subject.site}/{subject.patient}",
                     "status": subject.status,
                     "since": subject.history[-1].at.date().isoformat(),
-                    "link": f"{service.settings.base_path}/ResearchSubject/{subject.id}",
+                    "link": f"{site}{service.settings.base_path}/ResearchSubject/{subject.id}",
                 }
             )
             if len(rows) == _SHOWN:

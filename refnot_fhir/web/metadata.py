@@ -16,7 +16,7 @@ from refnot_fhir.service import Service
 from refnot_fhir.web import answers
 from refnot_fhir.web.published import PUBLISHED
 from refnot_fhir.web.received import speaks
-from refnot_fhir.web.terminology import DEFINED
+from refnot_fhir.web.terminology import DEFINED, SEARCHED
 
 RELEASED = date(2026, 11, 22)
 """Of the version in `refnot_fhir.__version__`."""
@@ -107,7 +107,8 @@ def _operations(service: Service) -> tuple[Operation, ...]:
 def _defined(type_: str) -> TypeOffer:
     return TypeOffer(
         type=type_,
-        interactions=("read",),
+        interactions=("read", "search-type"),
+        further=SEARCHED,
         versioning="no-version",
-        documentation="Our own definitions; found by url or _id, too.",
+        documentation="Our own definitions.",
     )

@@ -10,6 +10,7 @@ from refnot_fhir import export
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, Trouble
 from refnot_fhir.records import KINDS, Asked, Row, moment, rows
 from refnot_fhir.service import Service
+from refnot_fhir.web import answers
 
 _FORMS = {
     "json": ("application/json", "json"),
@@ -64,15 +65,11 @@ def _form() -> str:
     stated = request.args.get("_format")
     if stated in _FORMS:
         return stated
-    media = [part.split(";")[0].strip() for part in (stated or _accept()).split(",")]
-    found = next((_MEDIA[one] for one in media if one in _MEDIA), None)
+    wanted = answers.by_preference(stated or request.headers.get("Accept") or "*/*")
+    found = next((_MEDIA[media] for media, _ in wanted if media in _MEDIA), None)
     if found is None:
         raise NotSupported("records are served as json, ndjson or csv", status=406)
     return found
-
-
-def _accept() -> str:
-    return request.headers.get("Accept", "") or "*/*"
 
 
 def _asked() -> Asked:

@@ -10,11 +10,14 @@ from refnot_fhir import __version__
 from refnot_fhir.errors import BadInput, NotFound, Trouble
 from refnot_fhir.fhir import bundle, code_systems, operation_definitions
 from refnot_fhir.fhir.published import Json
+from refnot_fhir.fhir.search_row import Kind, row
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.service import Service
 from refnot_fhir.web import answers
 
 DEFINED = ("CodeSystem", "OperationDefinition")
+SEARCHED = (row("_id", Kind.TOKEN, "id", "Resource-id"), row("url", Kind.URI, "url", ""))
+"""Their search parameters."""
 
 
 def routes(service: Service) -> Blueprint:
@@ -23,6 +26,9 @@ def routes(service: Service) -> Blueprint:
     defined = _defined(service)
 
     @blueprint.get("/<any(CodeSystem, OperationDefinition):type_>")
+    @blueprint.post(
+        "/<any(CodeSystem, OperationDefinition):type_>/_search", endpoint="search_by_form"
+    )
     def search(site: str, type_: str) -> Response:
         version = answers.wanted(Version(service.site(site).fhir))
         return _search(type_, [one for one in defined if one["resourceType"] == type_], version)
@@ -51,11 +57,11 @@ def _defined(service: Service) -> list[Json]:
 
 
 def _search(type_: str, defined: list[Json], version: Version) -> Response:
-    unknown = sorted(set(request.args) - {"url", "_id", "_format"})
+    unknown = sorted(set(request.values) - {"url", "_id", "_format"})
     if unknown:
         said = f"{type_} is searched by url and _id, not by {unknown[0]}"
         raise BadInput(said, (Trouble("not-supported", said, f"http.{unknown[0]}"),))
-    asked = [(name, request.args[name]) for name in ("url", "_id") if name in request.args]
+    asked = [(name, request.values[name]) for name in ("url", "_id") if request.values.get(name)]
     members = {"url": "url", "_id": "id"}
     found = [
         one

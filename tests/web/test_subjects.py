@@ -300,4 +300,4 @@ def test_the_first_page_shows_ids_and_works_for_people(trial: Door) -> None:
         subject = matches(one.get("ResearchSubject"))[0]["id"]
         assert f'"{one.base}/ResearchSubject/{subject}"' in answer.text
     trial.kept(*(patient(f"q{n}") for n in range(60)))
-    assert trial.get("/").text.count("/ResearchSubject/id-") == 50
+    assert trial.get("/").text.count("$screening-report") == 50

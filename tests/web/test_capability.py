@@ -1,0 +1,215 @@
+"""The CapabilityStatement claims what works, and what works is claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from tests.door import (
+    FHIR_JSON,
+    Door,
+    Json,
+    bundle,
+    content,
+    eligible,
+    entry,
+    lab,
+    matches,
+    medicine,
+    patient,
+    transaction,
+)
+
+BASES = [
+    ("default", "4.0"), ("default", "4.3"), ("default", "5.0"),
+    ("fifth", "4.0"), ("fifth", "4.3"), ("fifth", "5.0"),
+]  # fmt: skip
+MRN = [{"system": "urn:mrn", "value": "17"}]
+
+
+def r5(resource: Json) -> Json:
+    """A resource of these tests as an R5 hospital sends it."""
+    if resource["resourceType"] != "MedicationAdministration":
+        return resource
+    found = dict(resource)
+    concept = found.pop("medicationCodeableConcept")
+    return found | {
+        "medication": {"concept": concept},
+        "occurenceDateTime": found.pop("effectiveDateTime"),
+    }
+
+
+@pytest.fixture(params=BASES, ids="-".join)
+def claimed(door: Door, request: pytest.FixtureRequest) -> tuple[Door, str, Json]:
+    """A hospital with data, a version of FHIR, and what is claimed there."""
+    site, version = request.param
+    own = door.at(site) if site != "default" else door
+    drug = {"resourceType": "Medication", "id": "med1", "identifier": MRN}
+    sent = [*eligible()[1:], patient(identifier=MRN), drug]
+    own.kept(*(map(r5, sent) if site == "fifth" else sent))
+    answer = own.get("metadata", Accept=accept(version))
+    assert answer.status_code == 200
+    return own, version, content(answer)
+
+
+def accept(version: str) -> str:
+    return f"{FHIR_JSON}; fhirVersion={version}"
+
+
+def offered(statement: Json) -> dict[str, Json]:
+    return {it["type"]: it for it in statement["rest"][0]["resource"]}
+
+
+def ids(door: Door) -> dict[str, str]:
+    return {
+        "Patient": "p1", "Observation": "p1-plt", "MedicationAdministration": "p1-med",
+        "Medication": "med1", "ResearchStudy": "r2",
+        "ResearchSubject": str(matches(door.get("ResearchSubject"))[0]["id"]),
+        "CodeSystem": "refnot-deviations", "OperationDefinition": "ResearchSubject-dosing-record",
+    }  # fmt: skip
+
+
+def named(type_: str, version: str) -> str:
+    """What a search of a received type has to name."""
+    if type_ in ("Patient", "Medication"):
+        return "identifier=urn:mrn|17"
+    return "patient=p1" if type_ in ("Observation", "MedicationAdministration") else ""
+
+
+VALUES = {
+    "token": "x", "string": "x", "date": "ge2000-01-01", "reference": "p1", "number": "5",
+    "quantity": "gt5", "uri": "urn:x",
+}  # fmt: skip
+
+
+def test_the_statement_is_of_the_version_and_the_base_that_was_asked(
+    claimed: tuple[Door, str, Json],
+) -> None:
+    door, version, statement = claimed
+    assert statement["fhirVersion"].startswith(version)
+    assert statement["implementation"]["url"] == f"http://localhost{door.base}"
+    assert statement["format"] == ["application/fhir+json", "json"]
+    for form in statement["format"]:
+        assert door.get(f"metadata?_format={quote(form)}").status_code == 200
+
+
+def test_every_claimed_read_is_answered(claimed: tuple[Door, str, Json]) -> None:
+    door, version, statement = claimed
+    known = ids(door)
+    for type_, claim in offered(statement).items():
+        codes = {it["code"] for it in claim["interaction"]}
+        path = f"{type_}/{known[type_]}"
+        answer = door.get(path, Accept=accept(version))
+        assert (answer.status_code == 200) is ("read" in codes), path
+        number = content(answer).get("meta", {}).get("versionId", "1")
+        vread = door.get(f"{path}/_history/{number}", Accept=accept(version))
+        assert (vread.status_code == 200) is ("vread" in codes), path
+        etag = answer.headers.get("ETag", "none")
+        again = door.get(path, Accept=accept(version), If_None_Match=etag)
+        claims = claim.get("conditionalRead") == "not-match"
+        assert (again.status_code == 304) is claims, path
+
+
+def searches(claim: Json, version: str) -> Iterator[tuple[str, str]]:
+    """A query for each claimed search parameter, chain and include, with the parameter's name."""
+    must = named(claim["type"], version)
+    for parameter in claim.get("searchParam", ()):
+        value = VALUES.get(parameter["type"], "x")
+        if parameter["type"] == "composite":
+            count = parameter["name"].count("-") - 1
+            value = "$".join(["x", "2011" if "period" in parameter["name"] else "x", "x"][:count])
+        yield f"{must}&{parameter['name']}={value}", parameter["name"]
+        chains = parameter.get("documentation", "").partition("Can be chained: ")[2].rstrip(".")
+        for chain in filter(None, chains.split(", ")):
+            text = "1970" if chain.endswith("birthdate") else "x"
+            yield f"{must}&{chain}={text}", chain
+    for include in claim.get("searchInclude", ()):
+        yield f"{must}&_include={include}", "_include"
+
+
+def test_every_claimed_search_parameter_is_understood(claimed: tuple[Door, str, Json]) -> None:
+    door, version, statement = claimed
+    for type_, claim in offered(statement).items():
+        codes = {it["code"] for it in claim["interaction"]}
+        must = named(type_, version)
+        plain = door.get(f"{type_}?{must}", Accept=accept(version))
+        assert (plain.status_code == 200) is ("search-type" in codes), type_
+        form = {"content_type": "application/x-www-form-urlencoded"}
+        posted = door.send("POST", f"{type_}/_search", must, {"Accept": accept(version)}, **form)
+        assert (posted.status_code == 200) is ("search-type" in codes), type_
+        for query, name in searches(claim, version):
+            strict = {"Accept": accept(version), "Prefer": "handling=strict"}
+            answer = door.get(f"{type_}?{query}", **strict)
+            assert answer.status_code == 200, (type_, query, answer.text)
+            link = content(answer)["link"][0]["url"]
+            assert f"{name}=" in link, (type_, query)
+
+
+def test_every_claimed_write_is_carried_out(claimed: tuple[Door, str, Json]) -> None:
+    door, version, statement = claimed
+    if "transaction" not in {it["code"] for it in statement["rest"][0].get("interaction", ())}:
+        assert not {"Patient", "Observation"} & set(offered(statement))
+        return
+    assert door.post("", transaction(patient("t1"))).status_code == 200
+    assert door.post("", bundle("batch", entry(patient("t2")))).status_code == 200
+    drug = {"resourceType": "Medication", "id": "n1"}
+    new = {it["resourceType"]: it for it in (patient("n1"), lab("n1"), medicine("n1"), drug)}
+    for type_, claim in offered(statement).items():
+        codes = {it["code"] for it in claim["interaction"]}
+        resource = new.get(type_, {"resourceType": type_, "id": "n1"})
+        resource = r5(resource) if door.base != "/fhir" else resource
+        path = f"{type_}/n1"
+        other = {**resource, "language": "ru"}
+        first = door.send("PUT", path, resource)
+        assert (first.status_code == 201) is bool(claim.get("updateCreate")), path
+        assert (door.send("PUT", path, other).status_code == 200) is ("update" in codes), path
+        assert (door.post(type_, resource).status_code == 201) is ("create" in codes), path
+        assert (door.send("DELETE", path).status_code == 200) is ("delete" in codes), path
+        identified = {**resource, "identifier": [{"system": "urn:n", "value": type_}]}
+        named_ = f"identifier=urn:n|{type_}"
+        made = door.post(type_, identified, If_None_Exist=named_).status_code
+        assert (made == 201) is bool(claim.get("conditionalCreate")), path
+        del identified["id"]
+        put = door.send("PUT", f"{type_}?{named_}", {**identified, "language": "ru"})
+        assert (put.status_code == 200) is bool(claim.get("conditionalUpdate")), path
+        stale = door.send("PUT", path, other | {"language": "en"}, {"If-Match": 'W/"77"'})
+        assert (stale.status_code == 412) is (claim["versioning"] == "versioned-update"), path
+
+
+def test_every_claimed_operation_is_answered_and_defined(
+    claimed: tuple[Door, str, Json],
+) -> None:
+    door, version, statement = claimed
+    found = 0
+    for type_, claim in offered(statement).items():
+        for operation in claim.get("operation", ()):
+            path = f"{type_}/{ids(door)[type_]}/${operation['name']}"
+            assert door.get(path, Accept=accept(version)).status_code == 200
+            definition = door.get(
+                f"OperationDefinition?url={operation['definition']}", Accept=accept(version)
+            )
+            assert [it["code"] for it in matches(definition)] == [operation["name"]]
+            found += 1
+    assert found == 2
+
+
+def test_what_works_is_claimed(claimed: tuple[Door, str, Json]) -> None:
+    door, version, statement = claimed
+    known = set(offered(statement))
+    for type_, id_ in ids(door).items():
+        answer = door.get(f"{type_}/{id_}", Accept=accept(version))
+        assert (answer.status_code == 200) is (type_ in known), type_
+
+
+def test_our_own_definitions_are_found_by_their_url(door: Door) -> None:
+    for type_ in ("CodeSystem", "OperationDefinition"):
+        everything = matches(door.get(type_))
+        assert everything
+        for one in everything:
+            assert content(door.get(f"{type_}/{one['id']}")) == one
+            assert matches(door.get(f"{type_}?url={quote(one['url'])}")) == [one]
+            assert matches(door.get(f"{type_}?_id={one['id']}&url=urn:other")) == []
+        assert door.get(f"{type_}?name=x").status_code == 400
+        assert door.get(f"{type_}/none").status_code == 404

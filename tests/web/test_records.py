@@ -1,0 +1,177 @@
+"""The two records over HTTP: forms, filters, schemas."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.door import Door, content, dose, issues, lab, patient, said
+
+LABS, DOSES = "/records/eligibility-labs", "/records/dosing"
+
+
+@pytest.fixture
+def trial(door: Door) -> Door:
+    door.kept(
+        patient("p1"), patient("p2"),
+        lab("o1", "200.10"), lab("o2", 40, code="1742-6", unit="U/L", high=40),
+        lab("o3", 100, unit="furlong"), lab("o4", 130, of="p2"),
+        dose("d1", days_ago=3), dose("d2", days_ago=1, status="not-done"),
+    )  # fmt: skip
+    door.clock.move(hours=2)
+    door.at("north").kept(patient("p1"), lab("n1"), dose("d1"))
+    return door
+
+
+@pytest.mark.parametrize(("path", "count"), [(LABS, 5), (DOSES, 3)])
+def test_every_row_follows_the_published_schema(trial: Door, path: str, count: int) -> None:
+    schema = json.loads(trial.get(f"{path}/schema").text)
+    Draft202012Validator.check_schema(schema)
+    rows = json.loads(trial.get(path).text)
+    assert len(rows) == count
+    for row in rows:
+        Draft202012Validator(schema).validate(row)
+
+
+@pytest.mark.parametrize("path", [LABS, DOSES])
+def test_all_forms_have_the_same_rows(trial: Door, path: str) -> None:
+    rows = content(trial.get(path))
+    lines = trial.get(path, Accept="application/x-ndjson")
+    assert lines.mimetype == "application/x-ndjson"
+    assert [json.loads(line) for line in lines.text.splitlines()] == json.loads(
+        trial.get(path).text
+    )
+    table = trial.get(f"{path}?_format=csv")
+    assert table.content_type == "text/csv; charset=utf-8"
+    found = list(csv.DictReader(io.StringIO(table.text)))
+    assert [one["patient"] for one in found] == [row["patient"] for row in rows]
+
+
+def test_numbers_keep_their_digits_in_every_form(trial: Door) -> None:
+    for form in ("json", "ndjson", "csv"):
+        text = trial.get(f"{LABS}?subject=Patient/p1&site=default&_format={form}").text
+        assert "200.10" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "media"),
+    [
+        ({"Accept": ""}, 200, "application/json"),
+        ({"Accept": "*/*"}, 200, "application/json"),
+        ({"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}, 200, "application/json"),
+        ({"Accept": "application/json"}, 200, "application/json"),
+        ({"Accept": "text/csv"}, 200, "text/csv"),
+        ({"Accept": "application/ndjson"}, 200, "application/x-ndjson"),
+        ({"Accept": "image/png, text/csv;q=0.5"}, 200, "text/csv"),
+        ({"Accept": "application/json;q=0.1, text/csv"}, 200, "text/csv"),
+        ({"Accept": "application/xml"}, 406, "application/fhir+json"),
+        ({"Accept": "text/csv;q=0"}, 406, "application/fhir+json"),
+    ],
+)
+def test_the_form_is_the_one_that_is_accepted(
+    trial: Door, asked: dict[str, str], status: int, media: str
+) -> None:
+    answer = trial.get(DOSES, **asked)
+    assert (answer.status_code, answer.mimetype) == (status, media)
+
+
+@pytest.mark.parametrize(
+    ("form", "status"), [("json", 200), ("text/csv", 200), ("xml", 406), ("csvx", 406)]
+)
+def test_the_form_may_be_a_parameter(trial: Door, form: str, status: int) -> None:
+    assert trial.get(f"{LABS}?_format={form}", Accept="image/png").status_code == status
+
+
+def sources(door: Door, query: str) -> list[str]:
+    rows = content(door.get(f"{LABS}?{query}"))
+    return [f"{row['source']['site']}/{row['source']['reference'].split('/')[1]}" for row in rows]
+
+
+def test_labs_are_filtered_by_subject_site_and_time(trial: Door) -> None:
+    mine = trial.subject("p1")["id"]
+    everyone = ["default/o1", "default/o2", "default/o3", "default/o4", "north/n1"]
+    assert sources(trial, "") == everyone
+    assert sources(trial, "site=default") == everyone[:4]
+    assert sources(trial, "site=fifth") == []
+    assert sources(trial, "subject=Patient/p2") == ["default/o4"]
+    assert sources(trial, "subject=Patient/p1") == ["default/o1", "default/o2", "default/o3",
+                                                    "north/n1"]  # fmt: skip
+    assert sources(trial, "subject=Patient/p1&site=north") == ["north/n1"]
+    assert sources(trial, "subject=Patient/nobody") == []
+    for spelled in (mine, f"ResearchSubject/{mine}"):
+        assert sources(trial, f"subject={spelled}") == everyone[:3]
+        assert sources(trial, f"subject={spelled}&site=north") == []
+    assert sources(trial, "subject=ResearchSubject/none") == []
+    for since in ("2026-05-20T10:00:00Z", "2026-05-20T14:00:00+03:00", "2026-05-20T11:00:00"):
+        assert sources(trial, f"since={since}") == ["north/n1"]
+    assert sources(trial, "since=2026-05-20") == everyone
+    assert sources(trial, "since=2026-05-21") == []
+
+
+def test_doses_are_filtered_by_subject_site_and_time(trial: Door) -> None:
+    def found(query: str) -> list[tuple[str, str, str]]:
+        rows = content(trial.get(f"{DOSES}?{query}"))
+        return [(row["site"], row["patient"], row["status"]) for row in rows]
+
+    mine = trial.subject("p1")["id"]
+    first = [("default", "Patient/p1", "given"), ("default", "Patient/p1", "not-given")]
+    other = [("north", "Patient/p1", "given")]
+    assert found("") == first + other
+    assert found("site=north") == other
+    assert found(f"subject={mine}") == first
+    assert found("subject=Patient/p2") == []
+    assert found("since=2026-05-20T10:00:00Z") == other
+    row = content(trial.get(f"{DOSES}?subject={mine}"))[0]
+    assert (row["course"], row["dose_number"], row["dose_iu"]) == (1, 1, 400000)
+    assert row["subject"] == f"ResearchSubject/{mine}"
+
+
+def test_what_cannot_be_used_is_listed_with_its_reason(trial: Door) -> None:
+    rows = content(trial.get(f"{LABS}?site=default"))
+    reasons = {row["source"]["reference"]: row["not_usable"]["code"] for row in rows}
+    assert reasons["Observation/o3"] == "unknown-unit"
+    assert reasons["Observation/o1"] is None
+
+
+def test_doses_of_a_merged_record_are_listed_once_with_the_one_that_replaced_it(
+    trial: Door,
+) -> None:
+    link = [{"other": {"reference": "Patient/p2"}, "type": "replaced-by"}]
+    trial.put(patient("p1", link=link))
+    heir = trial.subject("p2")["id"]
+    rows = content(trial.get(f"{DOSES}?site=default"))
+    assert {row["subject"] for row in rows} == {f"ResearchSubject/{heir}"}
+    assert len(rows) == 2
+    assert content(trial.get(f"{DOSES}?subject={heir}")) == rows
+    labs = content(trial.get(f"{LABS}?subject={heir}"))
+    assert {row["source"]["reference"] for row in labs} == {
+        f"Observation/o{n}" for n in (1, 2, 3, 4)
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/records/other", 404, "eligibility-labs, dosing"),
+        ("/records/other/schema", 404, "eligibility-labs"),
+        (f"{LABS}?patient=p1", 400, "no filter patient"),
+        (f"{LABS}?since=yesterday", 400, "not an instant"),
+        (f"{DOSES}?since=2026-13-01", 400, "not an instant"),
+        (f"{LABS}?site=other", 404, "sites are"),
+    ],
+)
+def test_what_there_is_not_is_refused(trial: Door, path: str, status: int, words: str) -> None:
+    answer = trial.get(path)
+    assert answer.status_code == status
+    assert words in said(answer)
+    assert issues(answer)[0]["severity"] == "error"
+
+
+def test_without_anything_there_are_no_rows(door: Door) -> None:
+    assert content(door.get(LABS)) == []
+    assert door.get(f"{LABS}?_format=ndjson").text == ""
+    assert door.get(f"{LABS}?_format=csv").text.count("\r\n") == 1
