@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -73,6 +74,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         if name in stated
     }
     settings = Settings(**values)
+    _check_values(settings)
     _check_host(settings)
     return settings
 
@@ -95,6 +97,19 @@ _READERS: dict[type, Callable[[str], Any]] = {
     int: int,
     bool: lambda text: _TRUTH[text.lower()],
 }
+
+
+def _check_values(settings: Settings) -> None:
+    if not 0 <= settings.port <= _LAST_PORT:
+        raise BadMapping(f"REFNOT_PORT={settings.port} is not a port from 0 to {_LAST_PORT}")
+    for name in ("workers", "threads", "max_body_bytes", "max_entries"):
+        if getattr(settings, name) < 1:
+            raise BadMapping(f"{PREFIX}{name.upper()}={getattr(settings, name)} is not at least 1")
+    if not re.fullmatch(r"(/[^/]+)+", settings.base_path):
+        raise BadMapping(f"REFNOT_BASE_PATH={settings.base_path} is not a path such as /fhir")
+
+
+_LAST_PORT = 65535
 
 
 def _check_host(settings: Settings) -> None:

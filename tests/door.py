@@ -198,25 +198,25 @@ def _headers(named: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def open_door(
-    folder: Path, *, rulebook: Rulebook | None = None, clock: Clock | None = None, **settings: Any
+    folder: Path, *, rulebook: Rulebook | None = None, ids: str = "id", **settings: Any
 ) -> Iterator[Door]:
-    """A service on a database in `folder`, closed afterwards."""
+    """A service on a database in `folder`, closed afterwards; `ids` is how its ids begin."""
     url = f"sqlite:///{folder}/refnot.sqlite"
     migrate(url)
     store = open_store(url)
-    clock = clock or Clock()
+    clock = Clock()
     try:
         chosen = Settings(database_url=url, **settings)
-        service = Service(chosen, rulebook or small_rulebook(), store, clock, counting())
+        service = Service(chosen, rulebook or small_rulebook(), store, clock, counting(ids))
         yield Door(service, clock, create_app(service))
     finally:
         store.close()
 
 
-def counting() -> Callable[[], str]:
+def counting(begin: str) -> Callable[[], str]:
     """Ids in the order in which they are asked for."""
     numbers = count(1)
-    return lambda: f"id-{next(numbers)}"
+    return lambda: f"{begin}-{next(numbers)}"
 
 
 # What is sent

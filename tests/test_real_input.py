@@ -64,6 +64,17 @@ class Loaded:
     bundles: dict[str, dict[str, Any]]
     answers: dict[str, Any]
 
+    def places(self) -> dict[str, str]:
+        """The `Type/id` that each resource, by the `Type/id` sent, was given here."""
+        found = {}
+        for name, sent in self.bundles.items():
+            for asked, got in zip(sent["entry"], self.answers[name].json["entry"], strict=True):
+                location = got["response"].get("location", "").partition("/_history")[0]
+                resource = asked["resource"]
+                place = "/".join(location.split("/")[-2:])
+                found[f"{resource['resourceType']}/{resource['id']}"] = place
+        return found
+
     def resources(self, type: str) -> Iterator[dict[str, Any]]:
         """Every resource of a type that was sent."""
         for sent in self.bundles.values():
@@ -121,11 +132,11 @@ def test_every_value_of_a_protocol_lab_becomes_an_eligibility_lab(
     loaded: Loaded, production: Rulebook
 ) -> None:
     wanted = {code for lab in production.labs.values() for code in lab.codes}
-    expected = {}
+    places, expected = loaded.places(), {}
     for observation in loaded.resources("Observation"):
         codes = {(c["system"], c["code"]) for c in observation["code"]["coding"]}
         if codes & wanted:
-            expected[f"Observation/{observation['id']}"] = observation
+            expected[places[f"Observation/{observation['id']}"]] = observation
     found = {row["source"]["reference"]: row for row in rows(loaded.service, "eligibility-labs")}
 
     assert expected
@@ -155,21 +166,25 @@ def test_the_multiple_of_a_limit_that_was_not_sent_stays_unknown_and_says_why(
 
 
 def test_every_administration_is_read_with_its_drug_and_its_day(loaded: Loaded) -> None:
-    sent = {one["id"]: one for one in loaded.resources("MedicationAdministration")}
-    patients = [one["id"] for one in loaded.resources("Patient")]
+    places = loaded.places()
+    sent = {
+        places[f"MedicationAdministration/{one['id']}"]: one
+        for one in loaded.resources("MedicationAdministration")
+    }
+    patients = [places[f"Patient/{p['id']}"].split("/")[1] for p in loaded.resources("Patient")]
 
     with loaded.service.store.read() as reader:
         facts = reader.facts("default", patients)
-    read = {dose.source.id: dose for one in facts.values() for dose in one.doses}
+    read = {dose.source.reference: dose for one in facts.values() for dose in one.doses}
 
     assert sent
     assert set(read) == set(sent)
-    for id_, dose in read.items():
-        named = sent[id_]["medicationCodeableConcept"]
+    for place, dose in read.items():
+        named = sent[place]["medicationCodeableConcept"]
         assert dose.resolved
         assert dose.outcome == "given"
         assert dose.given is not None
-        assert dose.given.text == sent[id_]["effectiveDateTime"]
+        assert dose.given.text == sent[place]["effectiveDateTime"]
         assert dose.shown in {named.get("text"), *(c.get("display") for c in named["coding"])}
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_other_mapping_files_read_the_same_bytes_anew(sent: Path) -> None:
 
 def test_a_stricter_protocol_changes_the_status(sent: Path) -> None:
     stricter = tuple(
-        replace(one, rule=replace(one.rule, more_than=replace(one.rule.more_than, value=250)))
+        replace(one, rule=replace(one.rule, more_than=replace(one.rule.more_than, value=Decimal(250))))
         if one.id == "IN07B"
         else one
         for one in DECIDABLE

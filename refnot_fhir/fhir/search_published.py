@@ -7,63 +7,67 @@ from collections.abc import Iterator
 from refnot_fhir.fhir.search_row import Kind, Parameter, also, at, patient, reference, row
 from refnot_fhir.fhir.versions import Version
 
+_STUDY = "ResearchStudy"
+
 
 def research_study(version: Version) -> tuple[Parameter, ...]:
     """Those of ResearchStudy."""
-    type = "ResearchStudy"
-
-    def own(name: str, kind: Kind, path: str, system: str = "") -> Parameter:
-        return row(name, kind, path, f"{type}-{name}", system=system)
-
-    def points(name: str, path: str, targets: str) -> Parameter:
-        return reference(name, path, f"{type}-{name}", targets)
-
     shared = (
-        own("date", Kind.DATE, "period"),
-        own("identifier", Kind.TOKEN, "identifier"),
-        own("keyword", Kind.TOKEN, "keyword"),
-        points("protocol", "protocol", "PlanDefinition"),
-        own("title", Kind.STRING, "title"),
+        _own("date", Kind.DATE, "period"),
+        _own("identifier", Kind.TOKEN, "identifier"),
+        _own("keyword", Kind.TOKEN, "keyword"),
+        _points("protocol", "protocol", "PlanDefinition"),
+        _own("title", Kind.STRING, "title"),
     )
-    if version is not Version.R5:
-        return (
-            *shared,
-            own("category", Kind.TOKEN, "category"),
-            own("focus", Kind.TOKEN, "focus"),
-            own("location", Kind.TOKEN, "location"),
-            points("partof", "partOf", type),
-            points(
-                "principalinvestigator", "principalInvestigator", "Practitioner PractitionerRole"
-            ),
-            points("site", "site", "Location"),
-            points("sponsor", "sponsor", "Organization"),
-            own("status", Kind.TOKEN, "status", system="http://hl7.org/fhir/research-study-status"),
-        )
+    return (*shared, *(_study_of_r5() if version is Version.R5 else _study_of_r4()))
+
+
+def _study_of_r4() -> tuple[Parameter, ...]:
     return (
-        *shared,
-        own("classifier", Kind.TOKEN, "classifier"),
-        own("condition", Kind.TOKEN, "condition"),
-        own("description", Kind.STRING, "description"),
-        points("eligibility", "recruitment.eligibility", "Group EvidenceVariable"),
-        own("focus-code", Kind.TOKEN, "focus.concept"),
-        points(
+        _own("category", Kind.TOKEN, "category"),
+        _own("focus", Kind.TOKEN, "focus"),
+        _own("location", Kind.TOKEN, "location"),
+        _points("partof", "partOf", _STUDY),
+        _points("principalinvestigator", "principalInvestigator", "Practitioner PractitionerRole"),
+        _points("site", "site", "Location"),
+        _points("sponsor", "sponsor", "Organization"),
+        _own("status", Kind.TOKEN, "status", system="http://hl7.org/fhir/research-study-status"),
+    )
+
+
+def _study_of_r5() -> tuple[Parameter, ...]:
+    return (
+        _own("classifier", Kind.TOKEN, "classifier"),
+        _own("condition", Kind.TOKEN, "condition"),
+        _own("description", Kind.STRING, "description"),
+        _points("eligibility", "recruitment.eligibility", "Group EvidenceVariable"),
+        _own("focus-code", Kind.TOKEN, "focus.concept"),
+        _points(
             "focus-reference",
             "focus.reference",
             "Medication MedicinalProductDefinition SubstanceDefinition EvidenceVariable",
         ),
-        own("name", Kind.STRING, "name"),
-        own("objective-description", Kind.STRING, "objective.description"),
-        own("objective-type", Kind.TOKEN, "objective.type"),
-        points("part-of", "partOf", type),
-        own("phase", Kind.TOKEN, "phase"),
+        _own("name", Kind.STRING, "name"),
+        _own("objective-description", Kind.STRING, "objective.description"),
+        _own("objective-type", Kind.TOKEN, "objective.type"),
+        _points("part-of", "partOf", _STUDY),
+        _own("phase", Kind.TOKEN, "phase"),
         *_progress_status(),
-        own("recruitment-actual", Kind.NUMBER, "recruitment.actualNumber"),
-        own("recruitment-target", Kind.NUMBER, "recruitment.targetNumber"),
-        own("region", Kind.TOKEN, "region"),
-        points("site", "site", "Location ResearchStudy Organization"),
-        own("status", Kind.TOKEN, "status", system="http://hl7.org/fhir/publication-status"),
-        own("study-design", Kind.TOKEN, "studyDesign"),
+        _own("recruitment-actual", Kind.NUMBER, "recruitment.actualNumber"),
+        _own("recruitment-target", Kind.NUMBER, "recruitment.targetNumber"),
+        _own("region", Kind.TOKEN, "region"),
+        _points("site", "site", "Location ResearchStudy Organization"),
+        _own("status", Kind.TOKEN, "status", system="http://hl7.org/fhir/publication-status"),
+        _own("study-design", Kind.TOKEN, "studyDesign"),
     )
+
+
+def _own(name: str, kind: Kind, path: str, system: str = "") -> Parameter:
+    return row(name, kind, path, f"{_STUDY}-{name}", system=system)
+
+
+def _points(name: str, path: str, targets: str) -> Parameter:
+    return reference(name, path, f"{_STUDY}-{name}", targets)
 
 
 def _progress_status() -> Iterator[Parameter]:

@@ -1,0 +1,119 @@
+"""A plan that no longer holds is made again: nothing that came in between is lost."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from refnot_fhir.fhir import wire
+from refnot_fhir.intake import Delivery, Request, receive
+from refnot_fhir.intake.carry_out import CarryOut, Moved
+from refnot_fhir.intake.plan import Plan, Planner
+from refnot_fhir.intake.request import CREATE, UPDATE
+from tests.door import ATC, Door, Json, lab, medicine, patient
+from tests.web.test_corrections import ranged
+
+DRUG: Json = {
+    "resourceType": "Medication",
+    "id": "med1",
+    "code": {"coding": [{"system": ATC, "code": "L03AB03"}]},
+}
+
+
+def referring() -> Json:
+    given = medicine("a1", medicationReference={"reference": "Medication/med1"})
+    del given["medicationCodeableConcept"]
+    return given
+
+
+def asked(resource: Json, **more: Any) -> Request:
+    raw = wire.encode(resource)
+    action = more.pop("action", UPDATE)
+    id_ = "" if action == CREATE else resource["id"]
+    return Request(action, resource["resourceType"], id_, raw, wire.decode(raw), **more)
+
+
+def planned(door: Door, *requests: Request) -> CarryOut:
+    """A transaction that is planned and waits."""
+    service = door.service
+    with service.store.read() as reader:
+        plan: Plan = Planner(
+            reader, service.site(), service.rulebook, service.clock()
+        ).plan(requests)  # fmt: skip
+    results = tuple(step.result for step in plan.steps)
+    delivery = Delivery(requests, atomic=True)
+    return CarryOut(delivery, plan, results, b"", service.site(), service.judge())
+
+
+MRN = [{"system": "urn:mrn", "value": "17"}]
+RIVALS: list[tuple[str, Request, Request]] = [
+    ("two versions of one resource", asked(lab(value=100)), asked(lab(value=200))),
+    ("a patient and a lab that hangs on her sex", asked(patient()), asked(ranged())),
+    ("a lab that hangs on a patient's sex", asked(ranged()), asked(patient(gender="female"))),
+    ("a medication and what refers to it", asked(DRUG), asked(referring())),
+    ("what refers to a medication", asked(referring()), asked(DRUG)),
+    ("two creates with one condition",
+     asked(patient(identifier=MRN), action=CREATE, condition=("urn:mrn", "17")),
+     asked(patient("p9", identifier=MRN))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "late", "first"), RIVALS)
+def test_what_comes_between_a_plan_and_its_transaction_is_noticed(
+    door: Door, what: str, late: Request, first: Request
+) -> None:
+    waiting = planned(door, late)
+    door.service.store.write(planned(door, first))
+    before = door.rows()
+    with pytest.raises(Moved):
+        door.service.store.write(waiting)
+    assert door.rows() == before, what
+    door.service.store.write(planned(door, late))
+
+
+def test_a_new_version_of_a_lab_is_not_overwritten_by_an_older_reading(door: Door) -> None:
+    door.kept(ranged())
+    waiting = planned(door, asked(patient(gender="female")))
+    door.put(ranged() | {"status": "entered-in-error"})
+    with pytest.raises(Moved):
+        door.service.store.write(waiting)
+    door.put(patient(gender="female"))
+    assert door.verdicts()["IN08B"] == "unknown"
+
+
+def test_what_has_nothing_to_do_with_a_plan_does_not_disturb_it(door: Door) -> None:
+    waiting = planned(door, asked(patient()))
+    door.kept(patient("p2"), lab("o2", of="p2"))
+    door.service.store.write(waiting)
+    assert door.get("Patient/p1").status_code == 200
+
+
+def test_deliveries_that_hang_on_each_other_end_alike_in_any_order(door: Door) -> None:
+    sent = [ranged(), patient(gender="female"), DRUG, referring()]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(door.put, sent))
+    assert [answer.status_code for answer in answers] == [201] * 4
+    verdicts = door.verdicts()
+    assert (verdicts["IN08B"], verdicts["EX09"]) == ("not-met", "met")
+
+
+def test_a_delivery_without_a_body_has_no_receipt(door: Door) -> None:
+    service = door.service
+    one = Delivery((asked(patient()),), atomic=False)
+    for outcome in ("created", "unchanged"):
+        received = receive(one, site=service.site(), store=service.store, judge=service.judge())
+        assert [result.outcome for result in received.results] == [outcome]
+        assert not received.replayed
+    assert door.rows()["receipts"] == 0
+
+
+def test_every_delivery_that_changes_something_is_in_the_audit_trail(door: Door) -> None:
+    door.kept(patient(), lab())
+    door.kept(patient(), lab())
+    door.put(lab())
+    assert door.rows()["audit"] == 1
+    door.put(lab(value=210))
+    assert door.rows()["audit"] == 2
+    assert door.service.store.verify_audit() is None
