@@ -9,7 +9,7 @@ export REFNOT_REPLAY="${REFNOT_REPLAY:-true}"
 mkdir -p var
 if [ ! -f var/hospital.loaded ]; then
     rm -rf var/hospital
-    "$bin/refnot-fhir" simulate --patients 60 --seed 7 --until "${TODAY:-$(date +%F)}" --output var/hospital
+    "$bin/refnot-fhir" simulate --patients 90 --seed 7 --until "${TODAY:-$(date +%F)}" --output var/hospital
     "$bin/refnot-fhir" ingest var/hospital
     touch var/hospital.loaded
 fi

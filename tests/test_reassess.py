@@ -32,12 +32,15 @@ def with_local_code() -> Rulebook:
 @pytest.fixture
 def sent(tmp_path: Path) -> Iterator[Path]:
     """A database with two patients, one of whose labs has a local code beside a panel's."""
-    coding = [{"system": LOCAL[0], "code": LOCAL[1]}, {"system": "http://loinc.org", "code": "58410-2"}]
+    coding = [
+        {"system": LOCAL[0], "code": LOCAL[1]},
+        {"system": "http://loinc.org", "code": "58410-2"},
+    ]
     with open_door(tmp_path) as door:
         door.kept(*eligible("p1"), patient("p2"), lab("o2", of="p2") | {
             "code": {"coding": coding}})  # fmt: skip
         reassess.everyone(door.service.store, door.service.judge())
-    yield tmp_path
+    return tmp_path
 
 
 def versions(folder: Path) -> list[tuple[object, ...]]:
@@ -76,7 +79,9 @@ def test_other_mapping_files_read_the_same_bytes_anew(sent: Path) -> None:
 
 def test_a_stricter_protocol_changes_the_status(sent: Path) -> None:
     stricter = tuple(
-        replace(one, rule=replace(one.rule, more_than=replace(one.rule.more_than, value=Decimal(250))))
+        replace(
+            one, rule=replace(one.rule, more_than=replace(one.rule.more_than, value=Decimal(250)))
+        )
         if one.id == "IN07B"
         else one
         for one in DECIDABLE

@@ -71,12 +71,15 @@ def drug_finding(criterion: Criterion, rule: DrugRule, case: Case, as_of: date) 
 
 
 def _on_record(rule: DrugRule, case: Case) -> list[_Given]:
-    """Administrations that happened or may have, newest first, undated ones before all."""
+    """Administrations that happened or may have, newest first, undated ones before all.
+
+    Trial doses are left out: that they were given says nothing about what was given before them.
+    """
     zone = case.chart.zone
     found = []
     for dose in case.chart.doses:
-        if dose.outcome in _ON_RECORD:
-            days = dose.given.days(zone) if dose.given is not None else None
+        days = dose.given.days(zone) if dose.given is not None else None
+        if dose.outcome in _ON_RECORD and not _is_trial_dose(dose, days, rule, case):
             found.append(_Given(dose, days, _doubt(dose, days, rule, case)))
     found.sort(key=lambda given: source_key(given.dose.source))
     found.sort(key=lambda given: given.days.last if given.days else date.max, reverse=True)
@@ -86,15 +89,16 @@ def _on_record(rule: DrugRule, case: Case) -> list[_Given]:
 def _doubt(dose: DoseGiven, days: DaySpan | None, rule: DrugRule, case: Case) -> str | None:
     if not dose.resolved:
         return "unresolved-drug"
-    trial: bool | None = False
-    if dose.drug == rule.study_drug:
-        trial = _trial_dose(dose, days, case)
-    if trial is not False:
-        return None if trial else "trial-dose-unclear"
+    if dose.drug == rule.study_drug and _trial_dose(dose, days, case) is None:
+        return "trial-dose-unclear"
     if rule.drug_class in dose.classes:
         return "outcome-unknown" if dose.outcome == "unknown" else ""
     told = dose.classified or (dose.unclear and rule.drug_class not in dose.unclear)
     return None if told else "unclassified-drug"
+
+
+def _is_trial_dose(dose: DoseGiven, days: DaySpan | None, rule: DrugRule, case: Case) -> bool:
+    return dose.drug == rule.study_drug and _trial_dose(dose, days, case) is True
 
 
 def _trial_dose(dose: DoseGiven, days: DaySpan | None, case: Case) -> bool | None:
@@ -150,8 +154,8 @@ def _why(said: _Said, rule: DrugRule, window: tuple[date, date]) -> str:
     between = f"from {window[0]} to {window[1]}"
     if not said.resting_on:
         return (
-            f"No administration of any drug is on record up to {window[1]}, which proves nothing. "
-            f"The record of what was given {between} would settle it."
+            f"No administration but trial doses is on record up to {window[1]}, which proves "
+            f"nothing. The record of what was given {between} would settle it."
         )
     first = said.resting_on[0]
     newest = dose_text(first.dose, first.days)

@@ -82,9 +82,7 @@ def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
     return [drug for drug in rulebook.drugs.values() if not drug.texts.isdisjoint(names)]
 
 
-def _places(
-    keys: Sequence[CodeKey], classes: Iterable[DrugClass]
-) -> tuple[tuple[str, str], ...]:
+def _places(keys: Sequence[CodeKey], classes: Iterable[DrugClass]) -> tuple[tuple[str, str], ...]:
     """(class, place) wherever a code says anything about a class."""
     found = ((one.name, _place(key, one)) for one in classes for key in keys)
     return tuple((name, place) for name, place in found if place != "unlisted")

@@ -123,8 +123,13 @@ def test_what_was_given_decides(
 def test_the_trials_own_doses_do_not_count_and_earlier_ones_do(
     dose: DoseGiven, enrolled_on: date | None, verdict: Verdict, reason: str, why: str
 ) -> None:
-    found = decide(dose, enrolled_on=enrolled_on)
+    found = decide(dose, ASPIRIN, enrolled_on=enrolled_on)
     assert (found.verdict, found.reason) == (verdict, reason or "none-within-window"), why
+
+
+def test_trial_doses_alone_say_nothing_about_what_was_given_before() -> None:
+    found = decide(refnot(5, studies=("ResearchStudy/r2",)))
+    assert (found.verdict, found.reason) == (UNKNOWN, "no-evidence")
 
 
 def test_the_evidence_is_what_the_verdict_rests_on() -> None:

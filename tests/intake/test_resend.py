@@ -28,9 +28,9 @@ SLOW = settings(
 def outcome(door: Door) -> object:
     """What is known in the end, without the ids and versions that depend on the way there."""
     who = ("p1", "p2")
-    return {
-        one: (door.verdicts(one), door.subject(one)["status"]) for one in who
-    }, door.get("/records/dosing?_format=csv").text.count("\n")
+    return {one: (door.verdicts(one), door.subject(one)["status"]) for one in who}, door.get(
+        "/records/dosing?_format=csv"
+    ).text.count("\n")
 
 
 @pytest.fixture(scope="module")

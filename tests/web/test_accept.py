@@ -32,7 +32,10 @@ ACCEPTED = [
     ("application/json; fhirVersion=4.3.0", "4.3"),
     ("application/fhir+xml, application/fhir+json", "4.0"),
     ("application/fhir+json; fhirVersion=3.0, application/fhir+json; fhirVersion=5.0", "5.0"),
-    ("application/fhir+json; fhirVersion=4.3; q=0.5, application/fhir+json; fhirVersion=5.0", "5.0"),
+    (
+        "application/fhir+json; fhirVersion=4.3; q=0.5, application/fhir+json; fhirVersion=5.0",
+        "5.0",
+    ),
     ("application/fhir+json; fhirVersion=5.0; q=0.1, application/fhir+json; q=0.9", "4.0"),
     ("application/fhir+json; fhirVersion=5.0; q=0, */*; q=0.1", "4.0"),
     ("application/fhir+json; fhirVersion=5.0, */*", "5.0"),

@@ -65,8 +65,7 @@ def test_a_retraction_undoes_eligibility_and_a_correction_gives_it_back(door: Do
     door.send("DELETE", "Observation/p1-plt")
     assert door.subject()["status"] == "screening"
     states = [
-        it["subjectState"]["coding"][0]["code"]
-        for it in door.subject(version="5.0")["progress"]
+        it["subjectState"]["coding"][0]["code"] for it in door.subject(version="5.0")["progress"]
     ]
     assert states == ["eligible", "screening", "ineligible", "eligible", "screening"]
 
@@ -309,7 +308,9 @@ def test_an_observation_without_a_patient_is_kept_and_is_in_no_chart(door: Door)
 
 
 def test_panels_are_kept_for_their_members(door: Door) -> None:
-    panel: dict[str, Any] = lab("panel", code="58410-2", hasMember=[{"reference": "Observation/o1"}])
+    panel: dict[str, Any] = lab(
+        "panel", code="58410-2", hasMember=[{"reference": "Observation/o1"}]
+    )
     del panel["valueQuantity"]
     assert statuses(door.post("", transaction(panel))) == ["201 Created"]
 

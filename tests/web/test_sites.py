@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -77,7 +77,9 @@ def test_links_and_locations_are_those_of_the_hospital_s_own_base(both: Door) ->
     answer = north.post("", transaction(lab("o9")))
     place = content(answer)["entry"][0]["response"]["location"]
     assert place == "http://localhost/north/fhir/Observation/o9/_history/1"
-    found = content(north.get("Observation?patient=http://localhost/north/fhir/Patient/p1&_count=1"))
+    found = content(
+        north.get("Observation?patient=http://localhost/north/fhir/Patient/p1&_count=1")
+    )
     for link in found["link"]:
         assert link["url"].startswith("http://localhost/north/fhir/Observation?")
     assert found["entry"][0]["fullUrl"] == "http://localhost/north/fhir/Observation/o1"

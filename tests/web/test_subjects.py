@@ -96,9 +96,7 @@ R5_QUESTIONS = [
 
 
 @pytest.mark.parametrize(("query", "patients"), R5_QUESTIONS)
-def test_the_names_of_r5_are_understood_in_r5(
-    trial: Door, query: str, patients: list[str]
-) -> None:
+def test_the_names_of_r5_are_understood_in_r5(trial: Door, query: str, patients: list[str]) -> None:
     answer = trial.get(f"ResearchSubject?{query}", Accept=f"{FHIR_JSON}; fhirVersion=5.0")
     found = [it["subject"]["reference"] for it in matches(answer)]
     assert found == [f"Patient/{one}" for one in patients]
@@ -224,8 +222,7 @@ def test_what_was_published_of_a_lapse_stays_what_it_was(trial: Door) -> None:
     assert content(now)["status"] == "eligible"
     assert trial.get(f"ResearchSubject/{subject}/_history/2").data == lapsed.data
     states = [
-        it["subjectState"]["coding"][0]["code"]
-        for it in trial.subject(version="5.0")["progress"]
+        it["subjectState"]["coding"][0]["code"] for it in trial.subject(version="5.0")["progress"]
     ]
     assert states == ["eligible", "screening", "eligible"]
 
@@ -258,9 +255,7 @@ def test_every_version_of_a_subject_can_be_read(door: Door) -> None:
     door.kept(*eligible())
     door.put(lab("p1-plt", 100, status="corrected"))
     id_ = door.subject()["id"]
-    statuses = [
-        content(door.get(f"ResearchSubject/{id_}/_history/{n}"))["status"] for n in (1, 2)
-    ]
+    statuses = [content(door.get(f"ResearchSubject/{id_}/_history/{n}"))["status"] for n in (1, 2)]
     assert statuses == ["eligible", "ineligible"]
     for wrong in ("0", "3", "x", "1.0"):
         answer = door.get(f"ResearchSubject/{id_}/_history/{wrong}")

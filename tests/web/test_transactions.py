@@ -369,7 +369,9 @@ def test_locations_are_those_of_the_address_that_clients_see(door: Door) -> None
 
 
 def test_absolute_request_urls_below_the_base_are_understood(door: Door) -> None:
-    one = entry(patient()) | {"request": {"method": "PUT", "url": "http://localhost/fhir/Patient/p1"}}
+    one = entry(patient()) | {
+        "request": {"method": "PUT", "url": "http://localhost/fhir/Patient/p1"}
+    }
     assert statuses(door.post("", bundle("transaction", one))) == ["201 Created"]
 
 

@@ -50,7 +50,9 @@ def test_a_database_without_room_is_answered_with_insufficient_storage(
         writer._session.cursor.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
 
     door.service.store.write(limit)
-    answer = door.post("", transaction(*(lab(f"o{n}", note=[{"text": "x" * 9000}]) for n in range(99))))
+    answer = door.post(
+        "", transaction(*(lab(f"o{n}", note=[{"text": "x" * 9000}]) for n in range(99)))
+    )
     assert answer.status_code == 507
     assert issues(answer)[0]["code"] == "no-store"
     assert door.get("Observation/o1").status_code == 404
