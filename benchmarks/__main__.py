@@ -1,4 +1,4 @@
-"""`python -m benchmarks [a|b|c …] [--quick]`: everything by default."""
+"""`python -m benchmarks [a|b|c|profile …] [--quick]`: a, b and c by default."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import enrolment, machine, screening, transaction
+from benchmarks import enrolment, machine, profiled, screening, transaction
 from benchmarks.report import Report
 
 
 def main() -> None:
     """Measure, and print what was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("which", nargs="*", choices=["a", "b", "c", []], help="a, b, c; or all")
+    parser.add_argument("which", nargs="*", choices=["a", "b", "c", "profile", []])
     parser.add_argument("--quick", action="store_true", help="fewer sizes, shorter, one round")
     parser.add_argument("--folder", help="where the databases are made: the disk that is measured")
     arguments = parser.parse_args()
@@ -33,6 +33,8 @@ def main() -> None:
             enrolment.measure(report, below, enrolment.QUICK if arguments.quick else enrolment.FULL)
         if "c" in which:
             screening.measure(report, screening.QUICK if arguments.quick else screening.FULL)
+        if "profile" in which:
+            profiled.measure(report, folder)
     print(f"\nevery sample: {report.path}")
 
 

@@ -125,9 +125,7 @@ def _result(name: str, today: date, seed: int, number: int) -> dict[str, object]
         "resourceType": "Observation",
         "id": f"{name}-{number:03}",
         "status": "final",
-        "category": [
-            {"coding": [{"system": lab, "code": "laboratory", "display": "Laboratory"}]}
-        ],
+        "category": [{"coding": [{"system": lab, "code": "laboratory", "display": "Laboratory"}]}],
         "code": {
             "coding": [
                 {"system": "http://loinc.org", "code": analyte.code, "display": analyte.display}

@@ -13,6 +13,7 @@ from statistics import median, quantiles
 from time import monotonic, perf_counter
 from typing import Protocol
 
+
 class Server(Protocol):
     """What is asked."""
 

@@ -49,7 +49,7 @@ class Report:
         print(f"\n{title}\n")
         for number, row in enumerate(rows):
             cells = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            print(f"| {' | '.join(cells)} |")
+            print(f"| {' | '.join(cells)} |", flush=True)
             if number == 0:
                 print(f"|{'|'.join('-' * (width + 1) + ':' for width in widths)}|")
 

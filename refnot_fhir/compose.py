@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -20,6 +21,12 @@ from refnot_fhir.store import migrate, open_store
 from refnot_fhir.web.app import create_app
 
 log = logging.getLogger(__name__)
+
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""Those of some twenty bundles; Python's own default is 700, dozens of collections in one."""
+_STOP_SECONDS = 5
+"""How long a worker may take to stop: one told to while it starts does not hear it. What is cut
+off was not answered, so its sender sends it again, and what was answered is kept."""
 
 _TEMPORARY = ("sqlite://", "sqlite:///", "sqlite:///:memory:")
 
@@ -53,7 +60,16 @@ def prepare(settings: Settings, progress: Callable[[int], None] = lambda _done: 
 
 def application() -> WSGIApplication:
     """The WSGI application of the environment's settings."""
-    return create_app(open_service(from_environment(os.environ)))
+    app = create_app(open_service(from_environment(os.environ)))
+    _spare_the_collector()
+    return app
+
+
+def _spare_the_collector() -> None:
+    """What is there when serving begins stays; a bundle makes many objects and few cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 100)
 
 
 def serve(settings: Settings | None = None, announce: Callable[[], None] = lambda: None) -> None:
@@ -80,6 +96,7 @@ def serve(settings: Settings | None = None, announce: Callable[[], None] = lambd
         workers=settings.workers,
         blocking_threads=settings.threads,
         websockets=False,
+        workers_kill_timeout=_STOP_SECONDS,
     ).serve()
 
 

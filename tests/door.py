@@ -388,7 +388,8 @@ def check(answer: TestResponse) -> None:
 
 
 def _check_all(resource: Json, version: Version) -> None:
-    assert gate.problems(resource, version) == (), resource
+    if resource["resourceType"] in gate.GATED:
+        assert gate.problems(resource, version) == (), resource
     if resource["resourceType"] == "Bundle":
         for one in resource.get("entry", ()):
             for inner in (one.get("resource"), one.get("response", {}).get("outcome")):

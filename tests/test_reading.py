@@ -61,7 +61,8 @@ def test_a_dose_is_read_and_says_what_it_depends_on() -> None:
 
 def test_a_medication_is_looked_up() -> None:
     drug: dict[str, Any] = {
-        "resourceType": "Medication", "id": "m", "code": {"coding": [{"system": ATC, "code": "L03AB03"}]}
+        "resourceType": "Medication", "id": "m",
+        "code": {"coding": [{"system": ATC, "code": "L03AB03"}]}
     }  # fmt: skip
     given = medicine() | {"medicationReference": {"reference": "Medication/m"}}
     del given["medicationCodeableConcept"]

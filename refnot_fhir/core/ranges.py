@@ -205,9 +205,14 @@ def _in_lab_unit(limit: Quantity, asked: Asked) -> Decimal | str:
     if limit.value is None or limit.comparator:
         return "its limit is not a plain number"
     unit: UnitRead | NotUsable = asked.unit
-    if limit.code or limit.unit:
+    # A range is nearly always in the unit of the value, which was read already.
+    if (limit.code or limit.unit) and not _in_unit(limit, asked.unit):
         unit = asked.read_unit(limit)
     return unit.why if isinstance(unit, NotUsable) else product(limit.value, unit.factor)
+
+
+def _in_unit(limit: Quantity, unit: UnitRead) -> bool:
+    return not unit.note and limit.code == limit.unit == unit.ucum
 
 
 def _high_of_text(text: str, asked: Asked) -> tuple[Decimal, str] | str:

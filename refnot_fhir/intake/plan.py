@@ -78,13 +78,14 @@ class Planner:
     def plan(self, requests: Sequence[Request]) -> Plan:
         """Work out what `requests`, each of another resource, will change."""
         conditions = self._conditions(requests)
-        keys = [self._target(request, conditions) for request in requests]
+        left = _left(conditions, requests)
+        keys = [self._target(request, left) for request in requests]
         links = between(requests, keys)
         used = [used_in(links, request.raw) for request in requests]
         requests = [relinked(*one) for one in zip(requests, used, strict=True)]
         others = self._depends_on(requests)
         heads = self.reader.heads({*keys, *others})
-        steps = self._steps(requests, keys, heads, conditions, used)
+        steps = self._steps(requests, keys, heads, left, used)
         before = self._before(steps)
         hanging = self._hanging(steps, before)
         again = self._again(steps, chain.from_iterable(hanging.values()))
@@ -246,6 +247,17 @@ def _once(decided: Iterable[Decided]) -> Iterator[Decided]:
             trouble = Trouble("duplicate", said, request.where)
             failed = Result(R.FAILED, key.type, key.id, failure="conflict", troubles=(trouble,))
             yield request, key, failed
+
+
+def _left(
+    conditions: Mapping[tuple[str, str, str], tuple[Key, ...]], requests: Iterable[Request]
+) -> dict[tuple[str, str, str], tuple[Key, ...]]:
+    """What conditions match after the deletions of the same delivery, which FHIR puts first."""
+    gone = {(r.type, r.id) for r in requests if r.action == R.DELETE}
+    return {
+        one: tuple(key for key in found if (key.type, key.id) not in gone)
+        for one, found in conditions.items()
+    }
 
 
 def _matches(

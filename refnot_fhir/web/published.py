@@ -183,7 +183,7 @@ def narrowed(wanted: Search, reader: Reader, site: Site) -> SubjectQuery:
     found: dict[str, Any] = {"sites": [site.name]}
     for clause in wanted.clauses:
         name = _FIELDS.get(clause.parameter.name)
-        if name is None or name in found:
+        if name is None or name in found or clause.missing is not None:
             continue
         read = _chained if clause.chained else _READERS[name]
         values = read(clause, reader, site)

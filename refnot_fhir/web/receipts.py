@@ -89,11 +89,11 @@ def _entries(delivery: Delivery, received: Received) -> Iterator[Json]:
 
 def _entry(asked: Request, result: Result, changes: Sequence[SubjectChange]) -> Json:
     status = _status(result, asked)
-    headers = _headers(result)
+    place = _place(result)
     return bundle.answer(
         f"{status} {HTTPStatus(status).phrase}",
-        location=headers.get("Location", ""),
-        etag=headers.get("ETag", ""),
+        location=place,
+        etag=answers.etag(result.version) if place else "",
         last_modified=result.updated,
         outcome=_outcome(result, changes),
     )
@@ -128,13 +128,20 @@ def _status(result: Result, asked: Request) -> int:
 
 
 def _headers(result: Result) -> dict[str, str]:
-    if result.outcome in (R.FAILED, R.NOT_RETAINED) or not result.version:
+    place = _place(result)
+    if not place:
         return {}
-    place = f"{answers.base_url()}/{result.type}/{result.id}/_history/{result.version}"
     found = {"Location": place, "ETag": answers.etag(result.version)}
     if result.updated:
         found["Last-Modified"] = answers.http_date(result.updated)
     return found
+
+
+def _place(result: Result) -> str:
+    """The address of the version that is kept; empty without one."""
+    if result.outcome in (R.FAILED, R.NOT_RETAINED) or not result.version:
+        return ""
+    return f"{answers.base_url()}/{result.type}/{result.id}/_history/{result.version}"
 
 
 def _outcome(result: Result, changes: Sequence[SubjectChange]) -> Json:

@@ -97,7 +97,7 @@ REFUSED: list[tuple[str, bytes, dict[str, str], int, str, str]] = [
     ("damaged gzip", b"not gzip", {"Content-Encoding": "gzip"}, 400, "not valid gzip", ""),
     ("half of gzip", gzip.compress(SOUND)[:-12], {"Content-Encoding": "gzip"}, 400, "too early",
      ""),
-    ("gzip and more", gzip.compress(SOUND) + b"more than it should be", {"Content-Encoding": "gzip"}, 400,
+    ("gzip and more", gzip.compress(SOUND) + b"more", {"Content-Encoding": "gzip"}, 400,
      "not valid gzip", ""),
     ("an unknown coding", SOUND, {"Content-Encoding": "br"}, 415, "gzip", ""),
 ]  # fmt: skip

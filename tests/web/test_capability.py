@@ -71,7 +71,7 @@ def ids(door: Door) -> dict[str, str]:
     }  # fmt: skip
 
 
-def named(type_: str, version: str) -> str:
+def named(type_: str) -> str:
     """What a search of a received type has to name."""
     if type_ in ("Patient", "Medication"):
         return "identifier=urn:mrn|17"
@@ -112,9 +112,9 @@ def test_every_claimed_read_is_answered(claimed: tuple[Door, str, Json]) -> None
         assert (again.status_code == 304) is claims, path
 
 
-def searches(claim: Json, version: str) -> Iterator[tuple[str, str]]:
+def searches(claim: Json) -> Iterator[tuple[str, str]]:
     """A query for each claimed search parameter, chain and include, with the parameter's name."""
-    must = named(claim["type"], version)
+    must = named(claim["type"])
     for parameter in claim.get("searchParam", ()):
         value = VALUES.get(parameter["type"], "x")
         if parameter["type"] == "composite":
@@ -133,13 +133,13 @@ def test_every_claimed_search_parameter_is_understood(claimed: tuple[Door, str, 
     door, version, statement = claimed
     for type_, claim in offered(statement).items():
         codes = {it["code"] for it in claim["interaction"]}
-        must = named(type_, version)
+        must = named(type_)
         plain = door.get(f"{type_}?{must}", Accept=accept(version))
         assert (plain.status_code == 200) is ("search-type" in codes), type_
         form = {"content_type": "application/x-www-form-urlencoded"}
         posted = door.send("POST", f"{type_}/_search", must, {"Accept": accept(version)}, **form)
         assert (posted.status_code == 200) is ("search-type" in codes), type_
-        for query, name in searches(claim, version):
+        for query, name in searches(claim):
             strict = {"Accept": accept(version), "Prefer": "handling=strict"}
             answer = door.get(f"{type_}?{query}", **strict)
             assert answer.status_code == 200, (type_, query, answer.text)
@@ -148,7 +148,7 @@ def test_every_claimed_search_parameter_is_understood(claimed: tuple[Door, str, 
 
 
 def test_every_claimed_write_is_carried_out(claimed: tuple[Door, str, Json]) -> None:
-    door, version, statement = claimed
+    door, _, statement = claimed
     if "transaction" not in {it["code"] for it in statement["rest"][0].get("interaction", ())}:
         assert not {"Patient", "Observation"} & set(offered(statement))
         return

@@ -105,6 +105,18 @@ def test_one_condition_twice_in_a_transaction_is_refused(door: Door) -> None:
     assert door.rows()["resources"] == 0
 
 
+def test_what_a_bundle_deletes_no_longer_meets_its_conditions(door: Door) -> None:
+    door.put(patient(identifier=MRN))
+    delete = {"request": {"method": "DELETE", "url": "Patient/p1"}}
+    create = entry(PERSON, "POST", ifNoneExist=CONDITION)
+    assert statuses(door.post("", bundle("transaction", create, delete))) == [
+        "201 Created",
+        "200 OK",
+    ]
+    found = matches(door.get(f"Patient?{CONDITION}"))
+    assert [it["id"] == "p1" for it in found] == [False]
+
+
 def test_two_entries_that_turn_out_to_write_one_resource_are_not_both_taken(door: Door) -> None:
     door.put(patient(identifier=MRN))
     named = entry(patient(identifier=MRN, birthDate="1980-01-01"))

@@ -179,6 +179,9 @@ def test_a_hospital_may_have_everything_kept(tmp_path: Path) -> None:
         assert statuses(door.post("", sent)) == ["201 Created"] * 3
         assert [it["id"] for it in matches(door.get("Observation?patient=p1"))] == ["x1"]
         assert door.rows()["resources"] == 3
+        assert content(door.get("Encounter/e1"))["status"] == "odd"
+        for query in ("Encounter?patient=p1", "Nonsense?_id=1"):
+            assert door.get(query).status_code in (400, 404)
         before = door.state()
         door.post("", sent)
         assert door.state() == before

@@ -10,7 +10,7 @@ import pytest
 from refnot_fhir.store import sqlite_file
 from tests.door import Door, content, issues, lab, open_door, patient, said, transaction
 
-SECRET = "Secretov"
+FAMILY_NAME = "Secretov"
 
 
 @pytest.fixture
@@ -41,9 +41,7 @@ def test_a_locked_database_is_answered_with_when_to_try_again(door: Door, databa
     assert door.post("", transaction(patient("p2"))).status_code == 200
 
 
-def test_a_database_without_room_is_answered_with_insufficient_storage(
-    door: Door, database: str
-) -> None:
+def test_a_database_without_room_is_answered_with_insufficient_storage(door: Door) -> None:
     door.kept(patient())
 
     def limit(writer: object) -> None:
@@ -64,16 +62,16 @@ def test_a_fault_of_ours_has_an_incident_and_nothing_of_the_patient(
 ) -> None:
     door.service.store.close()
     for answer in (
-        door.put(patient(name=[{"family": SECRET}])),
-        door.post("", transaction(patient(name=[{"family": SECRET}]))),
+        door.put(patient(name=[{"family": FAMILY_NAME}])),
+        door.post("", transaction(patient(name=[{"family": FAMILY_NAME}]))),
     ):
         assert answer.status_code == 500
         issue = issues(answer)[0]
         assert (issue["severity"], issue["code"]) == ("fatal", "exception")
         incident = issue["diagnostics"].removeprefix("incident ")
         assert f"incident={incident}" in caplog.text
-        assert SECRET not in answer.text
-    assert SECRET not in caplog.text
+        assert FAMILY_NAME not in answer.text
+    assert FAMILY_NAME not in caplog.text
 
 
 def test_nothing_is_kept_of_a_request_that_met_a_fault(tmp_path: Path, database: str) -> None:
