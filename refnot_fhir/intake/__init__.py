@@ -17,7 +17,7 @@ from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import Busy, Trouble
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.intake.carry_out import CarryOut, Moved
+from refnot_fhir.intake.carry_out import CarryOut, Moved, receipt_of
 from refnot_fhir.intake.plan import Planner
 from refnot_fhir.intake.request import (
     ASKED,
@@ -57,7 +57,11 @@ def receive(delivery: Delivery, *, site: Site, store: Store, judge: Judge) -> Re
     if len(waves) == 1:
         return _carry_out(delivery, waves[0], checked, digest, site, store, judge)
     parts = [_carry_out(delivery, wave, checked, b"", site, store, judge) for wave in waves]
-    return _joined(parts, waves, checked)
+    received = _joined(parts, waves, checked)
+    if digest and not received.failed:
+        receipt = receipt_of(received, digest, site, judge)
+        store.write(lambda writer: writer.save_receipt(receipt))
+    return received
 
 
 def _digest(delivery: Delivery, site: Site, judge: Judge) -> bytes:

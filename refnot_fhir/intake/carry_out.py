@@ -20,6 +20,11 @@ class Moved(Exception):
     """The store is no longer as the plan supposed: plan again."""
 
 
+def receipt_of(received: Received, digest: bytes, site: Site, judge: Judge) -> Receipt:
+    """The answer to a delivery, to be given again when the same delivery comes again."""
+    return Receipt(site.name, digest, judge.now, 200, msgspec.json.encode(received))
+
+
 @dataclass(frozen=True, slots=True)
 class CarryOut:
     """The transaction that carries out a plan, if the store is still as the plan supposed."""
@@ -41,8 +46,7 @@ class CarryOut:
         )
         received = Received(stamped, changes, at=self.judge.now)
         if self.digest and not received.failed:
-            body = msgspec.json.encode(received)
-            writer.save_receipt(Receipt(self.site.name, self.digest, self.judge.now, 200, body))
+            writer.save_receipt(receipt_of(received, self.digest, self.site, self.judge))
         writer.log([self._audit()])
         return received
 

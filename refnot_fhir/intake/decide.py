@@ -59,9 +59,7 @@ def decide(
         return _deletion(key, head)
     if request.action == R.UPDATE and (request.resource or {}).get("id", key.id) != key.id:
         trouble = Trouble("invalid", _OTHER_ID.format(found=key.id), f"{request.where}.id")
-        return Result(
-            R.FAILED, request.type, request.id, failure="invalid", troubles=(trouble,)
-        )
+        return Result(R.FAILED, request.type, request.id, failure="invalid", troubles=(trouble,))
     if head is None:
         return Result(R.CREATED, key.type, key.id, 1)
     if request.action == R.CREATE:
@@ -82,20 +80,26 @@ def _update(request: Request, key: Key, head: Head) -> Result:
     digest = hashlib.sha256(request.raw).digest()
     if digest == head.digest and not head.deleted:
         return _unchanged(key, head)
-    if digest in head.earlier and request.if_match is None:
-        return _unchanged(key, head, _RESENT.format(version=head.version))
     stated = sent_at(request.resource)
-    if stated and head.updated and stated < head.updated:
+    older = bool(stated and head.updated and stated < head.updated)
+    if digest in head.earlier and request.if_match is None:
+        if older:
+            return _unchanged(key, head, _RESENT.format(version=head.version))
+        return _failed(request, "conflict", _RETURNS.format(version=head.version))
+    if older:
         note = Trouble("informational", _LATE.format(stated=stated, newest=head.updated))
         return Result(R.LATE, key.type, key.id, head.last + 1, notes=(note,))
     outcome = R.CREATED if head.deleted else R.UPDATED
     return Result(outcome, key.type, key.id, head.last + 1)
 
 
-_RESENT = (
-    "identical to an earlier version, which version {version} replaced: taken for a resend, so "
-    "nothing changed. To go back to it on purpose, send it with a newer meta.lastUpdated or with "
-    'If-Match: W/"{version}"'
+_RESENT = "an earlier version, sent again; version {version} replaced it, so nothing changed"
+# Neither taken nor answered as done: a late resend must not undo a correction or a deletion, and
+# going back on purpose must not be lost behind a 200.
+_RETURNS = (
+    "identical to an earlier version, which version {version} replaced, and nothing says whether "
+    "this is a late resend or goes back on purpose. Nothing was changed. To go back, send it with a "
+    'newer meta.lastUpdated or with If-Match: W/"{version}"'
 )
 _LATE = (
     "its meta.lastUpdated {stated:%Y-%m-%dT%H:%M:%S%z} is before that of the newest version, "

@@ -269,12 +269,12 @@ def test_a_resource_is_created_updated_deleted_and_raised_again(door: Door) -> N
     assert content(door.get("Observation/o1"))["valueQuantity"]["value"] == 120
 
 
-def test_what_was_deleted_stays_deleted_when_it_is_resent_and_says_so(door: Door) -> None:
+def test_bringing_back_what_was_deleted_has_to_be_meant(door: Door) -> None:
     door.put(lab())
     door.send("DELETE", "Observation/o1")
     answer = door.put(lab())
-    assert answer.status_code == 200
-    assert "taken for a resend" in said(answer)
+    assert answer.status_code == 409
+    assert "late resend" in said(answer)
     assert door.get("Observation/o1").status_code == 410
     meant = door.put(lab(), If_Match='W/"2"')
     assert meant.status_code == 201

@@ -99,18 +99,29 @@ def test_a_moment_that_is_none_in_any_calendar_is_refused(door: Door) -> None:
     assert answer.status_code == 422
 
 
-def test_a_resend_of_a_version_that_was_replaced_changes_nothing_and_says_so(door: Door) -> None:
+def test_going_back_to_a_replaced_version_has_to_be_meant(door: Door) -> None:
     door.kept(patient(), lab(value=100))
     door.put(lab(value=200))
     before = door.state()
     answer = door.put(lab(value=100))
-    assert answer.status_code == 200
+    assert answer.status_code == 409
     assert "version 2 replaced" in said(answer)
     assert door.state() == before
     assert door.verdicts()["IN07B"] == "met"
     meant = door.put(lab(value=100), If_Match='W/"2"')
     assert meant.headers["ETag"] == 'W/"3"'
     assert door.verdicts()["IN07B"] == "not-met"
+
+
+def test_a_late_resend_of_a_version_known_to_be_older_changes_nothing(door: Door) -> None:
+    first = lab(value=100, meta={"lastUpdated": "2026-05-01T08:00:00Z"})
+    door.kept(patient(), first)
+    door.put(lab(value=200, meta={"lastUpdated": "2026-05-01T09:00:00Z"}))
+    before = door.state()
+    answer = door.put(first)
+    assert answer.status_code == 200
+    assert "sent again" in said(answer)
+    assert door.state() == before
 
 
 def test_a_lab_that_moves_to_another_patient_changes_both(door: Door) -> None:
