@@ -105,6 +105,8 @@ def _room(file: str, name: str) -> str:
             return f"{room}/{Path(file).stem}" if room == "fhir" else room
     if "refnot_fhir" in file:
         return Path(file).stem
+    if file == "<string>":
+        return "dataclasses, made"
     if "flask" in file or "werkzeug" in file:
         return "flask, werkzeug"
     return next((engine for engine in _ENGINES if engine in name), "Python")

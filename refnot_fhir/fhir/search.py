@@ -75,8 +75,13 @@ def parse(
     """
     reading = _Reading(type, version, Setting(zone, now, base))
     for name, text in args:
-        if name not in also and text:
+        if name in also:
+            continue
+        if text:
             reading.take(name, text)
+        else:
+            message = f"{name} was ignored: it has no value"
+            reading.ignored.append(Trouble("value", message, f"http.{name}"))
     if reading.troubles:
         said = "; ".join(trouble.message for trouble in reading.troubles)
         raise BadInput(said, tuple(reading.troubles))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from refnot_fhir.fhir.search_row import Kind, Parameter, also, at, patient, reference, row
+from refnot_fhir.fhir.search_row import Json, Kind, Parameter, also, at, patient, reference, row
 from refnot_fhir.fhir.versions import Version
 
 _STUDY = "ResearchStudy"
@@ -14,12 +15,23 @@ def research_study(version: Version) -> tuple[Parameter, ...]:
     """Those of ResearchStudy."""
     shared = (
         _own("date", Kind.DATE, "period"),
-        _own("identifier", Kind.TOKEN, "identifier"),
+        replace(_own("identifier", Kind.TOKEN, "identifier"), extract=_study_identifiers),
         _own("keyword", Kind.TOKEN, "keyword"),
         _points("protocol", "protocol", "PlanDefinition"),
         _own("title", Kind.STRING, "title"),
     )
     return (*shared, *(_study_of_r5() if version is Version.R5 else _study_of_r4()))
+
+
+# Old data name the registry so; it is understood and never written.
+_REGISTRY, _REGISTRY_ONCE = "https://clinicaltrials.gov/nctid", "http://clinicaltrials.gov"
+
+
+def _study_identifiers(resource: Json) -> Iterator[Json]:
+    for identifier in at("identifier")(resource):
+        yield identifier
+        if identifier.get("system") == _REGISTRY:
+            yield {**identifier, "system": _REGISTRY_ONCE}
 
 
 def _study_of_r4() -> tuple[Parameter, ...]:

@@ -156,7 +156,15 @@ def http_date(moment: datetime) -> str:
 def refused(error: errors.RefnotError) -> Response:
     """An OperationOutcome with the status of the error."""
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else {}
-    return fhir(outcome.from_error(error), status_of(error), headers)
+    return fhir(outcome.from_error(error), status_of(error), headers, _version_of_errors())
+
+
+def _version_of_errors() -> Version:
+    """An OperationOutcome is the same in every version: it is labelled as the one asked for."""
+    try:
+        return wanted()
+    except errors.RefnotError:
+        return Version.R4
 
 
 def answer_errors(app: Flask, new_id: Callable[[], str]) -> None:

@@ -77,6 +77,10 @@ def _asked() -> Asked:
     if unknown:
         said = f"there is no filter {unknown[0]}: there are subject, site, since"
         raise BadInput(said, (Trouble("not-supported", said),))
+    empty = [name for name, value in request.args.items() if not value]
+    if empty:
+        said = f"the filter {empty[0]} has no value: leave it out, or give it one"
+        raise BadInput(said, (Trouble("value", said),))
     since = request.args.get("since")
     return Asked(
         subject=request.args.get("subject", ""),

@@ -70,7 +70,7 @@ class Page:
     matches: list[Json]
     next_after: int | None
     total: int | None
-    """Known when the search ended on its first page."""
+    """Known when the search ended on its first page, or on that page when it is asked for."""
 
 
 def page(wanted: Search, found: Iterator[Found]) -> Page:
@@ -79,6 +79,8 @@ def page(wanted: Search, found: Iterator[Found]) -> Page:
     rows = list(islice(found, size))
     more = next(found, None) is not None if len(rows) == size else False
     total = len(rows) if not more and after() == 0 else None
+    if more and ("_total", "accurate") in wanted.used and after() == 0:
+        total = len(rows) + 1 + sum(1 for _ in found)
     return Page([one for _, one in rows], rows[-1][0] if more else None, total)
 
 
@@ -104,14 +106,15 @@ def answer(
     wider = dict.fromkeys(
         reference for resource in one.matches for reference in search.included(wanted, resource)
     )
+    found_too = {reference: resolve(reference) for reference in wider}
     body = bundle.searchset(
         one.matches,
         base=base,
         self_url=_url(wanted),
         next_url=_url(wanted, one.next_after) if one.next_after is not None else "",
         total=one.total,
-        included=[it for it in map(resolve, wider) if it is not None],
-        outcome=_ignored(wanted),
+        included=[it for it in found_too.values() if it is not None],
+        outcome=_remarks(wanted, [name for name, it in found_too.items() if it is None]),
     )
     return answers.fhir(body, version=wanted.version)
 
@@ -125,10 +128,14 @@ def _url(wanted: Search, next_after: int | None = None) -> str:
     return f"{answers.base_url()}/{wanted.type}" + (f"?{query}" if query else "")
 
 
-def _ignored(wanted: Search) -> Json | None:
-    if not wanted.ignored:
-        return None
-    return outcome.write(
+def _remarks(wanted: Search, missing: list[str]) -> Json | None:
+    """What was ignored, and what was to be included and cannot be."""
+    issues = [
         outcome.warning(one.message, code=one.code, expression=one.expression)
         for one in wanted.ignored
-    )
+    ]
+    if missing:
+        said = f"not included, because not here in FHIR {wanted.version.full}: {missing[0]}"
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        issues.append(outcome.warning(said + more, code="not-found"))
+    return outcome.write(issues) if issues else None

@@ -70,7 +70,5 @@ def _search(type_: str, defined: list[Json], version: Version) -> Response:
     ]
     base = answers.base_url()
     query = f"?{urlencode(asked, safe='/,:')}" if asked else ""
-    body = bundle.searchset(
-        found, base=base, self_url=f"{base}/{type_}{query}", total=len(found)
-    )
+    body = bundle.searchset(found, base=base, self_url=f"{base}/{type_}{query}", total=len(found))
     return answers.fhir(body, version=version)

@@ -167,7 +167,7 @@ def test_a_patient_of_another_version_is_not_included_in_an_answer(door: Door) -
         ]
         for version in ("4.0", "5.0")
     }
-    assert modes == {"4.0": ["match"], "5.0": ["match", "include"]}
+    assert modes == {"4.0": ["match", "outcome"], "5.0": ["match", "include"]}
 
 
 def test_a_hospital_may_have_everything_kept(tmp_path: Path) -> None:

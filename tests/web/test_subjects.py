@@ -137,7 +137,8 @@ def test_what_a_subject_refers_to_may_be_included(
 def test_a_deleted_patient_is_not_included(trial: Door) -> None:
     trial.send("DELETE", "Patient/p2")
     body = content(trial.get("ResearchSubject?patient=p2&_include=ResearchSubject:patient"))
-    assert [it["search"]["mode"] for it in body["entry"]] == ["match"]
+    assert [it["search"]["mode"] for it in body["entry"]] == ["match", "outcome"]
+    assert "Patient/p2" in str(body["entry"][1]["resource"])
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -303,3 +304,16 @@ def test_the_first_page_shows_ids_and_works_for_people(trial: Door) -> None:
         assert f'"{one.base}/ResearchSubject/{subject}"' in answer.text
     trial.kept(*(patient(f"q{n}") for n in range(60)))
     assert trial.get("/").text.count("$screening-report") == 50
+
+
+def test_a_total_is_counted_when_it_is_asked_for(door: Door) -> None:
+    door.kept(*(patient(f"p{n}") for n in range(4)))
+    assert "total" not in content(door.get("ResearchSubject?_count=2"))
+    assert content(door.get("ResearchSubject?_count=2&_total=accurate"))["total"] == 4
+
+
+def test_a_parameter_without_a_value_is_no_silent_wish_for_everybody(door: Door) -> None:
+    door.kept(patient())
+    answer = door.get("ResearchSubject?patient=")
+    assert "has no value" in str(content(answer)["entry"])
+    assert door.get("ResearchSubject?patient=", Prefer="handling=strict").status_code == 400
