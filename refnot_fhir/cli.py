@@ -114,8 +114,11 @@ def ingest_command(paths: tuple[str, ...], server: str | None, site: str, as_jso
 
 
 @main.command("simulate")
-@click.option("--patients", type=click.IntRange(1), default=60, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--patients", type=click.IntRange(1), default=60, show_default=True, help="how many patients"
+)
+@click.option("--seed", type=int, default=1, show_default=True,
+              help="the same seed gives the same files")  # fmt: skip
 @click.option("--until", type=DAY, help="last day of the simulated weeks [default: a fixed day]")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), default="hospital",
               show_default=True, help="folder to write")  # fmt: skip

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from wsgiref.types import WSGIApplication
 
 from refnot_fhir import reassess
@@ -62,7 +65,21 @@ def application() -> WSGIApplication:
     """The WSGI application of the environment's settings."""
     app = create_app(open_service(from_environment(os.environ)))
     _spare_the_collector()
+    if _SERVED_BY in os.environ:
+        Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     return app
+
+
+_SERVED_BY = "_REFNOT_SERVED"
+"""Set by `serve` for its workers: one that is imported by another server has no such parent."""
+
+
+def _end_with_parent(parent: int) -> None:
+    """End a worker whose main process was killed: it would go on serving and hold the port."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    log.warning("worker.orphaned: the main process is gone")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _spare_the_collector() -> None:
@@ -87,6 +104,7 @@ def serve(settings: Settings | None = None, announce: Callable[[], None] = lambd
     logging.getLogger("alembic").setLevel(logging.WARNING)
     prepare(settings).store.close()
     announce()
+    os.environ[_SERVED_BY] = "true"
     Server(
         "refnot_fhir.compose:application",
         factory=True,

@@ -26,7 +26,9 @@ class Group(click.Group):
             return super().invoke(ctx)
         except RefnotError as error:
             stop(str(error))
-        except (PermissionError, IsADirectoryError, FileNotFoundError, FileExistsError) as error:
+        except OSError as error:
+            if error.filename is None:  # no file: a pipe that was closed, which click sees to
+                raise
             stop(f"{error.filename}: {error.strerror}")
 
 

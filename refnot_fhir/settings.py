@@ -105,11 +105,16 @@ def _check_values(settings: Settings) -> None:
     for name in ("workers", "threads", "max_body_bytes", "max_entries"):
         if getattr(settings, name) < 1:
             raise BadMapping(f"{PREFIX}{name.upper()}={getattr(settings, name)} is not at least 1")
+    for name in ("workers", "threads"):
+        if getattr(settings, name) > _MOST_OF_EACH:
+            raise BadMapping(f"{PREFIX}{name.upper()} is more than {_MOST_OF_EACH}")
     if not re.fullmatch(r"(/[^/]+)+", settings.base_path):
         raise BadMapping(f"REFNOT_BASE_PATH={settings.base_path} is not a path such as /fhir")
 
 
 _LAST_PORT = 65535
+_MOST_OF_EACH = 256
+"""More processes or threads than that are a slip of the keyboard, and starve the machine."""
 
 
 def _check_host(settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -43,11 +42,11 @@ def rows_shown(rows: Sequence[Mapping[str, str]], as_json: bool) -> None:
     """Print rows of one shape: JSON, a table, or tab-separated where that is no terminal."""
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-    elif sys.stdout.isatty():
+    elif (console := Console()).is_terminal:
         table = Table(*(rows[0] if rows else ()), box=None, pad_edge=False)
         for row in rows:
             table.add_row(*row.values())
-        Console().print(table)
+        console.print(table)
     else:
         for row in rows:
             click.echo("\t".join(row.values()))

@@ -143,6 +143,7 @@ def lab_result(
     uln: str | None = None,
     unit: str | None = None,
     specimen: str = "",
+    sample: str = "",
     not_usable: str = "",
     replaces: bool = True,
 ) -> LabResult:
@@ -163,6 +164,7 @@ def lab_result(
         collected=moment(on) if isinstance(on, date) else on,
         issued=issued,
         specimen=specimen,
+        sample=sample,
         not_usable=NotUsable(not_usable, f"Because of {not_usable}.") if not_usable else None,
         replaces=replaces,
     )
@@ -174,6 +176,7 @@ def dose_given(
     *,
     id: str = "m1",
     on: date | When | None = TODAY,
+    until: date | When | None = None,
     outcome: str = "given",
     resolved: bool = True,
     classified: bool = True,
@@ -196,6 +199,7 @@ def dose_given(
         amount=None if amount is None else Decimal(amount),
         given=moment(on) if isinstance(on, date) else on,
         studies=studies,
+        ended=moment(until) if isinstance(until, date) else until,
     )
 
 

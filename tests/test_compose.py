@@ -44,7 +44,7 @@ def serving(database: Path, *command: str) -> Iterator[tuple[str, subprocess.Pop
     }
     process = subprocess.Popen(
         [sys.executable, *command], env=environment, cwd=database.parent,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     root = f"http://127.0.0.1:{port}"
     try:
@@ -88,7 +88,7 @@ def test_what_was_posted_is_there_after_a_restart(tmp_path: Path) -> None:
     with serving(database, str(ROOT / "server.py")) as (root, process):
         after = requests.get(f"{root}/fhir/ResearchSubject", timeout=30).json()
         again = requests.post(f"{root}/fhir", data=MORNING.read_bytes(), timeout=30)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: the workers hear it, too
         assert process.wait(timeout=60) == 0
 
     assert [e["resource"]["id"] for e in after["entry"]] == [

@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 import requests
+from click.testing import CliRunner
 
 from refnot_fhir import feed, ingest
+from refnot_fhir.cli import main
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import BadInput, Busy
 from refnot_fhir.service import Service
@@ -232,6 +234,11 @@ def test_a_resource_without_an_id_is_screened_under_a_made_up_one() -> None:
     assert resources[1]["subject"] == {"reference": "Patient/entry-1"}
 
 
+@pytest.mark.parametrize("body", [b"{bad", json.dumps(patient()).encode()])
+def test_a_document_that_is_no_bundle_is_one_line(body: bytes) -> None:
+    assert list(feed.Lines(["-"], io.BytesIO(body))) == [body]
+
+
 # To a server
 
 
@@ -319,6 +326,15 @@ def test_a_server_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/fhir"
         with pytest.raises(Busy, match="is the server running there"):
             sent(address, tmp_path, [])
+
+
+def test_the_command_delivers_to_a_server(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(json.dumps(patient()).encode())
+    with server((200, {}, response("201 Created"))) as (url, script):
+        asked = CliRunner().invoke(main, ["ingest", str(tmp_path / "a.json"), "--server", url])
+
+    assert (asked.exit_code, asked.stdout) == (0, "       1  201 Created\n")
+    assert len(script.bodies) == 1
 
 
 @pytest.mark.parametrize(

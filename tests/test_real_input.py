@@ -105,6 +105,12 @@ def rows(service: Service, kind: str) -> list[dict[str, Any]]:
         return list(records.rows(reader, service.judge(), kind, records.Asked()))
 
 
+def measured(service: Service) -> list[dict[str, Any]]:
+    """The eligibility labs that a hospital sent: not those that follow from others."""
+    found = rows(service, "eligibility-labs")
+    return [row for row in found if row["derivation"]["formula"] is None]
+
+
 def test_every_bundle_is_taken_whole(loaded: Loaded) -> None:
     for name, answer in loaded.answers.items():
         sent = loaded.bundles[name]
@@ -137,7 +143,7 @@ def test_every_value_of_a_protocol_lab_becomes_an_eligibility_lab(
         codes = {(c["system"], c["code"]) for c in observation["code"]["coding"]}
         if codes & wanted:
             expected[places[f"Observation/{observation['id']}"]] = observation
-    found = {row["source"]["reference"]: row for row in rows(loaded.service, "eligibility-labs")}
+    found = {row["source"]["reference"]: row for row in measured(loaded.service)}
 
     assert expected
     assert set(found) == set(expected)
@@ -156,13 +162,29 @@ def test_the_multiple_of_a_limit_that_was_not_sent_stays_unknown_and_says_why(
 ) -> None:
     assert not any("referenceRange" in one for one in loaded.resources("Observation"))
 
-    found = rows(loaded.service, "eligibility-labs")
+    found = measured(loaded.service)
 
     assert {row["uln"]["value"] for row in found} == {None}
     assert {row["uln_multiple"] for row in found} == {None}
     assert {row["uln"]["missing"] for row in found} == {
         "no reference range was sent with the value"
     }
+
+
+def test_neutrophils_also_follow_from_white_cells_and_their_share(loaded: Loaded) -> None:
+    sent = {
+        f"{row['source']['reference']}/_history/1": row["standardised"]["value"]
+        for row in measured(loaded.service)
+    }
+    derived = [
+        row for row in rows(loaded.service, "eligibility-labs") if row["derivation"]["formula"]
+    ]
+
+    assert derived
+    for row in derived:
+        cells, share = (sent[source] for source in row["derivation"]["sources"])
+        assert row["standardised"]["value"] == cells * share / 100
+        assert row["analyte"] == "neutrophils"
 
 
 def test_every_administration_is_read_with_its_drug_and_its_day(loaded: Loaded) -> None:

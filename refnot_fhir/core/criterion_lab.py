@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import partial
 
 from refnot_fhir.core.case import Case
-from refnot_fhir.core.evidence import amount, days_text
+from refnot_fhir.core.evidence import amount, of_days
 from refnot_fhir.core.exact import product, shown
 from refnot_fhir.core.findings import Finding
 from refnot_fhir.core.intervals import above, shown_interval, within
@@ -72,8 +72,8 @@ def _limit(bound: Bound, reading: LabResult) -> Decimal | str:
 
 def _say(rule: LabRule, case: Case, found: Dated, reason: str) -> str:
     reading = found.reading
-    days = days_text(found.first, found.last)
-    what = f"{case.title(reading.analyte)} {amount(reading)} of {days}"
+    days = of_days(found.first, found.last)
+    what = f"{case.title(reading.analyte)} {amount(reading)} {days}"
     if reading.multiple is not None:
         what += f", {shown_interval(reading.multiple)} × the upper limit of normal,"
     limits = " and ".join(_limits(rule))

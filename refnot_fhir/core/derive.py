@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
+from itertools import combinations
 from typing import NamedTuple
 
 from refnot_fhir.core.exact import shown
@@ -13,11 +14,12 @@ from refnot_fhir.core.moments import issued, might_be_last, source_key
 from refnot_fhir.core.records import Interval, LabResult, NotUsable, Original, When
 from refnot_fhir.core.rules import Derivation, Protocol
 
-_Moment = tuple[datetime, datetime]
+_Collection = tuple[datetime, datetime, tuple[str, ...]]
+"""One moment, and what else shows that two readings of it are of one collection."""
 
 
 class _Part(NamedTuple):
-    """The reading of one lab at one collection time, and its value or why it has none."""
+    """The reading of one lab of one collection, and its value or why it has none."""
 
     reading: LabResult
     value: Interval | None
@@ -27,24 +29,27 @@ class _Part(NamedTuple):
 def derived(protocol: Protocol, readings: Mapping[str, Sequence[LabResult]]) -> list[LabResult]:
     """Every reading that a derivation of the protocol makes of reported ones (by lab).
 
-    All parts have the same collection time and no two name different samples. Where a part has two
-    values that cannot be told apart, or a newest one that is not usable, what is derived is not
-    usable either, unless another derivation of that lab is: a newest measurement that cannot be
-    judged must not be mistaken for none.
+    All parts are surely of one collection: of the same exact time, or else of the same period and
+    the same specimen or resource; and no two name different samples. Where a part has two values
+    that cannot be told apart, or a newest one that is not usable, what is derived is not usable
+    either, unless another derivation of that lab is: a newest measurement that cannot be judged
+    must not be mistaken for none.
     """
-    by_moment: dict[str, dict[_Moment, list[LabResult]]] = {}
-    found: dict[tuple[str, _Moment], list[LabResult]] = {}
+    by_collection: dict[str, dict[_Collection, list[LabResult]]] = {}
+    found: dict[tuple[str, _Collection], list[LabResult]] = {}
     for rule in protocol.derivations:
         labs = (rule.factor, *rule.sum_of)
         for lab in labs:
-            if lab not in by_moment:
-                by_moment[lab] = _by_moment(readings.get(lab, ()))
-        for moment in by_moment[rule.factor]:
-            if not all(moment in by_moment[lab] for lab in labs):
+            if lab not in by_collection:
+                by_collection[lab] = _by_collection(readings.get(lab, ()))
+        for collection in by_collection[rule.factor]:
+            if not all(collection in by_collection[lab] for lab in labs):
                 continue
-            parts = [_part(by_moment[lab][moment]) for lab in labs]
-            if len({part.reading.specimen for part in parts} - {""}) <= 1:
-                found.setdefault((rule.lab, moment), []).append(_computed(protocol, rule, parts))
+            parts = [_part(by_collection[lab][collection]) for lab in labs]
+            if _of_one_sample([part.reading for part in parts]):
+                found.setdefault((rule.lab, collection), []).append(
+                    _computed(protocol, rule, parts)
+                )
     return [one for group in found.values() for one in _usable(group) or group]
 
 
@@ -52,17 +57,45 @@ def _usable(group: Iterable[LabResult]) -> list[LabResult]:
     return [reading for reading in group if reading.not_usable is None]
 
 
-def _by_moment(readings: Sequence[LabResult]) -> dict[_Moment, list[LabResult]]:
-    groups: dict[_Moment, list[LabResult]] = {}
+def _by_collection(readings: Sequence[LabResult]) -> dict[_Collection, list[LabResult]]:
+    groups: dict[_Collection, list[LabResult]] = {}
     for reading in readings:
         if reading.collected is not None:
-            moment = (reading.collected.earliest, reading.collected.latest)
-            groups.setdefault(moment, []).append(reading)
+            start, end = reading.collected.earliest, reading.collected.latest
+            tie = () if start == end else _tie(reading)
+            groups.setdefault((start, end, tie), []).append(reading)
     return groups
 
 
+def _tie(reading: LabResult) -> tuple[str, ...]:
+    """What readings of one day must share to be of one collection: a specimen or a resource."""
+    source = reading.source
+    if reading.sample and not _is_inside(reading):
+        return source.site, reading.sample
+    return source.site, source.type, source.id
+
+
+def _is_inside(reading: LabResult) -> bool:
+    """Whether the specimen was sent inside the resource: its name means nothing elsewhere."""
+    return reading.sample.startswith("#")
+
+
+def _of_one_sample(readings: Sequence[LabResult]) -> bool:
+    """Whether no two of them name different samples."""
+    if len({reading.specimen for reading in readings} - {""}) > 1:
+        return False
+    named = [reading for reading in readings if reading.sample]
+    return not any(_differ(one, other) for one, other in combinations(named, 2))
+
+
+def _differ(one: LabResult, other: LabResult) -> bool:
+    if (_is_inside(one) or _is_inside(other)) and one.source.id != other.source.id:
+        return False
+    return one.sample != other.sample
+
+
 def _part(group: Sequence[LabResult]) -> _Part:
-    """What the readings of one lab and one collection time say, the last published counting."""
+    """What the readings of one lab and one collection say, the last published counting."""
     last = sorted(might_be_last(group, issued), key=_by_source)
     first = last[0]
     for reading in last:
@@ -100,6 +133,7 @@ def _computed(protocol: Protocol, rule: Derivation, parts: Sequence[_Part]) -> L
         collected=factor.collected,
         issued=max(known, key=_latest) if len(known) == len(published) else None,
         specimen=factor.specimen,
+        sample=factor.sample,
         formula=_formula(protocol, rule, parts),
         derived_from=tuple(part.reading.source for part in parts),
         not_usable=problem,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from refnot_fhir.core.exact import product, quotient, shown
-from refnot_fhir.core.records import DoseSeen, Product, Quantity
+from refnot_fhir.core.records import Concept, DoseSeen, Product, Quantity
 from refnot_fhir.core.rules import Drug, Site
 from refnot_fhir.core.units import normalise
 
@@ -42,7 +42,7 @@ def read_amount(
     """The amount of a drug whose doses are counted in international units.
 
     Units of activity count as they are. Vials count when the strength of one is said by the
-    product or by the dose's text, or only one exists. Millilitres count by the product's strength
+    product, by the dose's text or by the drug's name, or only one exists. Millilitres count by the product's strength
     per volume, or because one protocol dose is dissolved in a known volume. Everything else, a mass
     above all, is refused: amounts are never guessed, and never read from free text.
     """
@@ -81,7 +81,7 @@ class _Reading:
         strength, note = self._vial()
         if strength is None:
             why = "dose not evaluable: the strength of the vials is not said"
-            return Amount(why_not=why, vials=f"{shown(count)} vials")
+            return Amount(why_not=why, vials=f"{shown(count)} vial{'' if count == 1 else 's'}")
         vials = f"{shown(count)} × {shown(strength)} IU"
         return Amount(product(count, strength), vials=vials, notes=(note,))
 
@@ -104,9 +104,11 @@ class _Reading:
         if strength is not None:
             return strength, "vials × the product's strength"
         said = _strengths_in(self.seen.dose_text, self.drug)
-        if len(said) == 1:
-            return said.pop(), "vials × the strength in the dose's text"
-        if len(self.drug.vial_units) == 1 and not said:
+        named = _strengths_in_name(self.seen.medication, self.drug)
+        if len(said | named) == 1:
+            who = "dose's text" if said else "drug's name"
+            return (said | named).pop(), f"vials × the strength in the {who}"
+        if len(self.drug.vial_units) == 1 and not said and not named:
             return self.drug.vial_units[0], "vials × the only strength that exists"
         return None, ""
 
@@ -131,8 +133,11 @@ class _Reading:
 
 
 def _whole(iu: Decimal | None) -> Decimal | None:
-    """`400000.0`, which 0.4 million makes, as `400000`."""
-    return iu.to_integral_value() if iu is not None and iu == iu.to_integral_value() else iu
+    """`400000.0`, which 0.4 million makes, and `4E+5` as `400000`."""
+    if iu is None or iu != iu.to_integral_value():
+        return iu
+    whole = iu.to_integral_value()
+    return Decimal(shown(whole))
 
 
 def _mapping(unit: _Unit) -> tuple[str, ...]:
@@ -189,12 +194,40 @@ def _strengths_in(text: str, drug: Drug) -> set[Decimal]:
 
     A number with any unit but single units of activity (`400 тыс. ЕД`) is none.
     """
-    units = sorted((name for name, factor in drug.dose_units.items() if factor == 1), key=len)
-    names = "|".join(re.escape(name) for name in reversed(units))
-    pattern = rf"(?<![\d.,])(\d{{1,3}}(?:[ ,.]\d{{3}})+|\d+) ?(?:{names})(?!\w)"
-    found = re.findall(pattern, normalise(text)) if names else []
+    names = _any_of(name for name, factor in drug.dose_units.items() if factor == 1)
+    pattern = rf"(?<![\d.,])(\d{{1,3}}(?:[ ,.]\d{{3}})+|\d+) ?{names}(?!\w)"
+    found = re.findall(pattern, normalise(text))
     strengths = {Decimal(re.sub(r"\D", "", number)) for number in found}
     return strengths & set(drug.vial_units) if len(strengths) == 1 else set()
+
+
+def _strengths_in_name(medication: Concept | None, drug: Drug) -> set[Decimal]:
+    """The strength of a vial that the drug's name ends in: `Refnot 100 тыс. ЕД`.
+
+    Nothing if the name states several amounts, or one in a volume.
+    """
+    shown_as = medication or Concept()
+    texts = (shown_as.text, *(coding.display for coding in shown_as.codings))
+    units, per = _any_of(drug.dose_units), _any_of(drug.count_units)
+    pattern = rf"(?<![\d.,])(\d{{1,3}}(?:[ ,.]\d{{3}})+|\d+(?:[.,]\d+)?) ?({units})(?!\w)( ?/(?! ?{per}))?"
+    strengths = set()
+    for text in texts:
+        for number, unit, in_volume in re.findall(pattern, normalise(text)):
+            value = product(_number(number), drug.dose_units[unit])
+            strengths.add(Decimal(-1) if in_volume else value)
+    return strengths & set(drug.vial_units) if len(strengths) == 1 else set()
+
+
+def _any_of(words: Iterable[str]) -> str:
+    longest_first = sorted(words, key=len, reverse=True)
+    return f"(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})"
+
+
+def _number(text: str) -> Decimal:
+    """`100 000` and `100,000` as thousands, `0,4` and `0.4` as a decimal."""
+    if re.fullmatch(r"\d{1,3}(?:[ ,.]\d{3})+", text):
+        return Decimal(re.sub(r"\D", "", text))
+    return Decimal(text.replace(",", "."))
 
 
 def _divided(value: Decimal, by: Decimal) -> Decimal | None:

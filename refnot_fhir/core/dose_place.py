@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from refnot_fhir.core.drug_names import keys_of, texts_of
+from refnot_fhir.core.drug_names import NOT_LISTED, keys_of, texts_of
 from refnot_fhir.core.records import Concept
 from refnot_fhir.core.rules import PlaceWords, Site
 
 _OTHER = "other"
 
 
-def route_of(said: Concept | None, *, places: PlaceWords, site: Site) -> str:
-    """A listed route; `other` for one that is said and not listed; empty when none is said."""
-    if said is None or not (said.codings or said.text):
-        return ""
+class Place(NamedTuple):
+    """A route or a body site in the protocol's words; empty names are not said."""
+
+    name: str = ""
+    side: str = ""
+    notes: tuple[str, ...] = ()
+    """What was said and counts as not said."""
+
+
+def route_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Place:
+    """A listed route; `other` for a code that is not listed; no name when none is said.
+
+    A text that is not listed may well mean the protocol's route, so that it says none.
+    """
+    if said is None:
+        return Place()
     keys, _ = keys_of(said, site)
     names = {places.routes[key] for key in keys if key in places.routes}
     if not names:
         texts = texts_of(said)
         names = {places.route_texts[text] for text in texts if text in places.route_texts}
-    return _one(names) if names else _OTHER
+    if names:
+        return Place(_one(names))
+    return Place(_OTHER) if keys else Place(notes=_unlisted("route", said))
 
 
-def body_site_of(said: Concept | None, *, places: PlaceWords, site: Site) -> tuple[str, str]:
+def body_site_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Place:
     """A listed body site and its side, each as `route_of` would say it.
 
     The side may be said by the site's own code, by a code beside it, or by the text. What
     contradicts itself is as good as not said, unless one of the two is no listed site at all.
     """
-    if said is None or not (said.codings or said.text):
-        return "", ""
+    if said is None:
+        return Place()
     keys, _ = keys_of(said, site)
     coded = [places.sites[key] for key in keys if key in places.sites]
     texts = texts_of(said)
@@ -38,7 +53,19 @@ def body_site_of(said: Concept | None, *, places: PlaceWords, site: Site) -> tup
     names = {name for name, _ in coded or written}
     sides = {places.sides[key] for key in keys if key in places.sides}
     sides |= {side for _, side in (*coded, *written) if side}
-    return (_one(names) if names else _OTHER), _one(sides)
+    if names:
+        return Place(_one(names), _one(sides))
+    if any(key not in places.sides for key in keys):
+        return Place(_OTHER, _one(sides))
+    return Place("", _one(sides), _unlisted("injection site", said))
+
+
+def _unlisted(what: str, said: Concept) -> tuple[str, ...]:
+    texts = (said.text, *(coding.display for coding in said.codings))
+    text = next(filter(None, texts), "")
+    if not text:
+        return ()
+    return (f"{NOT_LISTED}{what} “{text}” counts as not said; list it in places.toml",)
 
 
 def _one(names: Iterable[str]) -> str:

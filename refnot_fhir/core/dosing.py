@@ -8,6 +8,7 @@ from datetime import date
 
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.findings import Deviation, DosingRecord, ProtocolDose
+from refnot_fhir.core.missed import unreported
 from refnot_fhir.core.moments import source_key
 from refnot_fhir.core.occasions import Occasion, fits, occasions, sum_of
 from refnot_fhir.core.records import Chart, DoseGiven
@@ -21,16 +22,17 @@ from refnot_fhir.core.schedule import (
     place_of,
     places,
     planned_on,
-    unreported,
     wrong_dose,
 )
 from refnot_fhir.core.screening import assess
+from refnot_fhir.core.study_tag import of_another_study
 
 
 def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
     """The study drug's doses of one patient against the schedule, as known on `as_of`.
 
-    Only administrations of the protocol's drug count, retracted ones and those after `as_of` never.
+    Only administrations of the protocol's drug count; retracted ones, those tagged with another
+    study and not with this one, and those after `as_of` never do.
     Vials of one time are one dose. Doses are numbered within their course in order of time; a dose
     that may have been before or after another keeps its facts and has no number, and the others
     are numbered as if it were not there. Intervals are days between given doses: a missed dose
@@ -71,7 +73,8 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
 def _of_study(protocol: Protocol, chart: Chart, as_of: date) -> Iterator[DoseGiven]:
     for dose in chart.doses:
         begun = dose.given is None or dose.given.days(chart.zone).first <= as_of
-        if begun and dose.drug == protocol.dosing.drug and dose.outcome != "retracted":
+        counts = dose.drug == protocol.dosing.drug and dose.outcome != "retracted"
+        if begun and counts and not of_another_study(dose, protocol):
             yield dose
 
 

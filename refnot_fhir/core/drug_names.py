@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from refnot_fhir.core.records import Concept
 from refnot_fhir.core.rules import CodeKey, Drug, DrugClass, Rulebook, Site
 from refnot_fhir.core.units import normalise
+
+NOT_LISTED = "not listed: "
+"""How a note begins that tells a sender what was said and could not be used."""
 
 # Marks that change nothing of a name: trade marks, and the hyphens that word processors write.
 _MARKS = str.maketrans({"®": "", "™": "", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-"})
@@ -51,7 +55,10 @@ def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[st
 
 
 def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised:
-    """The drug that a concept means: by its codes, or else by a name that is the whole text.
+    """The drug that a concept means: by its codes, or else by its name.
+
+    A name is the whole text, or has nothing after it but numbers, units of the drug, punctuation,
+    and in brackets another of its names: `Refnot (TNF-T) 100 000 IU`.
 
     A class is certain when a code is listed under it, or taken out of it; it is unclear where a
     code is too short to tell, or the use decides, unless the drug is known by name.
@@ -70,6 +77,8 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
     classes = {*named, *(name for name, place in places if place == "in")}
     unclear = {name for name, place in places if place == "unclear"} if drug is None else set()
     told = drug is not None or (bool(places) and not unclear)
+    if drug is None:
+        notes = (*notes, *_unread_names(concept, rulebook))
     return Recognised(drug, tuple(sorted(classes)), told, tuple(sorted(unclear)), notes)
 
 
@@ -78,8 +87,49 @@ def _by_code(keys: Iterable[CodeKey], rulebook: Rulebook) -> list[Drug]:
 
 
 def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
-    names = texts_of(concept)
-    return [drug for drug in rulebook.drugs.values() if not drug.texts.isdisjoint(names)]
+    texts = texts_of(concept)
+    return [
+        drug for drug in rulebook.drugs.values() if any(_is_called(text, drug) for text in texts)
+    ]
+
+
+def _is_called(text: str, drug: Drug) -> bool:
+    """Whether a text is a name of the drug, with at most amounts and another name after it."""
+    if text in drug.texts:
+        return True
+    if not any(map(text.startswith, drug.texts)):
+        return False
+    names = _any_of(drug.texts)
+    units = _any_of(
+        normalise(unit).lower()
+        for unit in (*drug.dose_units, *drug.count_units, *drug.volume_units)
+    )
+    rest = rf"(?:\(\s*{names}\s*\)|\[\s*{names}\s*\]|{units}|\d|\W)"
+    # Possessive: a text cannot be made to take long by being readable in many ways.
+    return re.fullmatch(rf"{names}{rest}*+", text) is not None
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """A pattern for any of these as a whole word; for none of them, one that matches nothing."""
+    longest_first = sorted(filter(None, words), key=len, reverse=True)
+    one = "|".join(map(re.escape, longest_first)) or r"(?!)"
+    return rf"(?<![^\W\d])(?:{one})(?!\w)"
+
+
+def _unread_names(concept: Concept, rulebook: Rulebook) -> Iterable[str]:
+    """That a text holds the name of a study drug, and more than is understood."""
+    studied = {protocol.dosing.drug for protocol in rulebook.protocols.values()}
+    names = _any_of(
+        n for drug in rulebook.drugs.values() if drug.name in studied for n in drug.texts
+    )
+    texts = (concept.text, *(coding.display for coding in concept.codings))
+    for text in dict.fromkeys(texts):
+        found = re.search(names, plain(text))
+        if found:
+            yield (
+                f"{NOT_LISTED}“{text}” contains “{found[0]}” and is not taken for it; if it is,"
+                " list the text in drugs.toml or its code in the site's file"
+            )
 
 
 def _places(keys: Sequence[CodeKey], classes: Iterable[DrugClass]) -> tuple[tuple[str, str], ...]:

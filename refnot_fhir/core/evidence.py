@@ -14,8 +14,25 @@ from refnot_fhir.core.records import DaySpan, DoseGiven, LabResult
 
 
 def days_text(first: date, last: date) -> str:
-    """`2026-05-04`, or `2026-05-01 to 2026-05-31` for a date known only within bounds."""
-    return f"{first}" if first == last else f"{first} to {last}"
+    """`2026-05-04`, or `2026-05-01 to 2026-05-31` for a date known only within bounds.
+
+    `since 2026-05-04` and `until 2026-05-04` for a period of which one end was not said.
+    """
+    if first == last:
+        return f"{first}"
+    # What has no end lasts for as long as the calendar does, in whichever time zone.
+    begins, ends = first.year > date.min.year, last.year < date.max.year
+    if begins and ends:
+        return f"{first} to {last}"
+    if begins:
+        return f"since {first}"
+    return f"until {last}" if ends else "at an unknown time"
+
+
+def of_days(first: date, last: date) -> str:
+    """`of 2026-05-04`, or `since 2026-05-04`."""
+    text = days_text(first, last)
+    return f"of {text}" if text[0].isdigit() else text
 
 
 def amount(reading: LabResult) -> str:
@@ -97,7 +114,7 @@ def _aside(
 
 def dose_text(dose: DoseGiven, days: DaySpan | None) -> str:
     """The drug as the hospital calls it, and the day."""
-    when = "on an unknown day" if days is None else f"of {days_text(days.first, days.last)}"
+    when = "on an unknown day" if days is None else of_days(days.first, days.last)
     return f"{dose.shown or dose.drug or 'a drug without a name'} {when}"
 
 

@@ -40,7 +40,7 @@ def as_sent(value: Decimal) -> str:
 
 def shown(value: Decimal) -> str:
     """The number for a person: no trailing zeros, no exponent unless it is huge."""
-    text = as_sent(value)
+    text = f"{value:f}" if 0 <= value.adjusted() <= _PLAIN_PLACES else as_sent(value)
     if "." in text and "E" not in text:
         return text.rstrip("0").rstrip(".")
     return text

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date
 
 from refnot_fhir.core.case import Case
-from refnot_fhir.core.evidence import days_text, of_dated, set_aside
+from refnot_fhir.core.evidence import of_dated, of_days, set_aside
 from refnot_fhir.core.findings import Finding
 from refnot_fhir.core.moments import Dated
 from refnot_fhir.core.newest import Answer, Question, answer, holds_until
@@ -53,8 +53,8 @@ def _why(question: Question, said: Answer, case: Case, window: tuple[date, date]
     if not said.rivals:
         return f"No usable result of {asked} is on record up to {window[1]}. {settle}"
     found = said.rivals[0]
-    days = days_text(found.first, found.last)
-    newest = f"The newest result of {case.title(found.reading.analyte)}, of {days},"
+    days = of_days(found.first, found.last)
+    newest = f"The newest result of {case.title(found.reading.analyte)}, {days},"
     if said.reason == "outside-window":
         return f"{newest} is older than {question.within_days} days. {settle}"
     if said.reason == "window-unclear":

@@ -169,6 +169,9 @@ def _counted(occasion: Occasion, rule: DosingRule) -> Occasion:
         return replace(occasion, no_iu="; ".join(reasons), known_iu=known)
     if known <= rule.dose_iu + rule.tolerance_iu or len(amounts) == 1:
         return replace(occasion, iu=known, known_iu=known)
+    placed = _at_places(occasion, rule)
+    if placed:
+        return _added(occasion, placed, known)
     once = _once(amounts, known, rule)
     counted = known if once is None else once
     alike = len(set(amounts)) < len(amounts)
@@ -176,6 +179,25 @@ def _counted(occasion: Occasion, rule: DosingRule) -> Occasion:
     return replace(
         occasion, iu=counted, known_iu=counted, duplicate=why, counted_once=once is not None
     )
+
+
+def _at_places(occasion: Occasion, rule: DosingRule) -> list[Occasion]:
+    """The parts by place, if every part says its place and each place got a whole dose."""
+    by_place: dict[tuple[str, str], list[DoseGiven]] = {}
+    for part in occasion.parts:
+        by_place.setdefault((part.body_site, part.side), []).append(part)
+    if len(by_place) == 1 or not all(all(place) for place in by_place):
+        return []
+    groups = [_counted(replace(occasion, parts=tuple(p)), rule) for p in by_place.values()]
+    return groups if all(fits(group.known_iu, rule) for group in groups) else []
+
+
+def _added(occasion: Occasion, placed: Sequence[Occasion], known: Decimal) -> Occasion:
+    """Doses into different places are different doses, however near in time."""
+    counted = sum_of(group.known_iu for group in placed)
+    why = "; ".join(group.duplicate for group in placed if group.duplicate)
+    once = counted < known
+    return replace(occasion, iu=counted, known_iu=counted, duplicate=why, counted_once=once)
 
 
 def _once(amounts: list[Decimal], known: Decimal, rule: DosingRule) -> Decimal | None:

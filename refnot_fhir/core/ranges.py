@@ -9,9 +9,8 @@ from decimal import Decimal
 
 from refnot_fhir.core.days import after_months, shifted
 from refnot_fhir.core.exact import product, shown
-from refnot_fhir.core.numbers import spoken_upper_limit
+from refnot_fhir.core.numbers import spoken, spoken_upper_limit
 from refnot_fhir.core.records import (
-    Coding,
     Concept,
     NotUsable,
     Person,
@@ -20,18 +19,23 @@ from refnot_fhir.core.records import (
     When,
 )
 from refnot_fhir.core.rules import Lab, Site
+from refnot_fhir.core.sex import agrees
 from refnot_fhir.core.units import UnitRead
 
 # https://hl7.org/fhir/R4/valueset-referencerange-meaning.html
 _NORMAL = ("http://terminology.hl7.org/CodeSystem/referencerange-meaning", "normal")
 
-# Of these the SNOMED codes are in published ranges (IPS), the others are Patient.gender's own.
+# Of these the SNOMED codes are in published ranges (IPS), the others are those of Patient.gender
+# and of https://terminology.hl7.org/CodeSystem-v3-AdministrativeGender.html.
 _SEXES = {
     ("http://snomed.info/sct", "248153007"): "male",
     ("http://snomed.info/sct", "248152002"): "female",
     ("http://hl7.org/fhir/administrative-gender", "male"): "male",
     ("http://hl7.org/fhir/administrative-gender", "female"): "female",
+    ("http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender", "M"): "male",
+    ("http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender", "F"): "female",
 }
+_LOWER_BOUNDS = (">", "≥")
 
 _DAYS_OF = {"d": 1, "wk": 7}
 _MONTHS_OF = {"mo": 1, "a": 12}
@@ -61,31 +65,31 @@ class Asked:
 
     @property
     def gender(self) -> str:
-        """Administrative gender, when it is one that ranges are made for."""
-        gender = self.person.gender if self.person is not None else ""
-        return gender if gender in ("male", "female") else ""
+        """Administrative gender, when ranges are made for it and nothing contradicts it."""
+        person = self.person
+        known = person is not None and person.gender in ("male", "female") and agrees(person)
+        return person.gender if person is not None and known else ""
 
 
 def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitRead:
     """The upper limit of normal of a row.
 
     Only ranges of type normal (or of no type) count; a critical, therapeutic or treatment range is
-    never a limit of normal. A range for a sex or an age counts when the patient is surely of it,
-    one for another group only when nothing else is left. Two limits that differ are no limit.
+    never a limit of normal. A range for a sex, an age or any other group counts only when the
+    patient is surely of it. Two limits that differ are no limit, nor is an implausible one.
     """
     normal = tuple(found for found in ranges if _is_normal(found))
     if not normal:
         return _of_the_laboratory(asked, bool(ranges))
     rejected: list[str] = []
-    plain: dict[Decimal, str] = {}
-    special: dict[Decimal, str] = {}
+    limits: dict[Decimal, str] = {}
     for found in normal:
         limit = _why_not_for(found, asked) or _high(found, asked)
         if isinstance(limit, str):
             rejected.append(limit)
         else:
-            (special if _is_special(found) else plain).setdefault(*limit)
-    return _only(plain or special, rejected)
+            limits.setdefault(*limit)
+    return _only(limits, list(dict.fromkeys(rejected)))
 
 
 def _only(limits: dict[Decimal, str], rejected: list[str]) -> UpperLimitRead:
@@ -104,13 +108,25 @@ def _of_the_laboratory(asked: Asked, other_ranges: bool) -> UpperLimitRead:
     name = asked.lab.name
     stated = limits.get((name, asked.gender)) or limits.get((name, ""))
     if stated is None:
-        why = "only ranges of another kind than normal" if other_ranges else "no reference range"
-        return UpperLimitRead(None, f"{why} was sent with the value")
+        by_sex = any(lab == name and sex for lab, sex in limits) and not asked.gender
+        return UpperLimitRead(None, _nothing_sent(other_ranges, by_sex))
     unit = asked.read_unit(Quantity(stated.value, unit=stated.unit))
     if isinstance(unit, NotUsable):
         return UpperLimitRead(None, f"the laboratory's own limit is not usable: {unit.why}")
+    limit = product(stated.value, unit.factor)
+    if why := _why_not_a_limit(limit, asked):
+        return UpperLimitRead(None, f"the laboratory's own limit is not usable: {why}")
     note = f"upper limit {shown(stated.value)} {stated.unit} stated by {stated.source}"
-    return UpperLimitRead(product(stated.value, unit.factor), "", (note,))
+    return UpperLimitRead(limit, "", (note,))
+
+
+def _nothing_sent(other_ranges: bool, by_sex: bool) -> str:
+    what = "no reference range was sent with the value"
+    if other_ranges:
+        what = "only ranges of another kind than normal were sent with the value"
+    if by_sex:
+        return f"{what}, and the laboratory's limits are by sex, which is not surely known"
+    return what
 
 
 def _is_normal(found: ReferenceRange) -> bool:
@@ -124,25 +140,34 @@ def _is_normal(found: ReferenceRange) -> bool:
 
 def _why_not_for(found: ReferenceRange, asked: Asked) -> str:
     """Why a range does not surely apply to the patient; empty: it does."""
-    return found.doubt or _sex_doubt(found.applies_to, asked.gender) or _age_doubt(found, asked)
+    return found.doubt or _group_doubt(found, asked) or _age_doubt(found, asked)
 
 
-def _sex_doubt(applies_to: tuple[Concept, ...], gender: str) -> str:
-    sexes = {_sex(coding) for concept in applies_to for coding in concept.codings} - {""}
-    if not sexes or gender in sexes:
+def _group_doubt(found: ReferenceRange, asked: Asked) -> str:
+    """Why the patient is not surely of the groups that a range is for; empty: of one sex."""
+    sexes = set()
+    for concept in found.applies_to:
+        sex = _sex(concept)
+        if not sex:
+            names = (coding.display or coding.code for coding in concept.codings)
+            name = concept.text or next(names, "")
+            return f"it is for “{name}”, and whether the patient is of that group is not known"
+        sexes.add(sex)
+    if not sexes or asked.gender in sexes:
         return ""
-    if not gender:
-        return "it is for one sex, and the patient's is not known"
-    return "it is for the other sex"
+    if asked.gender:
+        return "it is for the other sex"
+    if asked.person is not None and not agrees(asked.person):
+        return "it is for one sex, and what is recorded of the patient's does not agree"
+    return "it is for one sex, and the patient's is not known"
 
 
-def _is_special(found: ReferenceRange) -> bool:
-    """Whether a range is for a group that nothing is known about: a pregnancy, an origin."""
-    return any(not any(map(_sex, concept.codings)) for concept in found.applies_to)
-
-
-def _sex(coding: Coding) -> str:
-    return _SEXES.get((coding.system, coding.code), "")
+def _sex(concept: Concept) -> str:
+    """The sex that a concept means, by a code or the bare word; empty: none surely."""
+    said = {_SEXES.get((coding.system, coding.code), "") for coding in concept.codings} - {""}
+    if concept.text in ("male", "female") and (said or not concept.codings):
+        said.add(concept.text)
+    return said.pop() if len(said) == 1 else ""
 
 
 def _age_doubt(found: ReferenceRange, asked: Asked) -> str:
@@ -192,13 +217,35 @@ def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, str] | str:
         return _high_of_text(found.text, asked)
     if found.high is None or found.high.value is None:
         return "it has no upper limit"
+    if _is_a_lower_bound(found):
+        return f"its text “{found.text}” makes of its limit a lower one"
     limit = _in_lab_unit(found.high, asked)
     if isinstance(limit, str):
         return limit
     low = _in_lab_unit(found.low, asked) if found.low is not None else None
     if isinstance(low, Decimal) and low > limit:
         return "its lower limit is above its upper limit"
-    return (limit, "") if limit > 0 else "its upper limit is not above zero"
+    return _why_not_a_limit(limit, asked) or (limit, "")
+
+
+def _is_a_lower_bound(found: ReferenceRange) -> bool:
+    """Whether a text such as `> 40` was turned into an upper limit of 40 on the way."""
+    text = found.text.strip()
+    if not text.startswith(_LOWER_BOUNDS):
+        return False
+    said = spoken(text, decimal_comma=True)
+    same = said is not None and found.high is not None and said[0] == found.high.value
+    return same or found.low is None
+
+
+def _why_not_a_limit(limit: Decimal, asked: Asked) -> str:
+    """Why a number cannot be an upper limit of the lab; empty: it can."""
+    if limit <= 0:
+        return "its upper limit is not above zero"
+    lowest, highest = asked.lab.plausible or (limit, limit)
+    if lowest <= limit <= highest:
+        return ""
+    return f"its upper limit of {shown(limit)} {asked.lab.unit} looks like another unit"
 
 
 def _in_lab_unit(limit: Quantity, asked: Asked) -> Decimal | str:
@@ -224,6 +271,6 @@ def _high_of_text(text: str, asked: Asked) -> tuple[Decimal, str] | str:
     limit = _in_lab_unit(Quantity(spoken[0], unit=spoken[1]), asked)
     if isinstance(limit, str):
         return limit
-    if limit <= 0:
-        return "its upper limit is not above zero"
+    if why := _why_not_a_limit(limit, asked):
+        return why
     return limit, f"upper limit read from the text “{text}”"

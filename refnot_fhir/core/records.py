@@ -133,6 +133,8 @@ class LabSeen:
     issued: When | None = None
     specimen: Concept | None = None
     method: Concept | None = None
+    sample: str = ""
+    """Which specimen it is: its id at the site, or `#id` inside the resource; empty: not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +162,15 @@ class DoseSeen:
     product: Product | None = None
     given: When | None = None
     ended: When | None = None
+    """The end of the period in which it was given; one that was not said may be any later time."""
     dose: Quantity | None = None
     dose_text: str = ""
     route: Concept | None = None
     body_site: Concept | None = None
     studies: tuple[str, ...] = ()
     """References of the workflow-researchStudy extension."""
+    sub_potent: bool = False
+    """That it was said not to be the full dose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +265,8 @@ class LabResult:
     not_usable: NotUsable | None = None
     replaces: bool = True
     """False for readings that say "no measurement": they never hide an older one."""
+    sample: str = ""
+    """As of `LabSeen`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,10 +304,13 @@ class DoseGiven:
     side: str = ""
     """`left`, `right` or empty when not said."""
     given: When | None = None
+    """When it was given, or when that began."""
     reason: str = ""
     """Why not given."""
     studies: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    ended: When | None = None
+    """When it ended, if it was given over a period; one without an end may last for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """A way to compute one lab from others of the same collection time.
+    """A way to compute one lab from others of the same collection.
 
     result = `factor` × (sum of `sum_of`) / `divide_by`. Source: `mappings/labs.toml`.
     """
@@ -139,6 +139,8 @@ class Site:
     """`protocol`: what no protocol has a use for is acknowledged and not kept; `all`."""
     propose: str = "all"
     """Who becomes a candidate: `all` patients, those `with-readings`, or `none`."""
+    base_urls: tuple[str, ...] = ()
+    """Addresses of this hospital's own FHIR server: a reference below one is to its own."""
     codes: Mapping[CodeKey, CodeKey] = field(default_factory=dict)
     """Local code to the standard code that it means."""
     swapped: Mapping[CodeKey, CodeKey] = field(default_factory=dict)

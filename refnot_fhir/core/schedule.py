@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import zip_longest
 
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.exact import shown
@@ -18,7 +17,7 @@ from refnot_fhir.core.findings import Deviation
 from refnot_fhir.core.occasions import Occasion, fits
 from refnot_fhir.core.rules import DosingRule
 
-_WEEK = 7
+WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ def _is_over(course: Sequence[Place], occasion: Occasion, rule: DosingRule) -> b
     last = course[-1]
     if _gap(last.occasion, occasion)[0] >= rule.new_course_after_days:
         return True
-    end = shifted(_days(course[0].occasion)[1], rule.weeks_per_course * _WEEK)
-    return last.number >= rule.doses_per_course and _days(occasion)[0] >= end
+    end = shifted(days_of(course[0].occasion)[1], rule.weeks_per_course * WEEK)
+    return last.number >= rule.doses_per_course and days_of(occasion)[0] >= end
 
 
 def _first(occasion: Occasion, last: Place | None) -> Place:
@@ -80,18 +79,19 @@ def _next(occasion: Occasion, course: Sequence[Place]) -> Place:
     last, start = course[-1], course[0].occasion.on
     week = None
     if start is not None and occasion.on is not None:
-        week = (occasion.on - start).days // _WEEK + 1
+        week = (occasion.on - start).days // WEEK + 1
     in_week = 1 + sum(place.week == week for place in course) if week else 0
     return Place(occasion, last.course, last.number + 1, last, None, week, in_week)
 
 
 def _gap(before: Occasion, after: Occasion) -> tuple[int, int]:
     """The least and the greatest number of days between two occasions."""
-    (a_first, a_last), (b_first, b_last) = _days(before), _days(after)
+    (a_first, a_last), (b_first, b_last) = days_of(before), days_of(after)
     return max((b_first - a_last).days, 0), (b_last - a_first).days
 
 
-def _days(occasion: Occasion) -> tuple[date, date]:
+def days_of(occasion: Occasion) -> tuple[date, date]:
+    """The first and the last day that an occasion may have been on."""
     return occasion.days or (date.min, date.max)
 
 
@@ -168,7 +168,7 @@ def _of_no_pause(place: Place, rule: DosingRule) -> Iterator[Deviation]:
     least, _ = _gap(last.occasion, place.occasion)
     if least <= max(rule.gap_days):
         why = (
-            f"{least} days after dose {last.number} of course {last.course}, without a pause: "
+            f"{_in_days(least)} after dose {last.number} of course {last.course}, without a pause: "
             f"dose {last.number + 1} of that course, unless a second one was decided on"
         )
         yield deviation("course-overrun", why, place.occasion)
@@ -184,10 +184,14 @@ def _of_interval(place: Place, before: Occasion, rule: DosingRule) -> Iterator[D
         yield deviation("extra-dose", why, occasion)
     if most == 0 or any(least <= gap <= most for gap in rule.gap_days):
         return
-    days = f"{least}" if least == most else f"{least} to {most}"
+    days = _in_days(least) if least == most else f"{least} to {_in_days(most)}"
     due = " or ".join(map(str, sorted(rule.gap_days)))
     code = "long-interval" if least > max(rule.gap_days) else "short-interval"
-    yield deviation(code, f"{days} days after the last dose, {due} are on schedule", occasion)
+    yield deviation(code, f"{days} after the last dose, {due} are on schedule", occasion)
+
+
+def _in_days(number: int) -> str:
+    return f"{number} day" if number == 1 else f"{number} days"
 
 
 def _of_alternation(before: Occasion, after: Occasion) -> Iterator[Deviation]:
@@ -207,42 +211,6 @@ def one_of(said: Iterable[str]) -> str:
     """What is said, if it is said at all and in one way only."""
     distinct = set(filter(None, said))
     return distinct.pop() if len(distinct) == 1 else ""
-
-
-def unreported(
-    found: Sequence[Place], others: Sequence[Occasion], rule: DosingRule, as_of: date
-) -> Iterator[Deviation]:
-    """A missed dose for every one that was surely due and of which nothing at all was reported.
-
-    Doses are taken to have been due at the slowest pace on schedule, and a late dose to be the one
-    that was due last: so a dose that is a day or two late is late, and not one missed and one late.
-    A course that breaks off goes on being due until it would be complete, its weeks are over, or
-    another course begins. Whatever was reported in between (not given, pending, of unknown outcome
-    or time) stands for one of them.
-    """
-    slowest = max(rule.gap_days)
-    for place, after in zip_longest(found, found[1:]):
-        last = _days(place.occasion)[1]
-        if after is not None and after.before is place:
-            until = _days(after.occasion)[0]
-            latest = shifted(until, -slowest)
-        else:
-            until = as_of if after is None else shifted(_days(after.occasion)[0], -1)
-            latest = min(shifted(as_of, -1), until, _last_day(found, place, rule))
-        left = rule.doses_per_course - place.number
-        due = [shifted(last, slowest * n) for n in range(1, left + 1)]
-        missed = [day for day in due if day <= latest]
-        for day in missed[_reported(others, last, until) :]:
-            yield Deviation("missed-dose", f"due by {day}, and nothing was reported", (), day)
-
-
-def _last_day(found: Sequence[Place], place: Place, rule: DosingRule) -> date:
-    first = next(other for other in found if other.course == place.course)
-    return shifted(_days(first.occasion)[0], rule.weeks_per_course * _WEEK - 1)
-
-
-def _reported(others: Sequence[Occasion], last: date, until: date) -> int:
-    return sum(_days(other)[0] <= until and _days(other)[1] > last for other in others)
 
 
 def deviation(code: str, why: str, occasion: Occasion) -> Deviation:

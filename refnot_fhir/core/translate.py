@@ -86,6 +86,7 @@ def lab_result(
         collected=seen.collected,
         issued=seen.issued,
         specimen=_label(seen.specimen),
+        sample=seen.sample,
         notes=(*meant.notes, *read.notes, *limit.notes),
         not_usable=read.not_usable,
         replaces=not another and _is_a_measurement(read.not_usable),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
 from refnot_fhir.core.dose_amount import Amount, read_amount
 from refnot_fhir.core.dose_place import body_site_of, route_of
-from refnot_fhir.core.drug_names import Recognised, recognise
+from refnot_fhir.core.drug_names import NOT_LISTED, Recognised, recognise
+from refnot_fhir.core.exact import shown
 from refnot_fhir.core.records import Concept, DoseGiven, DoseSeen
 from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.study_tag import is_literal, names
 
 _OUTCOMES = {
     "completed": "given",
@@ -21,7 +27,8 @@ _OUTCOMES = {
 def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
     """The administration in the protocol's words; whatever cannot be told is said to be unknown.
 
-    A dose that was stopped is given in part; if its amount is stated as nothing, it was not given.
+    A dose that was stopped, or said to be sub-potent, is given in part; if its amount is stated as
+    nothing, it was not given.
     """
     known = (
         Recognised()
@@ -29,11 +36,13 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
         else recognise(seen.medication, site=site, rulebook=rulebook)
     )
     amount = _amount(seen, known, site, rulebook)
-    body_site, side = body_site_of(seen.body_site, places=rulebook.places, site=site)
+    route = route_of(seen.route, places=rulebook.places, site=site)
+    place = body_site_of(seen.body_site, places=rulebook.places, site=site)
+    notes = (*known.notes, *_unknown_studies(seen, known, rulebook), *amount.notes)
     return DoseGiven(
         source=seen.source,
         patient=seen.patient,
-        outcome=_outcome(seen.status, amount),
+        outcome=_outcome(seen, amount),
         drug=known.drug.name if known.drug else "",
         shown=_shown(seen.medication) or seen.unresolved,
         classes=known.classes,
@@ -43,13 +52,14 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
         amount=amount.iu,
         no_amount=amount.why_not,
         vials=amount.vials,
-        route=route_of(seen.route, places=rulebook.places, site=site),
-        body_site=body_site,
-        side=side,
+        route=route.name,
+        body_site=place.name,
+        side=place.side,
         given=seen.given,
+        ended=seen.ended,
         reason="; ".join(filter(None, map(_shown, seen.reasons))),
         studies=seen.studies,
-        notes=(*known.notes, *amount.notes),
+        notes=(*notes, *route.notes, *place.notes),
     )
 
 
@@ -63,12 +73,35 @@ def _amount(seen: DoseSeen, known: Recognised, site: Site, rulebook: Rulebook) -
         for protocol in rulebook.protocols.values()
         if protocol.dosing.drug == drug.name
     }
-    return read_amount(seen, drug, protocol_doses=doses, site=site)
+    amount = read_amount(seen, drug, protocol_doses=doses, site=site)
+    return _less(amount, amount.iu) if seen.sub_potent and amount.iu else amount
 
 
-def _outcome(status: str, amount: Amount) -> str:
-    outcome = _OUTCOMES.get(status, "unknown")
+def _less(amount: Amount, stated: Decimal) -> Amount:
+    """The stated amount may be what was ordered: how much less was given is not known."""
+    said = f"although {shown(stated)} IU are stated"
+    why = f"dose not evaluable: reported as sub-potent, not the full dose, {said}"
+    return replace(amount, iu=None, why_not=why)
+
+
+def _outcome(seen: DoseSeen, amount: Amount) -> str:
+    outcome = _OUTCOMES.get(seen.status, "unknown")
+    if outcome == "given" and seen.sub_potent:
+        outcome = "partial"
     return "not-given" if outcome == "partial" and amount.iu == 0 else outcome
+
+
+def _unknown_studies(seen: DoseSeen, known: Recognised, rulebook: Rulebook) -> Iterator[str]:
+    """The studies that a dose of a study drug is tagged with, if none of them is known."""
+    protocols = [
+        protocol
+        for protocol in rulebook.protocols.values()
+        if known.drug is not None and protocol.dosing.drug == known.drug.name
+    ]
+    tags = list(filter(is_literal, seen.studies))
+    if protocols and tags and not any(names(tag, one) for tag in tags for one in protocols):
+        said = ", ".join(tags)
+        yield f"{NOT_LISTED}{said} is no study of the mappings, so that this is no dose of one"
 
 
 def _shown(concept: Concept | None) -> str:

@@ -1,8 +1,8 @@
 """The words that are published as CodeSystems of our own, because no standard code says them.
 
 For a protocol `refnot-r2` of the drug `refnot`, below its canonical base: `refnot-r2-criteria`,
-`refnot-r2-verdicts`, `refnot-r2-report` (parts of the screening report), `refnot-deviations`,
-`study-drugs`.
+`refnot-r2-verdicts`, `refnot-r2-report` (parts of the screening report and the dosing record),
+`refnot-deviations`, `study-drugs`.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ DEVIATIONS = {
     ),
 }
 
+DOSING_SUMMARY = "dosing-summary"
+
 COMPONENTS = {
     "value": Word("Value", "A value that the verdict rests on, in the protocol's unit."),
     "upper-limit-of-normal": Word(
@@ -93,6 +95,20 @@ COMPONENTS = {
     "reason": Word("Reason", "Stable code of the reason for the verdict."),
     "rule-version": Word("Rule version", "Version of the protocol's mapping files that decided."),
     "rule-digest": Word("Rule digest", "SHA-256 of the mapping files that decided."),
+    DOSING_SUMMARY: Word(
+        "Dosing summary", "What the doses of a dosing record come to, all courses together."
+    ),
+    "cumulative-iu": Word(
+        "Cumulative dose", "The sum of all amounts given that are known, in international units."
+    ),
+    "cumulative-complete": Word(
+        "Cumulative dose is complete",
+        "False when an amount given is not known, or what was counted once may have been given "
+        "twice: then the true sum may be higher.",
+    ),
+    "doses-given": Word("Doses given", "Protocol doses given, whole or in part."),
+    "doses-planned": Word("Doses planned", "Protocol doses of all courses that were begun."),
+    "next-due": Word("Next dose due", "First and last day on schedule for the next dose."),
 }
 
 
@@ -107,7 +123,7 @@ def verdicts_url(protocol: Protocol) -> str:
 
 
 def components_url(protocol: Protocol) -> str:
-    """The system of the parts of a screening report: `…/CodeSystem/refnot-r2-report`."""
+    """The system of the parts of what is reported: `…/CodeSystem/refnot-r2-report`."""
     return f"{protocol.canonical}/CodeSystem/{protocol.id}-report"
 
 
@@ -138,7 +154,7 @@ def write(protocol: Protocol, drugs: Iterable[Drug]) -> tuple[Json, ...]:
         _written(
             protocol,
             components_url(protocol),
-            f"Parts of the screening report of {title}",
+            f"Parts of the screening report and the dosing record of {title}",
             COMPONENTS,
         ),
         _written(

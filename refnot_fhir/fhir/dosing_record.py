@@ -1,8 +1,9 @@
 """The doses of one patient as the protocol counts them, as a collection Bundle.
 
 One MedicationAdministration per protocol dose (all vials given at one time are one), then one
-DetectedIssue per deviation. Where a reader finds what FHIR has no element for, below the
-protocol's canonical base:
+DetectedIssue per deviation, and if there is any dose one Observation `dosing-summary` of what they
+come to: sum, number, and when the next one is due. Where a reader finds what FHIR has no element
+for, below the protocol's canonical base:
 
 - `…/StructureDefinition/course-number` (positiveInt): the course;
 - `…/StructureDefinition/dose-number` (positiveInt): the dose's place within its course;
@@ -17,12 +18,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from refnot_fhir.core.findings import Deviation, DosingRecord, ProtocolDose, Subject
 from refnot_fhir.core.records import Source
 from refnot_fhir.core.rules import Protocol
-from refnot_fhir.fhir.code_systems import DEVIATIONS, deviations_url, study_drugs_url
+from refnot_fhir.fhir.code_systems import (
+    COMPONENTS,
+    DEVIATIONS,
+    DOSING_SUMMARY,
+    components_url,
+    deviations_url,
+    study_drugs_url,
+)
 from refnot_fhir.fhir.published import (
     DATA_ABSENT_REASON,
     UCUM,
@@ -32,12 +41,15 @@ from refnot_fhir.fhir.published import (
     concept,
     entry,
     filled,
+    instant,
     meta,
     patient_of,
     reference,
     steady_id,
     study_extension,
 )
+from refnot_fhir.fhir.structure_definitions import COURSE_NUMBER, DOSE_NUMBER, PLANNED_DATE
+from refnot_fhir.fhir.structure_definitions import url as extension_url
 from refnot_fhir.fhir.versions import Version
 
 _SNOMED = "http://snomed.info/sct"
@@ -89,6 +101,9 @@ def write(
         id = course.id(_deviation_facts(deviation, number))
         found_in = [dose_id for dose, dose_id in doses if deviation in dose.deviations]
         entries.append(entry(course.issue(deviation, id, found_in), f"urn:uuid:{id}"))
+    if record.doses:
+        id = course.id(_summary_facts(record))
+        entries.append(entry(course.summary(record, id, now), f"urn:uuid:{id}"))
     whole = course.id(("record", *(item["fullUrl"] for item in entries)))
     return collection(whole, entries, now=now, test_data=subject.replay)
 
@@ -125,12 +140,13 @@ class _Course:
 
     def place(self, dose: ProtocolDose) -> Iterator[Json]:
         """Where in the schedule the dose is."""
-        below = f"{self.protocol.canonical}/StructureDefinition"
-        yield {"url": f"{below}/course-number", "valuePositiveInt": dose.course}
+        base = self.protocol.canonical
+        yield {"url": extension_url(base, COURSE_NUMBER), "valuePositiveInt": dose.course}
         if dose.number is not None:
-            yield {"url": f"{below}/dose-number", "valuePositiveInt": dose.number}
+            yield {"url": extension_url(base, DOSE_NUMBER), "valuePositiveInt": dose.number}
         if dose.planned is not None:
-            yield {"url": f"{below}/planned-date", "valueDate": dose.planned.isoformat()}
+            planned = dose.planned.isoformat()
+            yield {"url": extension_url(base, PLANNED_DATE), "valueDate": planned}
 
     def medication(self) -> Json:
         name = self.protocol.dosing.drug
@@ -164,6 +180,27 @@ class _Course:
         }
         return filled(members)
 
+    def summary(self, record: DosingRecord, id: UUID, now: datetime) -> Json:
+        """What the doses come to, as known `now`."""
+        members: Mapping[str, object] = {
+            "resourceType": "Observation",
+            "id": str(id),
+            "meta": meta(test_data=self.subject.replay),
+            "extension": [study_extension(self.protocol, self.base)],
+            "status": "final",
+            "code": self.word(DOSING_SUMMARY),
+            "subject": {"reference": self.patient},
+            "effectiveDateTime": instant(now),
+            "issued": instant(now),
+            "component": [
+                {"code": self.word(code), **value} for code, value in _summary_parts(record)
+            ],
+        }
+        return filled(members)
+
+    def word(self, code: str) -> Json:
+        return concept(components_url(self.protocol), code, COMPONENTS[code].display)
+
     def references(self, sources: Iterable[Source]) -> list[Json]:
         """Each received version once, in order."""
         addresses = dict.fromkeys(absolute(self.base, source.versioned) for source in sources)
@@ -178,6 +215,22 @@ def _dose_facts(dose: ProtocolDose, place: int) -> Iterator[object]:
 def _deviation_facts(deviation: Deviation, place: int) -> Iterator[object]:
     yield from ("deviation", place, deviation.code, deviation.on)
     yield from (source.versioned for source in deviation.sources)
+
+
+def _summary_facts(record: DosingRecord) -> Iterator[object]:
+    yield from ("summary", record.cumulative_iu, record.cumulative_complete)
+    yield from (record.given, record.planned, record.next_due)
+
+
+def _summary_parts(record: DosingRecord) -> Iterator[tuple[str, Json]]:
+    yield "cumulative-iu", {"valueQuantity": _units(record.cumulative_iu)}
+    yield "cumulative-complete", {"valueBoolean": record.cumulative_complete}
+    yield "doses-given", {"valueInteger": record.given}
+    yield "doses-planned", {"valueInteger": record.planned}
+    if record.next_due is not None:
+        first, last = record.next_due
+        due = {"start": first.isoformat(), "end": last.isoformat()}
+        yield "next-due", {"valuePeriod": due}
 
 
 def _moment(dose: ProtocolDose) -> str:
@@ -205,13 +258,13 @@ def _dosage(dose: ProtocolDose) -> Json:
         "site": _body_site(dose),
         "route": _route(dose.route),
         # mad-1 wants a dose wherever there is a dosage; the note says why it is not known.
-        "dose": _UNKNOWN if dose.iu is None else _units(dose),
+        "dose": _UNKNOWN if dose.iu is None else _units(dose.iu),
     }
     return filled(members)
 
 
-def _units(dose: ProtocolDose) -> Json:
-    return {"value": dose.iu, "unit": "[IU]", "system": UCUM, "code": "[IU]"}
+def _units(iu: Decimal) -> Json:
+    return {"value": iu, "unit": "[IU]", "system": UCUM, "code": "[IU]"}
 
 
 def _route(route: str) -> Json:

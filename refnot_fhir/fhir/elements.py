@@ -126,15 +126,19 @@ def concepts(elements: list[Json] | None) -> tuple[Concept, ...]:
 
 
 def id_of(reference: Json | None, type_: str) -> str:
-    """The id in a literal reference to a `type_`, relative or absolute; empty if it is not one."""
+    """The id in a relative reference to a `type_`; empty if it is not one.
+
+    An absolute address that is left here is another server's: what it names is not ours, even if
+    it ends in the same type and id.
+    """
     literal = "" if reference is None else reference.get("reference", "")
-    found = _reference_to(type_).search(literal)
+    found = _reference_to(type_).fullmatch(literal)
     return found[1] if found else ""
 
 
 @cache
 def _reference_to(type_: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:^|/){type_}/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[^/]+)?$")
+    return re.compile(rf"{type_}/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[^/]+)?")
 
 
 def contained(resource: Json, reference: str) -> tuple[int, Json] | None:

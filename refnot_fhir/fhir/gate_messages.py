@@ -146,11 +146,12 @@ class Explainer:
         failed = self._failed(error)
         rule = failed.get("x-rule")
         if rule == "calendar":
-            return f"{_shown(instance)} is not a day of the calendar"
+            return "is not a day of the calendar"
         if rule == "target":
-            return f"{_shown(instance)} {_wrong_target(instance, failed['x-of'])}"
+            return _wrong_target(instance, failed["x-of"])
+        # The value is not repeated: it may be the patient's, and errors end up in engines' logs.
         name = str(error.schema_path[1]).removesuffix(".or-null")
-        return f"{_shown(instance)} is not {_FORMS.get(name, name)}"
+        return f"is not {_FORMS.get(name, name)}"
 
 
 _LIMITS = {

@@ -60,7 +60,10 @@ def read(
         source=source,
         patient=id_of(resource.get("subject"), "Patient"),
         status=resource["status"],
-        reasons=concepts(resource.get("statusReason")),
+        reasons=(
+            *concepts(resource.get("statusReason")),
+            *concepts(resource.get("subPotentReason")),
+        ),
         medication=drug.concept,
         unresolved=drug.unresolved,
         product=drug.product,
@@ -71,6 +74,7 @@ def read(
         route=concept(dosage.get("route")),
         body_site=concept(dosage.get("site")),
         studies=_studies(resource),
+        sub_potent=resource.get("isSubPotent", False),
     )
     if not doubt or seen.status == _RETRACTED:
         return seen
@@ -84,15 +88,16 @@ def _given(
     """When it was given, and when it ended if that was said.
 
     A period began at its start; of one that only says its end, no more is known than that the dose
-    was given by then.
+    was given by then. One that only says its start may have ended at any time since.
     """
     name = "occurence" if version is Version.R5 else "effective"
     span = resource.get(f"{name}Period", {})
     end = span.get("end")
+    whole = moment(resource, name, zone=zone, dates_in_utc=dates_in_utc)
     ended = None if end is None else when(end, zone=zone, dates_in_utc=dates_in_utc)
     if "start" in span:
-        return when(span["start"], zone=zone, dates_in_utc=dates_in_utc), ended
-    return moment(resource, name, zone=zone, dates_in_utc=dates_in_utc), ended
+        return when(span["start"], zone=zone, dates_in_utc=dates_in_utc), ended or whole
+    return whole, ended
 
 
 def _medication(

@@ -65,6 +65,7 @@ class _Frame:
     collected: When | None = None
     issued: When | None = None
     specimen: Concept | None = None
+    sample: str = ""
     method: Concept | None = None
 
 
@@ -93,13 +94,16 @@ class _Reader:
     def _frame(self, resource: Json, source: Source, panel: _Frame) -> _Frame:
         subject = resource.get("subject")
         issued = self._issued(resource)
+        own = _specimen(self.root, resource.get("specimen")), _sample(resource.get("specimen"))
+        specimen, sample = own if any(own) else (panel.specimen, panel.sample)
         return _Frame(
             source=source,
             patient=panel.patient if subject is None else id_of(subject, "Patient"),
             status=_RETRACTED if panel.status == _RETRACTED else resource["status"],
             collected=self._collected(resource, issued) or panel.collected,
             issued=issued or panel.issued,
-            specimen=_specimen(self.root, resource.get("specimen")) or panel.specimen,
+            specimen=specimen,
+            sample=sample,
             method=concept(resource.get("method")),
         )
 
@@ -141,6 +145,7 @@ def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> LabSee
         issued=frame.issued,
         specimen=frame.specimen,
         method=frame.method,
+        sample=frame.sample,
     )
 
 
@@ -204,6 +209,14 @@ def _specimen(root: Json, reference: Json | None) -> Concept | None:
         if _is_concept(type_):
             return concept(type_)
     return Concept(text=reference["display"]) if reference.get("display") else None
+
+
+def _sample(reference: Json | None) -> str:
+    """Which specimen a reference means, whatever it is of."""
+    if reference is None:
+        return ""
+    literal: str = reference.get("reference", "")
+    return id_of(reference, "Specimen") or literal
 
 
 def _is_concept(element: object) -> bool:

@@ -145,7 +145,7 @@ def _carry_out(
     requests = [one for index in wave if isinstance(one := checked[index], Request)]
     for _ in range(_TRIES):
         with store.read() as reader:
-            plan = Planner(reader, site, judge.rulebook, judge.now).plan(requests)
+            plan = Planner(reader, site, judge.rulebook, judge.now, delivery.bases).plan(requests)
         results = _in_order(checked, wave, [step.result for step in plan.steps])
         if delivery.atomic and any(result.outcome == FAILED for result in results):
             return Received(tuple(results))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from refnot_fhir.errors import Trouble
@@ -31,8 +31,15 @@ def content_id(site: str, request: Request) -> str:
     return str(uuid.UUID(int=number))
 
 
-def sent_at(resource: Mapping[str, Any] | None) -> datetime | None:
-    """`meta.lastUpdated` as the sender stated it; None when absent or not a calendar moment."""
+AHEAD = timedelta(days=1)
+"""How far a sender's clock may be ahead before what it says of time is not believed."""
+
+
+def sent_at(resource: Mapping[str, Any] | None, now: datetime) -> datetime | None:
+    """`meta.lastUpdated` as the sender stated it; None when absent, or when it cannot be true.
+
+    A moment of the far future would make every later correction look like a late arrival.
+    """
     stated = ((resource or {}).get("meta") or {}).get("lastUpdated")
     if not isinstance(stated, str):
         return None
@@ -40,11 +47,16 @@ def sent_at(resource: Mapping[str, Any] | None) -> datetime | None:
         moment = datetime.fromisoformat(stated)
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return moment if moment.tzinfo and moment <= now + AHEAD else None
 
 
 def decide(
-    request: Request, key: Key, head: Head | None, matches: tuple[Key, ...] | None
+    request: Request,
+    key: Key,
+    head: Head | None,
+    matches: tuple[Key, ...] | None,
+    *,
+    now: datetime,
 ) -> Result:
     """The result of a request, before anything is kept of it.
 
@@ -55,6 +67,8 @@ def decide(
         return _failed(request, "precondition", _many(request, len(matches)))
     if request.if_match is not None and (head is None or head.version != request.if_match):
         return _failed(request, "precondition", _stale_match(request, head))
+    if request.if_absent and exists:
+        return _failed(request, "precondition", "If-None-Match: * says that it is not there: it is")
     if request.action == R.DELETE:
         return _deletion(key, head)
     if request.action == R.UPDATE and (request.resource or {}).get("id", key.id) != key.id:
@@ -64,7 +78,7 @@ def decide(
         return Result(R.CREATED, key.type, key.id, 1)
     if request.action == R.CREATE:
         return _unchanged(key, head, "" if exists else "it was created before and deleted since")
-    return _update(request, key, head)
+    return _update(request, key, head, now)
 
 
 _OTHER_ID = "the identifier of the condition is that of {found}: leave the id out, or state that"
@@ -76,11 +90,11 @@ def _deletion(key: Key, head: Head | None) -> Result:
     return Result(R.DELETED, key.type, key.id, head.last + 1)
 
 
-def _update(request: Request, key: Key, head: Head) -> Result:
+def _update(request: Request, key: Key, head: Head, now: datetime) -> Result:
     digest = hashlib.sha256(request.raw).digest()
     if digest == head.digest and not head.deleted:
         return _unchanged(key, head)
-    stated = sent_at(request.resource)
+    stated = sent_at(request.resource, now)
     older = bool(stated and head.updated and stated < head.updated)
     if digest in head.earlier and request.if_match is None:
         if older:

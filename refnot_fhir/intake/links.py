@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from refnot_fhir.fhir import bundle, wire
@@ -18,11 +18,19 @@ def relinked(request: Request, used: Mapping[str, str]) -> Request:
     return replace(request, resource=wire.decode(wire.relink(request.raw, used)))
 
 
-def used_in(links: Mapping[str, str], raw: bytes) -> dict[str, str]:
-    """The links that the references in `raw` use."""
-    if not links:
+def used_in(links: Mapping[str, str], raw: bytes, bases: Iterable[str] = ()) -> dict[str, str]:
+    """The links that the references in `raw` use, addresses below one of the `bases` included."""
+    ours = [base for base in bases if base.encode() in raw]
+    if not links and not ours:
         return {}
-    return {named: links[named] for named in wire.references(raw) if named in links}
+    found = {}
+    for named in wire.references(raw):
+        if named in links:
+            found[named] = links[named]
+        for base in ours:
+            if named.startswith(f"{base}/"):
+                found.setdefault(named, named.removeprefix(f"{base}/"))
+    return found
 
 
 def between(requests: Sequence[Request], keys: Sequence[Key]) -> dict[str, str]:

@@ -53,7 +53,8 @@ def of_bundle(
         troubles = tuple(trouble for request in requests for trouble in request.troubles)
         if troubles:
             raise BadInput("the transaction cannot be processed", troubles)
-    return Delivery(tuple(requests), atomic, who, str(sent["type"]), body)
+    bases = (base,) if base else ()
+    return Delivery(tuple(requests), atomic, who, str(sent["type"]), body, bases)
 
 
 def conditions(search: str) -> tuple[str, str]:
@@ -89,7 +90,27 @@ def _request(entry: Entry, raw: bytes | None) -> Request:
     )
     if entry.method == "GET":
         return replace(request, search=entry.search)
-    return _matched(_conditional(request, entry), entry)
+    if entry.type in _NOT_SENT:
+        place = f"{entry.place}.request.url"
+        return _with(request, Trouble("not-supported", _NOT_SENT[entry.type], place))
+    return _absent(_matched(_conditional(request, entry), entry), entry)
+
+
+_NOT_SENT = {
+    "Bundle": "a Bundle inside a Bundle is not processed: send its entries themselves",
+    "ResearchStudy": "studies are published here and cannot be written",
+    "ResearchSubject": "subjects are decided here and cannot be written",
+}
+"""Types that would be lost behind a 2xx if they were acknowledged and not retained."""
+
+
+def _absent(request: Request, entry: Entry) -> Request:
+    if not entry.if_none_match:
+        return request
+    if entry.method == "PUT" and entry.if_none_match == "*":
+        return replace(request, if_absent=True)
+    place = f"{entry.place}.request.ifNoneMatch"
+    return _with(request, Trouble("not-supported", "is only understood as * of a PUT", place))
 
 
 def _conditional(request: Request, entry: Entry) -> Request:

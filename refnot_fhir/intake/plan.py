@@ -74,6 +74,8 @@ class Planner:
     site: Site
     rulebook: Rulebook
     now: datetime
+    bases: tuple[str, ...] = ()
+    """Our own address, below which a reference is a relative one."""
 
     def plan(self, requests: Sequence[Request]) -> Plan:
         """Work out what `requests`, each of another resource, will change."""
@@ -81,7 +83,8 @@ class Planner:
         left = _left(conditions, requests)
         keys = [self._target(request, left) for request in requests]
         links = between(requests, keys)
-        used = [used_in(links, request.raw) for request in requests]
+        bases = (*self.bases, *self.site.base_urls)
+        used = [used_in(links, request.raw, bases) for request in requests]
         requests = [relinked(*one) for one in zip(requests, used, strict=True)]
         others = self._depends_on(requests)
         heads = self.reader.heads({*keys, *others})
@@ -142,7 +145,7 @@ class Planner:
     ) -> list[Step]:
         decided = list(
             _once(
-                (request, key, decide(request, key, heads.get(key), _matches(request, conditions)))
+                (request, key, self._decided(request, key, heads.get(key), conditions))
                 for request, key in zip(requests, keys, strict=True)
             )
         )
@@ -150,6 +153,15 @@ class Planner:
         return [
             self._step(*one, heads, known, used) for one, used in zip(decided, links, strict=True)
         ]
+
+    def _decided(
+        self,
+        request: Request,
+        key: Key,
+        head: Head | None,
+        conditions: Mapping[tuple[str, str, str], tuple[Key, ...]],
+    ) -> Result:
+        return decide(request, key, head, _matches(request, conditions), now=self.now)
 
     def _step(
         self,
@@ -193,7 +205,7 @@ class Planner:
             body=request.raw,
             received=self.now,
             digest=hashlib.sha256(request.raw).digest() if request.raw else b"",
-            updated=sent_at(request.resource),
+            updated=sent_at(request.resource, self.now),
             deleted=request.action == R.DELETE,
             superseded=result.outcome == R.LATE,
             patient=patient,

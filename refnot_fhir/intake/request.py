@@ -43,6 +43,8 @@ class Request:
     full_url: str = ""
     if_match: int | None = None
     """The version that must be the newest."""
+    if_absent: bool = False
+    """It must not be there yet (`If-None-Match: *`)."""
     condition: tuple[str, str] | None = None
     """(system, value) of the identifier of a conditional create or update."""
     where: str = ""
@@ -65,6 +67,8 @@ class Delivery:
     """`transaction`, `batch`, `create` …: for the audit trail."""
     body: bytes = b""
     """The delivery as received, by which a resend is recognised; empty for single requests."""
+    bases: tuple[str, ...] = ()
+    """The service's own address for the site, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)

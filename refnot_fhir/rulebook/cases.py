@@ -5,7 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 
@@ -33,6 +33,8 @@ from refnot_fhir.rulebook import codes
 from refnot_fhir.rulebook.files import MappingFile, Table, read
 
 _PATIENT = "p1"
+# A day short of the calendar's ends, which a time zone could leave.
+_EVER = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 _COMPARATORS = ("<=", ">=", "<", ">")
 
 
@@ -152,10 +154,11 @@ class _Reader:
                 code=self._concept(key, table, "loinc"),
                 value=self._value(key, table),
                 absent=Concept((Coding("", table["absent"]),)) if "absent" in table else None,
-                ranges=_ranges(table),
+                ranges=self._ranges(key, table),
                 collected=self._when(table, site.zone),
                 issued=_moment(table["issued"]) if "issued" in table else None,
                 specimen=Concept(text=table["specimen"]) if "specimen" in table else None,
+                sample=table.get("sample", ""),
             )
             found = lab_result(seen, site=site, rulebook=self.rulebook, person=person)
             if found is not None:
@@ -171,6 +174,7 @@ class _Reader:
                 medication=self._medication(f"{self.key}.doses[{index}]", table),
                 unresolved=table.get("unresolved", ""),
                 given=self._when(table, site.zone),
+                ended=_ended(table["until"], site.zone) if "until" in table else None,
                 dose=Quantity(Decimal(amount), table.get("unit", "")) if amount else None,
                 studies=self._studies(table),
             )
@@ -200,6 +204,20 @@ class _Reader:
         spoken: str | int | None = table.get("answer_text", table.get("answer_number"))
         return spoken
 
+    def _ranges(self, key: str, table: Table) -> tuple[ReferenceRange, ...]:
+        unit = table.get("range_unit", "")
+        limits = {
+            part: Quantity(Decimal(table[part]), unit) for part in ("low", "high") if part in table
+        }
+        text = table.get("range_text", "")
+        if not limits and not text:
+            return ()
+        group = table.get("range_for", "")
+        coded = (Coding(*self._code(f"{key}.range_for", group, "")),) if "|" in group else ()
+        applies_to = (Concept(coded, "" if coded else group),) if group else ()
+        limit = ReferenceRange(limits.get("low"), limits.get("high"), text, applies_to=applies_to)
+        return (limit,)
+
     def _when(self, table: Table, zone: tzinfo) -> When | None:
         if "date" in table:
             return _moment(table["date"]) if "T" in table["date"] else _when(table["date"], zone)
@@ -215,15 +233,10 @@ def _quantity(sent: Decimal | int | str, unit: str, code: str) -> Quantity:
     return Quantity(Decimal(text.removeprefix(comparator)), unit, code, comparator=comparator)
 
 
-def _ranges(table: Table) -> tuple[ReferenceRange, ...]:
-    unit = table.get("range_unit", "")
-    limits = {
-        part: Quantity(Decimal(table[part]), unit) for part in ("low", "high") if part in table
-    }
-    text = table.get("range_text", "")
-    if not limits and not text:
-        return ()
-    return (ReferenceRange(limits.get("low"), limits.get("high"), text),)
+def _ended(text: str, zone: tzinfo) -> When:
+    if text == "open":
+        return When(_EVER[0], _EVER[1], "")
+    return _moment(text) if "T" in text else _when(text, zone)
 
 
 def days_of(text: str) -> DaySpan:

@@ -40,16 +40,25 @@ def read(root: Path, name: str, kind: str) -> MappingFile:
     """The file `name` below `root`, valid by the schema of its `kind`; `BadMapping` otherwise."""
     data = _bytes(root, name)
     try:
-        content = tomllib.loads(data.decode("utf-8"), parse_float=Decimal)
+        content = tomllib.loads(data.decode("utf-8"), parse_float=_number)
     except UnicodeDecodeError as error:
         raise BadMapping(f"{name}: byte {error.start}: the file is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise BadMapping(f"{name}: not TOML: {error}") from error
+    except ArithmeticError as error:
+        raise BadMapping(f"{name}: {error}") from error
     content = _plain(content)
     errors = sorted(_validator(kind).iter_errors(content), key=_place)
     if errors:
         raise _all_wrong(name, tuple(_told(error) for error in errors))
     return MappingFile(name, content, data)
+
+
+def _number(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ArithmeticError(f"{text} is not a number that anything can be compared with")
+    return number
 
 
 def _bytes(root: Path, name: str) -> bytes:

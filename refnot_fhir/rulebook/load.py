@@ -104,6 +104,8 @@ def _protocols(
         record, eligibility, dosing = files
         if record.content["id"] != path.name:
             raise record.wrong("id", f"must be the folder's name, {path.name}")
+        if (path / "cases.toml").exists():
+            read(folder, f"{base}/cases.toml", "cases")
         found[path.name] = protocols.protocol(
             record, eligibility, dosing, words=words, digest=digest((*shared, *files))
         )

@@ -245,4 +245,3 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Finish what was begun and release every connection."""
-

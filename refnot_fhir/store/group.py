@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -120,7 +120,22 @@ class WriterThread:
                 self._commit(group)
             except BaseException as error:
                 failure = error
-            jobs = group.jobs or [first]
+            jobs = group.jobs or [first, *self._waiting(group)]
             for job in jobs:
                 job.settle(failure)
             closing = group.closing
+
+    def _waiting(self, group: Group) -> Iterator[Job]:
+        """Works that came while the transaction could not begin: they waited as long, and fail too.
+
+        One after another each of them would wait for a lock as long as the first one did.
+        """
+        while not group.closing:
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                return
+            if job is None:
+                group.closing = True
+            else:
+                yield job

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+
+from alembic.util import CommandError
 from sqlalchemy import make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from refnot_fhir.errors import RefnotError
 from refnot_fhir.store import sqlite
@@ -28,20 +31,31 @@ def open_store(url: str) -> Store:
 
 
 def migrate(url: str) -> None:
-    """Create the tables of a store or bring them up to date; nothing happens when they are."""
-    address = _address(url)
-    if address.get_backend_name() == "postgresql":
-        from refnot_fhir.store import postgres
+    """Create the tables of a store or bring them up to date; nothing happens when they are.
 
-        postgres.migrate(address)
-    elif not _is_temporary(address):
-        sqlite.migrate(address)
+    Raises `errors.RefnotError` when what is there is not a store of this release or an older one.
+    """
+    address = _address(url)
+    try:
+        if address.get_backend_name() == "postgresql":
+            from refnot_fhir.store import postgres
+
+            postgres.migrate(address)
+        elif not _is_temporary(address):
+            sqlite.migrate(address)
+    except (SQLAlchemyError, CommandError, sqlite3.Error) as error:
+        shown = address.render_as_string(hide_password=True)
+        reason = str(error).splitlines()[0]
+        raise RefnotError(
+            f"{shown} cannot be used: it is not an empty database, nor one of this release or an "
+            f"older one ({reason}). Name another one, or put a backup in its place"
+        ) from error
 
 
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise RefnotError(f"the database URL is not understood: {error}") from error
     if address.get_backend_name() == "postgresql":
         return address.set(drivername="postgresql+psycopg")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 
+from refnot_fhir.errors import Forbidden
 from refnot_fhir.service import DEFAULT_SITE, Service
+from refnot_fhir.settings import Settings, is_loopback
 from refnot_fhir.web import (
     answers,
     metadata,
@@ -54,8 +57,28 @@ def create_app(service: Service) -> Flask:
     for others in (health, home, records):
         app.register_blueprint(others(service))
     answers.answer_errors(app, service.new_id)
+    app.before_request(lambda: _refuse_strangers(settings))
     app.after_request(_harden)
     return app
+
+
+def _refuse_strangers(settings: Settings) -> None:
+    """Refuse what a web page of somebody else makes a browser on this machine send.
+
+    Listening on loopback keeps other machines out, but not the pages that are open on this one:
+    a form may post from any page, and a name of the page's own may be made to mean 127.0.0.1.
+    """
+    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and (
+        request.method not in ("GET", "HEAD")
+    ):
+        raise Forbidden("a page of another site may not send anything here")
+    known = (settings.host, urlsplit(settings.public_url).hostname)
+    name = urlsplit(f"//{request.host}").hostname or ""
+    if not (settings.allow_unprotected or is_loopback(name) or name in known):
+        raise Forbidden(
+            "the Host of the request is not an address of this service: REFNOT_PUBLIC_URL names "
+            "the one by which a proxy is reached"
+        )
 
 
 def _harden(response: Response) -> Response:

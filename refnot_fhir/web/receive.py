@@ -86,7 +86,8 @@ def _single(service: Service, site: Site, action: str, type_: str, id_: str = ""
         content = parcel.content(raw)
         _check_content(content, type_, id_)
     asked = Request(action, type_, id_, raw, content, where=type_, **_conditions(action, id_))
-    delivery = Delivery((asked,), atomic=False, who=_who(), kind=action)
+    bases = (answers.base_url(),)
+    delivery = Delivery((asked,), atomic=False, who=_who(), kind=action, bases=bases)
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
     return receipts.of_one(asked, received, Version(site.fhir), _representation(service, site))
 
@@ -136,6 +137,10 @@ def _conditions(action: str, id_: str) -> dict[str, Any]:
     try:
         if stated:
             found["condition"] = parcel.conditions(stated)
+        if action == UPDATE and "If-None-Match" in request.headers:
+            if request.headers["If-None-Match"].strip() != "*":
+                raise ValueError("If-None-Match of a PUT is only understood as *")
+            found["if_absent"] = True
         if "If-Match" in request.headers:
             found["if_match"] = parcel.version_of(request.headers["If-Match"])
     except ValueError as error:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import BadInput, NotSupported, Trouble
+from refnot_fhir.errors import BadInput, NotSupported, TooLarge, Trouble
 from refnot_fhir.fhir import bundle, outcome, search
 from refnot_fhir.fhir.published import Json
 from refnot_fhir.fhir.search import Search
@@ -20,6 +20,8 @@ from refnot_fhir.web import answers
 from refnot_fhir.web.body import FORM
 
 PAGE, LARGEST_PAGE = 100, 1000
+_LARGEST_FORM = 256_000
+"""Bytes of a search by POST: thousands of values; reading many more would hold up others."""
 AFTER = "_after"
 """Our page marker: the row that the page before ended with. Clients follow `next` unchanged."""
 
@@ -51,6 +53,8 @@ def _arguments() -> Iterator[tuple[str, str]]:
     if request.method == "POST":
         if request.mimetype != FORM:
             raise NotSupported(f"a search by POST has the Content-Type {FORM}", status=415)
+        if (request.content_length or 0) > _LARGEST_FORM:
+            raise TooLarge(f"a search has at most {_LARGEST_FORM} bytes: ask in several")
         yield from request.form.items(multi=True)
 
 

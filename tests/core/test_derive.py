@@ -120,6 +120,26 @@ def test_the_same_value_twice_is_one_part_whatever_the_order() -> None:
     assert compute(white_cells(), *twice) == compute(white_cells(), *reversed(twice))
 
 
-def test_a_day_without_a_time_is_one_collection_time() -> None:
-    when = whole_days(TODAY)
-    assert len(compute(white_cells(on=when), percent(on=when))) == 1
+DAY = whole_days(TODAY)
+
+
+@pytest.mark.parametrize(
+    ("white", "share", "count", "why"),
+    [
+        ({"on": DAY}, {"on": DAY}, 0, "one day, two resources"),
+        ({"on": DAY}, {"on": DAY, "id": "w"}, 1, "one day, one resource"),
+        ({"on": DAY, "sample": "s1"}, {"on": DAY, "sample": "s1"}, 1, "one day, one specimen"),
+        ({"on": DAY, "sample": "s1"}, {"on": DAY}, 0, "one day, one names no specimen"),
+        ({"sample": "s1"}, {"sample": "s1"}, 1, "one time, one specimen"),
+        ({"sample": "s1"}, {}, 1, "one time, one names no specimen"),
+        ({"sample": "s1"}, {"sample": "s2"}, 0, "one time, two specimens"),
+        ({"sample": "#s1"}, {"sample": "#s2"}, 1, "what is inside is named for itself alone"),
+        ({"sample": "#s1"}, {"sample": "#s2", "id": "w"}, 0, "two specimens inside one resource"),
+        ({"on": DAY, "sample": "#s1"}, {"on": DAY, "sample": "#s1"}, 0, "two insides, one day"),
+        ({"on": DAY, "sample": "#s"}, {"on": DAY, "sample": "#s", "id": "w"}, 1, "one inside"),
+    ],
+)
+def test_parts_must_surely_be_of_one_collection(
+    white: dict[str, object], share: dict[str, object], count: int, why: str
+) -> None:
+    assert len(compute(white_cells(**white), percent(**share))) == count, why

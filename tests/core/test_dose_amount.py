@@ -185,3 +185,53 @@ def test_the_amount_of_a_drug_that_is_not_counted_is_neither_read_nor_missed():
 )
 def test_a_derived_amount_says_how(dose, product, text, note):
     assert translate(dose=dose, product=product, dose_text=text).notes == (note,)
+
+
+@pytest.mark.parametrize(
+    ("medication", "text", "count", "amount", "why"),
+    [
+        (codes(text="Refnot 100000 IU"), "", "4", "400000", "after the name"),
+        (codes(text="Рефнот 100 тыс. ЕД"), "", "4", "400000", "in thousands"),
+        (codes(text="Refnot 0,4 M[IU]"), "", "1", "400000", "in millions"),
+        (codes(text="Refnot 100,000 IU/vial"), "", "4", "400000", "in a vial"),
+        (codes((build.LOCAL, "77"), display="Р 100 тыс. ЕД, лиоф."), "", "4", "400000", "display"),
+        (codes(text="Refnot 100000 IU"), "4 vials of 100,000 IU", "4", "400000", "said twice"),
+        (codes(text="Refnot 100000 IU"), "vials of 400,000 IU", "4", None, "contradicted"),
+        (codes(text="Refnot 200000 IU"), "", "4", None, "no strength that exists"),
+        (codes(text="Refnot 100000 IU, 400000 IU"), "", "4", None, "two strengths"),
+        (codes(text="Refnot 100000 IU/mL"), "", "4", None, "in a millilitre"),
+        (codes(text="Refnot 100000"), "", "4", None, "no unit"),
+        (codes((build.LOCAL, "77"), display="Refnot 100 kiu"), "", "4", None, "no listed unit"),
+        (codes(text="Refnot"), "", "4", None, "no strength"),
+    ],
+)
+def test_the_strength_of_a_vial_may_be_in_the_name_of_the_drug(
+    medication, text, count, amount, why
+):
+    given = translate(medication=medication, dose=Quantity(Decimal(count), "vial"), dose_text=text)
+
+    assert given.amount == (None if amount is None else Decimal(amount)), why
+
+
+def test_a_strength_from_the_name_is_noted_and_a_product_goes_before_it():
+    named = codes(text="Refnot 100000 IU")
+    dose = build.quantity("1", "{vial}")
+
+    given = translate(medication=named, dose=dose)
+    assert given.notes == ("vials × the strength in the drug's name",)
+    assert given.vials == "1 × 100000 IU"
+    product = strength("400000", "[IU]", PER_VIAL)
+    assert translate(medication=named, dose=dose, product=product).amount == Decimal(400000)
+
+
+@pytest.mark.parametrize(
+    ("count", "vials"),
+    [("1", "1 vial"), ("2", "2 vials"), ("0.5", "0.5 vials"), ("1E+1", "10 vials")],
+)
+def test_vials_are_counted_in_plain_words(count, vials):
+    assert translate(dose=build.quantity(count, "{vial}")).vials == vials
+
+
+def test_an_amount_sent_with_an_exponent_is_kept_as_a_plain_number():
+    assert str(translate(dose=build.quantity("4E+5", "[IU]")).amount) == "400000"
+    assert "-40 is no exact" in translate(dose=build.quantity("-4E+1", "[IU]")).no_amount

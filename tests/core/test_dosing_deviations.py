@@ -59,7 +59,7 @@ def at(number: int, body_site: str = "", side: str = ""):
             [at(0, "thigh", "left"), at(14, "thigh", "left")],
             14,
             [
-                *[("missed-dose", number) for number in (3, 6, 9, 12)],
+                *[("missed-dose", number) for number in (3, 6, 9, 12, *[13] * 7)],
                 ("second-course-unconfirmed", 14),
             ],
             "the last dose of another course",
@@ -115,13 +115,13 @@ def at(number: int, body_site: str = "", side: str = ""):
         (
             course(0),
             400,
-            [("missed-dose", number) for number in range(3, 28, 3)],
+            [("missed-dose", number) for number in (*range(3, 28, 3), 27, 27)],
             "up to the last day of its four weeks",
         ),
         (
             course(0, 2, 5, 7, 10),
             400,
-            [("missed-dose", number) for number in range(13, 26, 3)],
+            [("missed-dose", number) for number in (*range(13, 26, 3), 27, 27)],
             "and not on the first day after them",
         ),
         (course(*FULL_COURSE[:-1]), 27, [("missed-dose", 26)], "the twelfth"),
@@ -141,7 +141,7 @@ def at(number: int, body_site: str = "", side: str = ""):
             [*course(0), vague(18, 19)],
             19,
             [
-                *[("missed-dose", number) for number in (3, 6, 9, 12, 15)],
+                *[("missed-dose", number) for number in (3, 6, 9, 12, 15, *[17] * 6)],
                 ("second-course-unconfirmed", None),
             ],
             "counted to the first day it may have been",
@@ -226,6 +226,15 @@ def test_a_deviation_names_the_administrations_it_is_about_and_a_silent_one_none
         "due by 2010-03-04, and nothing was reported",
         "6 days after the last dose, 2 or 3 are on schedule",
     ]
+
+
+def test_numbers_are_said_in_plain_words():
+    found = record([*course(0), given(1, "4.5E+5")], as_of=1)
+
+    whys = [one.why for one in found.deviations]
+    assert "1 day after the last dose, 2 or 3 are on schedule" in whys
+    assert "450000 IU given, 400000 IU is the dose" in whys
+    assert all("1 days" not in why for why in whys)
 
 
 def test_what_is_not_as_the_rule_has_it_is_said_with_the_rule():

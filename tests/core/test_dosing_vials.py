@@ -136,3 +136,45 @@ def test_what_parts_say_differently_is_not_said_of_the_dose():
 
     assert (dose.route, dose.body_site, dose.side) == ("subcutaneous", "upper-arm", "")
     assert dose.reason == "slow"
+
+
+def placed(*parts: tuple[int, str, str]) -> list:
+    return [
+        given(0, amount, id=f"p{place}", minute=place, body_site=body_site, side=side)
+        for place, (amount, body_site, side) in enumerate(parts)
+    ]
+
+
+LEFT, RIGHT = ("upper-arm", "left"), ("upper-arm", "right")
+
+
+@pytest.mark.parametrize(
+    ("parts", "iu", "deviations", "why"),
+    [
+        ([(400000, *LEFT), (400000, *RIGHT)], 800000, ["wrong-dose"], "two sides"),
+        ([(400000, *LEFT), (400000, "thigh", "left")], 800000, ["wrong-dose"], "two sites"),
+        ([(100000, *LEFT)] * 4 + [(400000, *RIGHT)], 800000, ["wrong-dose"], "vials and a dose"),
+        ([(400000, *LEFT), (400000, *LEFT)], 400000, ["possible-duplicate"], "one place"),
+        ([(400000, *LEFT), (400000, "upper-arm", "")], 400000, ["possible-duplicate"], "no side"),
+        ([(400000, *LEFT), (400000, "", "right")], 400000, ["possible-duplicate"], "no site"),
+        (
+            [(400000, *LEFT), (400000, *RIGHT), (400000, *RIGHT)],
+            800000,
+            ["possible-duplicate", "wrong-dose"],
+            "one of the two twice",
+        ),
+        (
+            [(400000, *LEFT), (200000, *RIGHT), (200000, "thigh", "left")],
+            400000,
+            ["possible-duplicate"],
+            "shares of a dose, and a dose",
+        ),
+        ([(200000, *LEFT), (200000, *RIGHT)], 400000, [], "one dose in two places"),
+    ],
+)
+def test_two_whole_doses_at_two_places_are_two_and_no_double(parts, iu, deviations, why):
+    found = record(placed(*parts), as_of=0)
+
+    assert [dose.iu for dose in found.doses] == [Decimal(iu)], why
+    assert sorted(one.code for one in found.deviations) == deviations, why
+    assert found.cumulative_complete is (sum(amount for amount, *_ in parts) == iu)

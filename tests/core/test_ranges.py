@@ -26,6 +26,9 @@ MEANING = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
 MALE = concept("248153007", SNOMED)
 FEMALE = concept("248152002", SNOMED)
 PREGNANT = concept("77386006", SNOMED)
+V3_GENDER = "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender"
+V3_MALE = concept("M", V3_GENDER)
+V3_FEMALE = concept("F", V3_GENDER)
 
 
 def alt(
@@ -62,9 +65,12 @@ def years(value: str) -> Quantity:
         ((upto("1", "ukat/L"),), "60", "another unit: converted"),
         ((upto("40"), upto("40", "IU/L")), "40", "two that say the same"),
         ((upto("50", applies_to=(MALE,)), upto("40", applies_to=(FEMALE,))), "40", "by sex"),
-        ((upto("50", applies_to=(PREGNANT,)), upto("40")), "40", "others only if nothing else"),
-        ((upto("50", applies_to=(PREGNANT,)),), "50", "nothing else"),
+        ((upto("50", applies_to=(PREGNANT,)), upto("40")), "40", "others are for others"),
         ((upto("50", applies_to=(FEMALE, PREGNANT)), upto("40")), "40", "a sex and another group"),
+        ((upto("40", applies_to=(MALE, FEMALE)),), "40", "for both sexes"),
+        ((upto("40", applies_to=(Concept(text="female"),)),), "40", "the bare word"),
+        ((upto("40", applies_to=(V3_FEMALE,)),), "40", "the code of v3"),
+        ((upto("40", text="> 5", low=quantity(5, "U/L")),), "40", "the lower limit in words"),
         ((upto("40", low=quantity(5, "U/L")),), "40", "both limits"),
         ((upto("40", low=quantity(None, "U/L")),), "40", "a lower limit without a number"),
         ((upto("40", age_low=years("18"), age_high=years("65")),), "40", "of the age, 56"),
@@ -98,6 +104,17 @@ def test_a_range_that_surely_applies_gives_the_upper_limit(
         ((replace(upto("1"), high=quantity(None, "U/L")),), "no upper limit"),
         ((replace(upto("1"), high=quantity(40, "U/L", "<")),), "not a plain number"),
         ((upto("40", low=quantity(50, "U/L")),), "lower limit is above its upper limit"),
+        ((upto("50", applies_to=(V3_MALE,)),), "for the other sex"),
+        ((upto("50", applies_to=(PREGNANT,)),), "for “77386006”, and whether"),
+        ((upto("50", applies_to=(FEMALE, PREGNANT)),), "for “77386006”, and whether"),
+        ((upto("50", applies_to=(Concept(text="Children under 18"),)),), "“Children under 18”"),
+        ((upto("50", applies_to=(Concept(text="Female"),)),), "it is for “Female”"),
+        ((upto("50", applies_to=(replace(PREGNANT, text="female"),)),), "it is for “female”"),
+        ((upto("50", applies_to=(replace(FEMALE, text="male"),)),), "it is for “male”"),
+        ((upto("50", applies_to=(Concept(),)),), "it is for “”"),
+        ((upto("40", text="> 40"),), "makes of its limit a lower one"),
+        ((upto("40", text="≥40 U/L", low=quantity(1, "U/L")),), "makes of its limit a lower one"),
+        ((upto("40", text=">forty"),), "makes of its limit a lower one"),
         ((upto("0"),), "not above zero"),
         ((upto("-1"),), "not above zero"),
         ((upto("40", "furlong"),), "is not known"),
@@ -131,6 +148,54 @@ def test_what_was_not_used_is_noted_beside_the_limit_that_was() -> None:
 def test_a_range_for_one_sex_is_no_limit_when_the_sex_is_not_known(gender: str) -> None:
     found = alt(upto("50", applies_to=(MALE,)), of=person(gender=gender))
     assert "the patient's is not known" in found.no_uln
+
+
+def test_a_range_for_one_sex_is_no_limit_where_the_records_of_the_sex_do_not_agree() -> None:
+    torn = person(gender="female", sex_signals=("birth-sex=M",))
+    for ranges in ((upto("40", applies_to=(FEMALE,)),), (upto("50", applies_to=(MALE,)),)):
+        found = alt(*ranges, of=torn)
+        assert (found.uln, found.multiple) == (None, None)
+        assert "what is recorded of the patient's does not agree" in found.no_uln
+    agreeing = person(gender="female", sex_signals=("birth-sex=F",))
+    assert alt(upto("40", applies_to=(FEMALE,)), of=agreeing).uln == 40
+
+
+def test_a_reason_that_two_ranges_share_is_said_once() -> None:
+    ranges = (upto("50", applies_to=(MALE,)), upto("40", applies_to=(FEMALE,)))
+    found = alt(*ranges, of=person(gender=""))
+    assert found.no_uln == "it is for one sex, and the patient's is not known"
+
+
+def creatinine(value: Quantity, *ranges: ReferenceRange, at: Site = SITE) -> LabResult:
+    """A creatinine with these ranges, where 5 to 5000 µmol/L are plausible."""
+    lab = replace(RULEBOOK.labs["creatinine"], plausible=(Decimal(5), Decimal(5000)))
+    rulebook = replace(RULEBOOK, labs={**RULEBOOK.labs, "creatinine": lab})
+    seen = lab_seen("2160-0", value, ranges=ranges)
+    found = lab_result(seen, site=at, rulebook=rulebook, person=person())
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "found", "looks"),
+    [
+        (quantity("3.0", "mg/dL"), upto("106", ""), "9370.4 umol/L looks like another unit"),
+        (quantity("106", "umol/L"), upto("1.2", ""), "1.2 umol/L looks like another unit"),
+        (quantity("106", "umol/L"), upto(None, text="0-1.2"), "1.2 umol/L looks like another unit"),
+    ],
+)
+def test_a_limit_that_no_laboratory_can_mean_is_one_in_another_unit(
+    value: Quantity, found: ReferenceRange, looks: str
+) -> None:
+    read = creatinine(value, found, at=site(range_text=True))
+    assert (read.uln, read.multiple, read.not_usable) == (None, None, None)
+    assert looks in read.no_uln
+
+
+def test_the_laboratorys_own_limit_must_be_plausible_too() -> None:
+    limits = {("creatinine", ""): UpperLimit(Decimal("1.2"), "umol/L", "a list")}
+    found = creatinine(quantity("106", "umol/L"), at=site(upper_limits=limits))
+    assert "own limit is not usable: its upper limit of 1.2 umol/L looks like" in found.no_uln
 
 
 def test_administrative_gender_codes_name_a_sex_too() -> None:
@@ -189,6 +254,18 @@ def test_the_laboratorys_own_limit_serves_rows_without_a_range(gender: str, uln:
     found = alt(at=site(upper_limits=LABORATORY), of=person(gender=gender))
     assert found.uln == uln
     assert "stated by the laboratory's list of 2025" in found.notes[-1]
+
+
+def test_a_limit_that_is_stated_by_sex_needs_records_of_the_sex_that_agree() -> None:
+    limits = {("alt", "female"): LABORATORY["alt", "female"]}
+    torn = person(gender="female", sex_signals=("birth-sex=M",))
+    for of in (torn, person(gender="")):
+        found = alt(at=site(upper_limits=limits), of=of)
+        assert found.uln is None
+        assert found.no_uln.endswith("limits are by sex, which is not surely known")
+    assert alt(at=site(upper_limits=limits), of=person(gender="male")).no_uln == (
+        "no reference range was sent with the value"
+    )
 
 
 def test_the_laboratorys_own_limit_never_replaces_a_range_that_was_sent() -> None:

@@ -40,6 +40,10 @@ def blood_test(answer: str, ago: int = 0) -> LabResult:
     return lab_result("pregnancy-test", answer=answer, on=days_ago(ago), id="t")
 
 
+def hcg(ago: int = 0) -> LabResult:
+    return lab_result("hcg", "250", on=days_ago(ago), id="h")
+
+
 @pytest.mark.parametrize(
     ("answer", "verdict", "reason"),
     [
@@ -77,6 +81,31 @@ def test_a_performance_status_is_one_that_is_listed(
             "answer-met",
             "least favourable",
         ),
+        ((status("pregnant", 5), blood_test("negative")), UNKNOWN, "conflict", "another kind"),
+        ((status("pregnant", 15), blood_test("negative")), NOT_MET, "answer-not-met", "too old"),
+        ((status("pregnant", 5), status("not-pregnant", 1, "s2")), NOT_MET, "", "taken back"),
+        (
+            (status("pregnant", 5), status("not-pregnant", 3, "s2"), blood_test("negative")),
+            NOT_MET,
+            "answer-not-met",
+            "taken back before the test",
+        ),
+        (
+            (
+                status("pregnant", 5),
+                lab_result("pregnancy-status", not_usable="x", on=days_ago(3)),
+                blood_test("negative"),
+            ),
+            UNKNOWN,
+            "conflict",
+            "what cannot be used takes nothing back",
+        ),
+        ((blood_test("negative", 5), hcg(3)), UNKNOWN, "review", "hCG is newer"),
+        ((status("not-pregnant", 5), hcg(3)), UNKNOWN, "review", "than a status too"),
+        ((blood_test("negative", 3), hcg(5)), NOT_MET, "answer-not-met", "the test is newer"),
+        ((blood_test("negative", 3), hcg(3)), NOT_MET, "answer-not-met", "of one time"),
+        ((blood_test("negative"), hcg(-1)), NOT_MET, "answer-not-met", "still to come"),
+        ((status("pregnant", 5), hcg(3)), MET, "answer-met", "hCG never takes it back"),
         (
             (lab_result("pregnancy-test", not_usable="unknown-answer"),),
             UNKNOWN,
@@ -89,7 +118,48 @@ def test_pregnancy_is_decided_by_the_newest_answer(
     labs: tuple[LabResult, ...], verdict: Verdict, reason: str, why: str
 ) -> None:
     found = decide(PREGNANCY, *labs)
-    assert (found.verdict, found.reason) == (verdict, reason), why
+    assert (found.verdict, found.reason) == (verdict, reason or "answer-not-met"), why
+
+
+def test_a_conflict_shows_both_sides() -> None:
+    found = decide(PREGNANCY, status("pregnant", 5), blood_test("negative"))
+    assert found.why == (
+        "pregnancy test: negative, of 2026-05-20. But pregnancy status pregnant of 2026-05-15 says "
+        "otherwise: a person's judgement would settle it."
+    )
+    assert [item.source.id for item in found.evidence] == ["t", "s"]
+    assert found.holds_until == days_ago(-9)
+
+
+def test_an_amount_that_is_newer_holds_the_answer_open_until_it_is_too_old() -> None:
+    assert decide(PREGNANCY, blood_test("negative", 5), hcg(3)).holds_until is None
+    assert decide(PREGNANCY, blood_test("negative"), hcg(-3)).holds_until == days_ago(-2)
+
+
+MAN = person(gender="male")
+
+
+@pytest.mark.parametrize(
+    ("labs", "verdict", "reason", "until"),
+    [
+        ((status("pregnant", 3),), MET, "answer-met", 11),
+        ((blood_test("positive", 3),), UNKNOWN, "review", 11),
+        ((status("possible", 3),), UNKNOWN, "review", 11),
+        ((status("pregnant", 15),), NOT_APPLICABLE, "not-applicable", None),
+        ((status("pregnant", -2),), NOT_APPLICABLE, "not-applicable", 1),
+        ((status("not-pregnant", 3),), NOT_APPLICABLE, "not-applicable", None),
+        ((blood_test("negative", 3),), NOT_APPLICABLE, "not-applicable", None),
+        ((lab_result("pregnancy-status", not_usable="x"),), NOT_APPLICABLE, "not-applicable", None),
+        ((status("pregnant", 5), blood_test("negative", 3)), UNKNOWN, "conflict", 9),
+        ((status("pregnant", 5), status("not-pregnant", 3, "s2")), UNKNOWN, "conflict", 9),
+    ],
+)
+def test_an_answer_against_the_recorded_gender_of_a_man_counts(
+    labs: tuple[LabResult, ...], verdict: Verdict, reason: str, until: int | None
+) -> None:
+    found = decide(PREGNANCY, *labs, of=MAN)
+    assert (found.verdict, found.reason) == (verdict, reason)
+    assert found.holds_until == (until and days_ago(-until))
 
 
 def test_a_supporting_reading_is_mentioned_and_never_decides() -> None:

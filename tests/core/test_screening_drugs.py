@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from refnot_fhir.core.findings import Finding
-from refnot_fhir.core.records import DoseGiven
+from refnot_fhir.core.records import DoseGiven, When
 from refnot_fhir.core.screening import assess
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, days_ago, dose_given, protocol, whole_days
@@ -28,6 +28,14 @@ def decide(*doses: DoseGiven, enrolled_on: date | None = None, as_of: date = TOD
 def nivolumab(ago: int = 0, id: str = "n", **changes: object) -> DoseGiven:
     changes.setdefault("on", days_ago(ago))
     return dose_given("nivolumab", IMMUNE, id=id, **changes)  # type: ignore[arg-type]
+
+
+def period(
+    ago: int, until: int | None = None, on_end: When | None = None, **changes: object
+) -> DoseGiven:
+    """Nivolumab over some days; without an end it lasts for ever."""
+    end = whole_days(days_ago(ago), date(9999, 12, 30)) if until is None else days_ago(until)
+    return nivolumab(ago, until=on_end or end, **changes)
 
 
 def refnot(ago: int = 0, **changes: object) -> DoseGiven:
@@ -51,7 +59,39 @@ LONG_AGO = whole_days(days_ago(400), days_ago(43))
         ((nivolumab(5, outcome="partial"),), MET, "given-within-window", "part of it was given"),
         ((nivolumab(5, outcome="unknown"),), UNKNOWN, "outcome-unknown", ""),
         ((nivolumab(5, outcome="not-given"),), UNKNOWN, "no-evidence", "not even a record"),
-        ((nivolumab(5, outcome="pending"),), UNKNOWN, "no-evidence", "has not happened"),
+        ((nivolumab(5, outcome="pending"),), UNKNOWN, "in-progress", "it may have begun"),
+        ((nivolumab(43, outcome="pending"),), UNKNOWN, "in-progress", "and may go on"),
+        ((nivolumab(5, outcome="pending"), ASPIRIN), UNKNOWN, "in-progress", "never not met"),
+        ((dose_given(outcome="pending"),), UNKNOWN, "no-evidence", "no record of a class"),
+        ((dose_given(outcome="unknown"),), UNKNOWN, "no-evidence", "no record of a class"),
+        (
+            (dose_given(resolved=False, outcome="pending"), ASPIRIN),
+            UNKNOWN,
+            "unresolved-drug",
+            "it may be anything",
+        ),
+        (
+            (dose_given(classified=False, outcome="pending"), ASPIRIN),
+            UNKNOWN,
+            "unclassified-drug",
+            "it may be of the class",
+        ),
+        ((period(60, 20),), MET, "given-within-window", "given until day 20"),
+        ((period(43, 42),), MET, "given-within-window", "an infusion that ended on day 42"),
+        ((period(60, 43),), NOT_MET, "none-within-window", "over before the window"),
+        ((period(60, -5),), MET, "given-within-window", "all through the window"),
+        ((period(-1, -5),), UNKNOWN, "no-evidence", "not seen yet"),
+        ((period(60),), UNKNOWN, "window-unclear", "it may have ended at any time"),
+        ((period(10),), MET, "given-within-window", "it began inside the window"),
+        ((period(60, outcome="pending"),), UNKNOWN, "in-progress", "still given"),
+        ((period(60, 43, outcome="pending"), ASPIRIN), NOT_MET, "none-within-window", "it ended"),
+        ((period(10, 60),), MET, "given-within-window", "it cannot end before it begins"),
+        (
+            (period(60, on_end=whole_days(days_ago(50), days_ago(30))),),
+            UNKNOWN,
+            "window-unclear",
+            "the end may be inside",
+        ),
         ((nivolumab(5, outcome="retracted"),), UNKNOWN, "no-evidence", "withdrawn"),
         ((ASPIRIN,), NOT_MET, "none-within-window", "something else is on record"),
         ((ASPIRIN, nivolumab(43)), NOT_MET, "none-within-window", ""),
@@ -143,6 +183,21 @@ def test_the_evidence_is_what_the_verdict_rests_on() -> None:
     assert unnamed.shown == "a drug without a name on an unknown day, given"
 
 
+def test_a_period_is_shown_with_its_ends() -> None:
+    assert decide(period(3, 1)).evidence[0].shown == "nivolumab of 2026-05-17 to 2026-05-19, given"
+    assert decide(period(3)).evidence[0].shown == "nivolumab since 2026-05-17, given"
+    assert decide(nivolumab(3, outcome="pending")).why.startswith("nivolumab since 2026-05-17 may")
+    ever, never = date(1, 1, 2), date(9999, 12, 30)
+    by = decide(nivolumab(on=whole_days(ever, TODAY), until=TODAY)).evidence[0].shown
+    assert by == "nivolumab until 2026-05-20, given"
+    assert "at an unknown time" in decide(nivolumab(on=whole_days(ever, never))).why
+
+
+def test_what_is_said_to_be_none_was_surely_given() -> None:
+    found = decide(nivolumab(60, outcome="unknown"), nivolumab(70, "m"), ASPIRIN)
+    assert [item.source.id for item in found.evidence] == ["m"]
+
+
 def test_an_unsure_finding_says_what_would_settle_it() -> None:
     assert decide(refnot(5)).why == (
         "refnot of 2026-05-15 may be immunotherapy given from 2026-04-08 to 2026-05-20: whether "
@@ -158,7 +213,10 @@ def test_an_unsure_finding_says_what_would_settle_it() -> None:
         ((nivolumab(43),), None),
         ((ASPIRIN, nivolumab(-3)), days_ago(-2)),
         ((ASPIRIN, nivolumab(on=None)), None),
-        ((nivolumab(5, outcome="unknown"),), days_ago(-37)),
+        ((nivolumab(5, outcome="unknown"), ASPIRIN), days_ago(-37)),
+        ((nivolumab(5, outcome="unknown"),), None),
+        ((period(60, 20),), days_ago(-22)),
+        ((period(60),), None),
     ],
 )
 def test_a_finding_holds_until_a_dose_leaves_or_enters_the_window(

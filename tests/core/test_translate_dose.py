@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from refnot_fhir.core.drug_names import NOT_LISTED
 from refnot_fhir.core.records import Coding, Concept
 from tests import builders as build
 from tests.core.dose_builders import ATC, RXNORM, STUDY_DRUGS, codes, translate
@@ -21,7 +22,24 @@ from tests.core.dose_builders import ATC, RXNORM, STUDY_DRUGS, codes, translate
         (codes(text=" Рефнот "), "refnot"),
         (codes(text="TNF–thymosin  alpha 1"), "refnot"),
         (codes((build.LOCAL, "x"), display="Refnot"), "refnot"),
-        (codes(text="Refnot 100 000"), ""),
+        (codes(text="Refnot 100 000"), "refnot"),
+        (codes(text="Refnot 100000 IU"), "refnot"),
+        (codes(text="Refnot, 400000 IU, 1 vial"), "refnot"),
+        (codes(text="Рефнот 100 тыс. ЕД"), "refnot"),
+        (codes(text="Refnot (TNF-thymosin alpha 1)"), "refnot"),
+        (codes(text="Refnot [рефнот] 100,000 IU/vial"), "refnot"),
+        (codes(text="TNF-thymosin alpha 1 400000 IU"), "refnot"),
+        (codes((build.LOCAL, "x"), display="Refnot 4 фл."), "refnot"),
+        (codes(text="Refnot placebo"), ""),
+        (codes(text="Refnot 100000 IU placebo"), ""),
+        (codes(text="Refnot (placebo)"), ""),
+        (codes(text="Refnot TNF-thymosin alpha 1"), ""),
+        (codes(text="Refnotex 100000 IU"), ""),
+        (codes(text="anti-Refnot 100000 IU"), ""),
+        (codes(text="Refnot 5 mg"), ""),
+        (codes(text="Refnot (nivolumab)"), ""),
+        (codes(text="nivolumab 100"), "nivolumab"),
+        (codes(text="nivolumab 100 IU"), ""),
         (codes((ATC, "L01XX")), ""),
         (codes((ATC, "L01FF01"), text="Refnot"), "nivolumab"),
         (codes((ATC, "L01FF01"), (STUDY_DRUGS, "refnot")), ""),
@@ -29,7 +47,7 @@ from tests.core.dose_builders import ATC, RXNORM, STUDY_DRUGS, codes, translate
         (Concept(), ""),
     ],
 )
-def test_a_drug_is_known_by_its_codes_or_by_a_name_that_is_the_whole_text(medication, drug):
+def test_a_drug_is_known_by_its_codes_or_by_a_name_with_only_amounts_after_it(medication, drug):
     assert translate(medication=medication).drug == drug
 
 
@@ -84,6 +102,38 @@ def test_what_was_mapped_on_the_way_is_noted():
     assert both.notes == ("means several drugs: Nivolumab, Refnot",)
 
 
+@pytest.mark.parametrize(
+    ("medication", "told"),
+    [
+        (codes(text="Refnot placebo"), "Refnot placebo"),
+        (codes((build.LOCAL, "x"), display="anti-Refnot"), "anti-Refnot"),
+        (codes((build.LOCAL, "x"), (build.LOCAL, "y"), display="anti-Refnot"), "anti-Refnot"),
+        (codes(text="Refnotex"), None),
+        (codes(text="nivolumab biosimilar"), None),
+        (codes(text="Refnot 100000 IU"), None),
+        (codes((ATC, "L01FF01"), text="not Refnot"), None),
+    ],
+)
+def test_a_text_around_the_study_drugs_name_that_is_not_recognised_is_told(medication, told):
+    notes = [note for note in translate(medication=medication).notes if NOT_LISTED in note]
+
+    assert len(notes) == (told is not None)
+    assert told is None or (f"“{told}”" in notes[0] and "drugs.toml" in notes[0])
+
+
+def test_a_dose_of_the_study_drug_of_a_study_that_nobody_knows_is_told():
+    unknown = translate(studies=("ResearchStudy/other",))
+
+    assert unknown.notes[0] == (
+        "not listed: ResearchStudy/other is no study of the mappings,"
+        " so that this is no dose of one"
+    )
+    for reference in (f"ResearchStudy/{build.PROTOCOL.id}", "#study"):
+        assert translate(studies=(reference,)).notes == unknown.notes[1:]
+    other = translate(studies=("ResearchStudy/other",), medication=codes(text="nivolumab"))
+    assert other.notes == ()
+
+
 def test_a_medication_that_was_not_sent_is_unresolved_and_not_another_drug():
     given = translate(medication=None, unresolved="Medication/m1")
 
@@ -128,6 +178,27 @@ def test_the_status_says_what_happened(status, dose, outcome):
     assert translate(status=status, dose=said).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("status", "dose", "outcome", "why"),
+    [
+        ("completed", "400000", "partial", "not the full dose, although 400000 IU are stated"),
+        ("completed", "200000", "partial", "not the full dose, although 200000 IU are stated"),
+        ("completed", None, "partial", "no dose is said"),
+        ("stopped", "200000", "partial", "although 200000 IU are stated"),
+        ("completed", "0", "not-given", ""),
+        ("not-done", None, "not-given", "no dose is said"),
+        ("entered-in-error", "400000", "retracted", "although 400000 IU are stated"),
+    ],
+)
+def test_a_sub_potent_dose_is_part_of_one_and_how_much_is_not_known(status, dose, outcome, why):
+    said = None if dose is None else build.quantity(dose, "[IU]")
+    given = translate(status=status, dose=said, sub_potent=True)
+
+    assert given.outcome == outcome
+    assert why in given.no_amount
+    assert given.amount == (0 if dose == "0" else None)
+
+
 def test_why_it_was_not_given_is_kept():
     reasons = (Concept(text="fever"), codes(("s", "refused")), Concept())
 
@@ -149,7 +220,10 @@ def test_why_it_was_not_given_is_kept():
         (codes((build.SNOMED, "47625008")), "other"),
         (codes((build.SNOMED, "47625008"), (build.SNOMED, "34206005")), "other"),
         (codes((build.LOCAL, "9")), "other"),
-        (codes(text="nasal"), "other"),
+        (codes((build.LOCAL, "9"), text="by hand"), "other"),
+        (codes(text="by hand"), ""),
+        (Concept((Coding("", "", "SUBCUT"),)), ""),
+        (codes(text="?"), ""),
     ],
 )
 def test_a_route_is_a_listed_one_or_another_or_not_said(said, route):
@@ -169,14 +243,29 @@ def test_a_route_is_a_listed_one_or_another_or_not_said(said, route):
         (codes((build.SNOMED, "40983000"), (build.SNOMED, "68367000")), ("", "")),
         (codes(text="Thigh"), ("thigh", "")),
         (codes(text="forearm"), ("other", "")),
-        (codes((build.SNOMED, "7771000")), ("other", "left")),
-        (codes(text="Arm, Lower, Left"), ("other", "")),
+        (codes((build.SNOMED, "7771000")), ("", "left")),
+        (codes((build.SNOMED, "7771000"), text="hand"), ("", "left")),
+        (codes((build.SNOMED, "7771000"), (build.LOCAL, "9")), ("other", "left")),
+        (codes((build.LOCAL, "9"), text="hand"), ("other", "")),
+        (codes(text="Left deltoid muscle"), ("", "")),
+        (codes(text="?"), ("", "")),
     ],
 )
 def test_a_body_site_and_a_side_are_said_by_codes_or_text(said, expected):
     given = translate(body_site=said)
 
     assert (given.body_site, given.side) == expected
+
+
+def test_a_place_in_words_that_nobody_listed_is_told_with_the_way_out():
+    given = translate(route=codes(text="by hand"), body_site=codes(text="Left hand"))
+
+    assert given.notes == (
+        "not listed: route “by hand” counts as not said; list it in places.toml",
+        "not listed: injection site “Left hand” counts as not said; list it in places.toml",
+    )
+    assert translate(route=codes((build.LOCAL, "9")), body_site=codes(text="Thigh")).notes == ()
+    assert translate(body_site=codes((build.SNOMED, "7771000"))).notes == ()
 
 
 def test_everything_else_is_handed_on():

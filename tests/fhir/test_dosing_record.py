@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -61,7 +61,8 @@ def test_there_is_one_administration_per_dose_and_one_issue_per_deviation(versio
     assert len(resources(bundle, "MedicationAdministration")) == 5
     assert len(resources(bundle, "DetectedIssue")) == 2
     urls = [entry["fullUrl"] for entry in bundle["entry"]]
-    assert len(set(urls)) == len(urls) == 7
+    assert len(resources(bundle, "Observation")) == 1
+    assert len(set(urls)) == len(urls) == 8
 
 
 @pytest.mark.parametrize("version", R4_LIKE)
@@ -225,7 +226,8 @@ def test_the_same_record_gets_the_same_ids_and_a_changed_one_others():
     differ = [
         a["fullUrl"] != b["fullUrl"] for a, b in zip(first["entry"], other["entry"], strict=True)
     ]
-    assert differ == [True] + [False] * 6
+    # The summary is of the sums alone, and those are the same.
+    assert differ == [True] + [False] * 7
     assert first["id"] != other["id"]
 
 
@@ -233,3 +235,51 @@ def test_a_replayed_subjects_record_is_test_data_throughout():
     bundle = written(replay=True)
     parts = [bundle, *(entry["resource"] for entry in bundle["entry"])]
     assert all(part["meta"]["tag"][0]["code"] == "HTEST" for part in parts)
+
+
+def summary(bundle):
+    (found,) = resources(bundle, "Observation")
+    return found, {
+        part["code"]["coding"][0]["code"]: next(
+            value for name, value in part.items() if name.startswith("value")
+        )
+        for part in found["component"]
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_summary_says_what_was_given_in_all_and_what_is_due(version):
+    due = (date(2026, 5, 22), date(2026, 5, 23))
+    bundle = written(version, replace(RECORD, next_due=due))
+
+    assert_valid(bundle, version)
+    found, parts = summary(bundle)
+    assert (found["status"], found["effectiveDateTime"]) == ("final", NOW.isoformat())
+    assert found["code"]["coding"][0]["system"] == f"{CANONICAL}/CodeSystem/refnot-r2-report"
+    assert found["code"]["coding"][0]["code"] == "dosing-summary"
+    assert found["subject"] == {"reference": f"{BASE}/Patient/p1"}
+    assert parts == {
+        "cumulative-iu": {
+            "value": Decimal(700_000),
+            "unit": "[IU]",
+            "system": "http://unitsofmeasure.org",
+            "code": "[IU]",
+        },
+        "cumulative-complete": False,
+        "doses-given": 3,
+        "doses-planned": 12,
+        "next-due": {"start": "2026-05-22", "end": "2026-05-23"},
+    }
+    assert set(parts) < set(code_systems.COMPONENTS)
+
+
+def test_a_summary_is_silent_on_what_is_not_due_and_is_none_without_a_dose():
+    _, parts = summary(written())
+    assert "next-due" not in parts
+    only_missed = DosingRecord("default", "p1", "refnot-r2", (), (RECORD.deviations[1],))
+    assert resources(written(record=only_missed), "Observation") == []
+
+
+def test_a_summary_of_other_facts_is_another_resource():
+    first, other = summary(written())[0], summary(written(record=replace(RECORD, given=4)))[0]
+    assert first["id"] != other["id"]

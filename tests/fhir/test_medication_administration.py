@@ -122,7 +122,6 @@ def test_an_r5_concept_beside_a_reference_names_the_drug():
             (10, 10),
             11,
         ),
-        ({"effectivePeriod": {"start": "2010-03-01T10:00:00Z"}}, (10, 10), None),
         ({"effectivePeriod": {"end": "2010-03-01T11:00:00Z"}}, (None, 11), 11),
     ],
 )
@@ -139,6 +138,16 @@ def test_a_dose_is_given_at_its_start_and_never_dropped_for_having_only_an_end(
     assert seen.given.earliest == (hour(given[0]) or elements.BEGINNING)
     assert seen.given.latest == hour(given[1])
     assert (seen.ended and seen.ended.latest) == hour(ended)
+
+
+def test_a_period_without_an_end_may_have_ended_at_any_time_since_its_start():
+    bare = build.without(build.administration(), "effectiveDateTime")
+
+    seen = read({**bare, "effectivePeriod": {"start": "2010-03-01T10:00:00Z"}})
+
+    start = datetime(2010, 3, 1, 10, tzinfo=UTC)
+    assert (seen.given.earliest, seen.given.latest) == (start, start)
+    assert (seen.ended.earliest, seen.ended.latest) == (start, elements.END)
 
 
 def test_an_r5_timing_is_from_its_first_to_its_last_event():
@@ -205,3 +214,12 @@ def test_a_products_strength_is_that_of_its_only_active_ingredient(body, version
 @pytest.mark.parametrize("body", [{"status": "entered-in-error"}, {"modifierExtension": DENIED}])
 def test_nothing_is_taken_from_a_medication_that_must_not_be_believed(body):
     assert medication.read({**VIAL, **body}, Version.R4) == (None, None)
+
+
+def test_a_dose_that_was_not_full_is_said_to_be_sub_potent_and_why_in_r5():
+    full = build.administration_r5()
+    less = {**full, "isSubPotent": True, "subPotentReason": [{"text": "leaked"}]}
+
+    assert not read(full, Version.R5).sub_potent
+    assert read(less, Version.R5).sub_potent
+    assert read(less, Version.R5).reasons == (Concept(text="leaked"),)

@@ -187,6 +187,37 @@ def test_a_specimen_that_is_only_referred_to_is_not_known():
     assert only(specimen={"reference": "Specimen/s1"}).specimen is None
 
 
+@pytest.mark.parametrize(
+    ("specimen", "sample"),
+    [
+        ({"reference": "Specimen/s1"}, "s1"),
+        ({"reference": "https://hospital.example.org/fhir/Specimen/s1/_history/2"}, "s1"),
+        ({"reference": "urn:uuid:0"}, "urn:uuid:0"),
+        ({"reference": "#s1"}, "#s1"),
+        ({"display": "blood"}, ""),
+    ],
+)
+def test_which_specimen_it_is_is_told_by_the_reference(specimen, sample):
+    assert only(specimen=specimen).sample == sample
+
+
+def test_a_member_of_another_specimen_is_of_that_one_alone():
+    same = build.observation("777-3", "m1", valueInteger=1)
+    other = build.observation("751-8", "m2", valueInteger=2, specimen={"reference": "Specimen/s2"})
+    seen = read(
+        build.observation(
+            contained=[same, other],
+            hasMember=[{"reference": "#m1"}, {"reference": "#m2"}],
+            specimen={"reference": "Specimen/s1", "display": "blood"},
+        )
+    )
+
+    assert [(lab.specimen, lab.sample) for lab in seen] == [
+        (Concept(text="blood"), "s1"),
+        (None, "s2"),
+    ]
+
+
 def component(code: str, **more: object) -> dict[str, object]:
     return {"code": build.concept((build.LOINC, code)), **more}
 

@@ -55,6 +55,8 @@ moments = st.datetimes(
 dates = st.dates()
 sources = st.builds(Source, text, text, text, text, text)
 whens = st.builds(When, moments, moments, text)
+# Offsets of whole minutes, as every moment has that RFC 3339 can say.
+whole_minutes = st.builds(When, moments.map(codec.exact), moments.map(codec.exact), text)
 intervals = st.builds(
     Interval, st.none() | numbers, st.none() | numbers, st.booleans(), st.booleans()
 )
@@ -82,6 +84,7 @@ labs = st.builds(
     notes=texts,
     not_usable=st.none() | st.builds(NotUsable, text, text),
     replaces=st.booleans(),
+    sample=text,
 )
 doses = st.builds(
     DoseGiven,
@@ -104,6 +107,7 @@ doses = st.builds(
     reason=text,
     studies=texts,
     notes=texts,
+    ended=st.none() | whole_minutes,
 )
 persons = st.builds(
     Person,
@@ -179,8 +183,8 @@ assessments = st.builds(
 @pytest.mark.parametrize(
     ("record", "known"),
     [
-        (LabResult, 18),
-        (DoseGiven, 19),
+        (LabResult, 19),
+        (DoseGiven, 20),
         (Person, 8),
         (Subject, 16),
         (Assessment, 9),
