@@ -8,6 +8,7 @@ import sqlite3
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from sysconfig import get_config_var
 from time import monotonic, perf_counter
 
 _PACKAGES = ("flask", "granian", "sqlalchemy", "msgspec", "jsonschema-rs")
@@ -25,6 +26,7 @@ def described(folder: Path) -> dict[str, object]:
         "fsync_per_second": rate,
         "fsync_median_ms": milliseconds,
         "python": platform.python_version(),
+        "python_optimised": "--enable-optimizations" in str(get_config_var("CONFIG_ARGS")),
         "sqlite": sqlite3.sqlite_version,
         **{name: version(name) for name in _PACKAGES},
     }

@@ -83,9 +83,11 @@ def _observation(resource: Mapping[str, Any], source: Source, context: Context) 
     results = (
         lab_result(one, site=site, rulebook=context.rulebook, person=context.person) for one in seen
     )
-    labs = tuple(result for result in results if result is not None)
+    patient = patient_of(resource)
+    # A member sent inside a panel may be of another patient than the panel: it is nobody's here.
+    labs = tuple(it for it in results if it is not None and it.patient == patient)
     useful = bool(labs) or _is_panel(resource, context.rulebook)
-    return Understood(patient_of(resource), useful, labs=labs)
+    return Understood(patient, useful, labs=labs)
 
 
 def _is_panel(resource: Mapping[str, Any], rulebook: Rulebook) -> bool:

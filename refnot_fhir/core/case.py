@@ -37,14 +37,11 @@ class Case:
 
 
 def lay_out(protocol: Protocol, chart: Chart) -> Case:
-    """The chart's readings of the protocol's labs, by lab.
-
-    A member sent inside a panel may be of another patient than the panel is: it is left out.
-    """
+    """The chart's readings of the protocol's labs, by lab."""
     can: dict[str, list[LabResult]] = {}
     aside: dict[str, list[LabResult]] = {}
     for reading in chart.labs:
-        if reading.analyte in protocol.labs and reading.patient in ("", chart.patient):
+        if reading.analyte in protocol.labs:
             place = can if reading.replaces and reading.collected is not None else aside
             place.setdefault(reading.analyte, []).append(reading)
     for reading in derived(protocol, can):

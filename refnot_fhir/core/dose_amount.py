@@ -42,9 +42,10 @@ def read_amount(
     """The amount of a drug whose doses are counted in international units.
 
     Units of activity count as they are. Vials count when the strength of one is said by the
-    product, by the dose's text or by the drug's name, or only one exists. Millilitres count by the product's strength
-    per volume, or because one protocol dose is dissolved in a known volume. Everything else, a mass
-    above all, is refused: amounts are never guessed, and never read from free text.
+    product, by the dose's text or by the drug's name, or only one exists. Millilitres count by the
+    product's strength per volume, or because one protocol dose is dissolved in a known volume.
+    Everything else, a mass above all, is refused: amounts are never guessed, and never read from
+    free text.
     """
     dose, lot = seen.dose, f"lot {seen.product.lot}" if seen.product and seen.product.lot else ""
     if dose is None or dose.value is None:
@@ -209,7 +210,8 @@ def _strengths_in_name(medication: Concept | None, drug: Drug) -> set[Decimal]:
     shown_as = medication or Concept()
     texts = (shown_as.text, *(coding.display for coding in shown_as.codings))
     units, per = _any_of(drug.dose_units), _any_of(drug.count_units)
-    pattern = rf"(?<![\d.,])(\d{{1,3}}(?:[ ,.]\d{{3}})+|\d+(?:[.,]\d+)?) ?({units})(?!\w)( ?/(?! ?{per}))?"
+    amount = r"(?<![\d.,])(\d{1,3}(?:[ ,.]\d{3})+|\d+(?:[.,]\d+)?)"
+    pattern = rf"{amount} ?({units})(?!\w)( ?/(?! ?{per}))?"
     strengths = set()
     for text in texts:
         for number, unit, in_volume in re.findall(pattern, normalise(text)):

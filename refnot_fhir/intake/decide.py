@@ -112,8 +112,8 @@ _RESENT = "an earlier version, sent again; version {version} replaced it, so not
 # going back on purpose must not be lost behind a 200.
 _RETURNS = (
     "identical to an earlier version, which version {version} replaced, and nothing says whether "
-    "this is a late resend or goes back on purpose. Nothing was changed. To go back, send it with a "
-    'newer meta.lastUpdated or with If-Match: W/"{version}"'
+    "this is a late resend or goes back on purpose. Nothing was changed. To go back, send it with "
+    'a newer meta.lastUpdated or with If-Match: W/"{version}"'
 )
 _LATE = (
     "its meta.lastUpdated {stated:%Y-%m-%dT%H:%M:%S%z} is before that of the newest version, "

@@ -185,7 +185,7 @@ def drug(code: str, id: str = "med1") -> Json:
     }
 
 
-@pytest.mark.parametrize("reference", ["Medication/med1", "http://h.example/fhir/Medication/med1"])
+@pytest.mark.parametrize("reference", ["Medication/med1", "http://localhost/fhir/Medication/med1"])
 def test_a_medication_that_comes_after_its_administration_makes_it_known(
     door: Door, reference: str
 ) -> None:

@@ -208,3 +208,28 @@ def test_a_hospital_says_who_is_proposed(
         assert len(matches(door.get("ResearchSubject"))) == proposed
         assert all(row["subject"] is None for row in content(door.get("/records/eligibility-labs"))
                    if not proposed)  # fmt: skip
+
+
+def test_what_another_server_says_of_its_patient_is_not_ours(door: Door) -> None:
+    door.put(patient())
+    for base in (
+        "https://other.example/fhir/",
+        "http://localhost/north/fhir/",
+        "../",
+        "/",
+        "evil/",
+    ):
+        foreign = lab("foreign", 50) | {"subject": {"reference": f"{base}Patient/p1"}}
+        door.put(foreign)
+        assert door.verdicts()["IN07B"] == "unknown", base
+    ours = lab("ours") | {"subject": {"reference": "http://localhost/fhir/Patient/p1"}}
+    door.put(ours)
+    assert door.verdicts()["IN07B"] == "met"
+
+
+def test_a_hospital_may_refer_to_its_own_server_by_its_address(tmp_path: Path) -> None:
+    own = replace(SITES["default"], base_urls=("https://his.example/r4",))
+    with open_door(tmp_path, rulebook=small_rulebook(sites=SITES | {"default": own})) as door:
+        door.put(patient())
+        door.put(lab() | {"subject": {"reference": "https://his.example/r4/Patient/p1"}})
+        assert door.verdicts()["IN07B"] == "met"

@@ -271,7 +271,7 @@ def test_a_read_in_a_batch_is_answered_as_it_is_alone(
     door: Door, asked: str, expected: str
 ) -> None:
     door.kept(patient())
-    host = {"base_url": "https://trial.example.org/"}
+    host = {"base_url": "https://localhost/"}
     read = {"request": {"method": "GET", "url": asked}}
     answer = door.send("POST", "", bundle("batch", read, entry(lab())), **host)
     found = content(answer)["entry"][0]
@@ -364,9 +364,9 @@ def test_why_a_value_cannot_be_used_is_told_with_its_place(door: Door) -> None:
 
 
 def test_locations_are_those_of_the_address_that_clients_see(door: Door) -> None:
-    answer = door.send("POST", "", transaction(patient()), base_url="https://trial.example.org/")
+    answer = door.send("POST", "", transaction(patient()), base_url="https://localhost/")
     place = content(answer)["entry"][0]["response"]["location"]
-    assert place == "https://trial.example.org/fhir/Patient/p1/_history/1"
+    assert place == "https://localhost/fhir/Patient/p1/_history/1"
 
 
 def test_absolute_request_urls_below_the_base_are_understood(door: Door) -> None:
