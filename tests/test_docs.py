@@ -95,7 +95,7 @@ def test_every_route_is_documented(app: Any) -> None:
 def _as_documented(rule: str) -> str:
     """A route of Flask as the page writes it: one base, one name for what stands for a type."""
     path = re.sub(r"^(/<site>)?/fhir", "[base]", rule)
-    path = re.sub(r"<any\((\w+), \w+\):type_>", r"\1", path)
+    path = re.sub(r"<any\((\w+)[^)]*\):type_>", r"\1", path)
     path = path.replace("<type_>", "<type>").replace("<id_>", "<id>")
     path = re.sub(
         r"Research(Study|Subject)/(<id>(/_history/<version>)?|_search)$", r"<type>/\2", path

@@ -14,7 +14,7 @@ from refnot_fhir.core.moments import source_key
 from refnot_fhir.core.newest import last_day, turning_days
 from refnot_fhir.core.records import DaySpan, DoseGiven
 from refnot_fhir.core.rules import Criterion, DrugRule
-from refnot_fhir.core.study_tag import names
+from refnot_fhir.core.study_tag import names, of_another_study
 from refnot_fhir.core.verdict import Verdict
 
 _HAPPENED = frozenset({"given", "partial"})
@@ -135,6 +135,8 @@ def _trial_dose(dose: DoseGiven, days: DaySpan | None, case: Case) -> bool | Non
     """Whether a dose of the study drug belongs to the trial; None: it cannot be told."""
     if any(names(reference, case.protocol) for reference in dose.studies):
         return True
+    if of_another_study(dose, case.protocol):
+        return False
     enrolled = case.chart.enrolled_on
     if enrolled is None or days is None:
         return None

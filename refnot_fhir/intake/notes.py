@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from refnot_fhir.core.drug_names import NOT_LISTED
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import Trouble
 from refnot_fhir.intake.request import NOT_RETAINED, Request, Result
@@ -31,6 +32,8 @@ def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Tr
     for dose in understood.doses:
         if not dose.resolved:
             notes.append(Trouble("processing", "; ".join(dose.notes) or _UNRESOLVED, where))
+        unlisted = (note for note in dose.notes if note.startswith(NOT_LISTED))
+        notes += [Trouble("informational", note, where) for note in unlisted]
     return tuple(notes)
 
 

@@ -29,9 +29,9 @@ def dosing(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     yield f"- The next dose is on schedule {_gaps(rule)} days after the last."
     yield (
         f"- There are at most {rule.courses} courses. Another one begins with the first dose after "
-        f"a complete course whose {rule.weeks_per_course} weeks are over, or after a gap of at least "
-        f"{rule.new_course_after_days} days. It needs somebody to confirm that the disease has not "
-        "progressed."
+        f"a complete course whose {rule.weeks_per_course} weeks are over, or after a gap of at "
+        f"least {rule.new_course_after_days} days. It needs somebody to confirm that the disease "
+        "has not progressed."
     )
     yield from _vials(rule, drug)
     if rule.decisions:

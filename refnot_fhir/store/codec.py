@@ -94,8 +94,9 @@ def _exact_lab(lab: LabResult) -> LabResult:
 
 
 def _exact_dose(dose: DoseGiven) -> DoseGiven:
-    given = _exact_when(dose.given)
-    return dose if given is dose.given else replace(dose, given=given)
+    given, ended = _exact_when(dose.given), _exact_when(dose.ended)
+    same = given is dose.given and ended is dose.ended
+    return dose if same else replace(dose, given=given, ended=ended)
 
 
 def person_text(person: Person | None) -> str | None:

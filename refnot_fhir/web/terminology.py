@@ -8,35 +8,34 @@ from flask import Blueprint, Response, request
 
 from refnot_fhir import __version__
 from refnot_fhir.errors import BadInput, NotFound, Trouble
-from refnot_fhir.fhir import bundle, code_systems, operation_definitions
+from refnot_fhir.fhir import bundle, code_systems, operation_definitions, structure_definitions
 from refnot_fhir.fhir.published import Json
 from refnot_fhir.fhir.search_row import Kind, row
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.service import Service
 from refnot_fhir.web import answers
 
-DEFINED = ("CodeSystem", "OperationDefinition")
+DEFINED = ("CodeSystem", "OperationDefinition", "StructureDefinition")
+_PLACE = f"/<any({', '.join(DEFINED)}):type_>"
 SEARCHED = (row("_id", Kind.TOKEN, "id", "Resource-id"), row("url", Kind.URI, "url", ""))
 """Their search parameters."""
 
 
 def routes(service: Service) -> Blueprint:
-    """Read and search (by `url` and `_id`) of CodeSystem and OperationDefinition."""
+    """Read and search (by `url` and `_id`) of what we define."""
     blueprint = Blueprint("terminology", __name__)
-    defined = _defined(service)
+    defined = {version: _defined(service, version) for version in Version}
 
-    @blueprint.get("/<any(CodeSystem, OperationDefinition):type_>")
-    @blueprint.post(
-        "/<any(CodeSystem, OperationDefinition):type_>/_search", endpoint="search_by_form"
-    )
+    @blueprint.get(_PLACE)
+    @blueprint.post(f"{_PLACE}/_search", endpoint="search_by_form")
     def search(site: str, type_: str) -> Response:
         version = answers.wanted(Version(service.site(site).fhir))
-        return _search(type_, [one for one in defined if one["resourceType"] == type_], version)
+        return _search(type_, _of_type(defined[version], type_), version)
 
-    @blueprint.get("/<any(CodeSystem, OperationDefinition):type_>/<id_>")
+    @blueprint.get(f"{_PLACE}/<id_>")
     def read(site: str, type_: str, id_: str) -> Response:
         version = answers.wanted(Version(service.site(site).fhir))
-        for one in defined:
+        for one in defined[version]:
             if (one["resourceType"], one["id"]) == (type_, id_):
                 return answers.fhir(one, version=version)
         raise NotFound(f"there is no {type_}/{id_}")
@@ -44,13 +43,18 @@ def routes(service: Service) -> Blueprint:
     return blueprint
 
 
-def _defined(service: Service) -> list[Json]:
+def _of_type(defined: list[Json], type_: str) -> list[Json]:
+    return [one for one in defined if one["resourceType"] == type_]
+
+
+def _defined(service: Service, version: Version) -> list[Json]:
     drugs = [service.rulebook.drugs[p.dosing.drug] for p in service.rulebook.protocols.values()]
     found: dict[str, Json] = {}
     for protocol in service.rulebook.protocols.values():
         written = (
             *code_systems.write(protocol, drugs),
             *operation_definitions.write(protocol.canonical, __version__),
+            *structure_definitions.write(protocol.canonical, version, __version__),
         )
         found.update({one["url"]: one for one in written})
     return list(found.values())

@@ -241,13 +241,6 @@ def test_what_only_a_person_can_say_leaves_a_good_patient_undecided() -> None:
         found.finding("IN99")
 
 
-def test_a_reading_of_another_patient_never_counts() -> None:
-    own = lab_result("platelets", "200", on=days_ago(3))
-    other = replace(lab_result("platelets", "90", id="o2"), patient="p2")
-    assert assess(PROTOCOL, chart(own, other), TODAY) == assess(PROTOCOL, chart(own), TODAY)
-    assert assess(PROTOCOL, chart(other), TODAY).finding("IN07B").reason == "no-evidence"
-
-
 def test_readings_of_labs_that_the_protocol_does_not_name_are_left_out() -> None:
     known = chart(replace(lab_result("platelets", "1"), analyte="sodium"))
     assert assess(PROTOCOL, known, TODAY) == assess(PROTOCOL, chart(), TODAY)

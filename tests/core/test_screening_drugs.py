@@ -137,7 +137,7 @@ def test_what_was_given_decides(
         (refnot(5, studies=("ResearchStudy/r2",)), None, NOT_MET, "none-within-window", "tagged"),
         (refnot(5, studies=("https://x/fhir/ResearchStudy/r2/",)), None, NOT_MET, "", "by URL"),
         (refnot(5, studies=("ResearchStudy/NCT00000000",)), None, NOT_MET, "", "registered id"),
-        (refnot(5, studies=("ResearchStudy/x",)), None, UNKNOWN, "trial-dose-unclear", "another"),
+        (refnot(5, studies=("ResearchStudy/x",)), None, MET, "given-within-window", "another"),
         (refnot(5), None, UNKNOWN, "trial-dose-unclear", "no date of enrolment"),
         (refnot(5), days_ago(5), NOT_MET, "none-within-window", "on the day of enrolment"),
         (refnot(5), days_ago(4), MET, "given-within-window", "before enrolment"),

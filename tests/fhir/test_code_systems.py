@@ -90,5 +90,6 @@ def test_the_operations_take_a_date_and_return_a_bundle():
             ("return", "out", 1, "Bundle"),
         ]
         assert definition["instance"]
-        assert not (definition["type"] or definition["system"])
+        assert not definition["type"]
+        assert not definition["system"]
         assert definition["url"] == operation_definitions.url(CANONICAL, definition["code"])

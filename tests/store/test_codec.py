@@ -56,7 +56,6 @@ dates = st.dates()
 sources = st.builds(Source, text, text, text, text, text)
 whens = st.builds(When, moments, moments, text)
 # Offsets of whole minutes, as every moment has that RFC 3339 can say.
-whole_minutes = st.builds(When, moments.map(codec.exact), moments.map(codec.exact), text)
 intervals = st.builds(
     Interval, st.none() | numbers, st.none() | numbers, st.booleans(), st.booleans()
 )
@@ -107,7 +106,7 @@ doses = st.builds(
     reason=text,
     studies=texts,
     notes=texts,
-    ended=st.none() | whole_minutes,
+    ended=st.none() | whens,
 )
 persons = st.builds(
     Person,

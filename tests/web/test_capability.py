@@ -68,6 +68,7 @@ def ids(door: Door) -> dict[str, str]:
         "Medication": "med1", "ResearchStudy": "r2",
         "ResearchSubject": str(matches(door.get("ResearchSubject"))[0]["id"]),
         "CodeSystem": "refnot-deviations", "OperationDefinition": "ResearchSubject-dosing-record",
+        "StructureDefinition": "course-number",
     }  # fmt: skip
 
 

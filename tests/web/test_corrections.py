@@ -331,3 +331,12 @@ def test_a_dose_that_was_given_to_somebody_else_changes_both(door: Door) -> None
     door.put(dose(of="p2"))
     rows = content(door.get("/records/dosing"))
     assert {row["patient"] for row in rows} == {"Patient/p2"}
+
+
+def test_a_member_of_a_panel_that_is_of_another_patient_counts_for_nobody(door: Door) -> None:
+    inside = {name: value for name, value in lab(value=50, of="p2").items() if name != "id"}
+    panel = lab() | {"contained": [inside | {"id": "m"}], "hasMember": [{"reference": "#m"}]}
+    del panel["valueQuantity"]
+    door.kept(patient("p1"), patient("p2"), panel)
+    assert door.verdicts("p1")["IN07B"] == "unknown"
+    assert door.verdicts("p2")["IN07B"] == "unknown"
