@@ -114,12 +114,6 @@ def _read_text(
 
 def _by_closeness(lab: Lab, dimensions: Mapping[str, Dimension]) -> Iterator[Dimension]:
     """The lab's own dimension, those it converts from, then all others (to name a mistake)."""
-    own = dimensions.get(lab.dimension)
-    if own is not None:
-        yield own
-    for name in lab.conversions:
-        if name in dimensions:
-            yield dimensions[name]
-    for name, dimension in dimensions.items():
-        if name != lab.dimension and name not in lab.conversions:
-            yield dimension
+    near = (lab.dimension, *lab.conversions)
+    yield from (dimensions[name] for name in near if name in dimensions)
+    yield from (dimension for name, dimension in dimensions.items() if name not in near)

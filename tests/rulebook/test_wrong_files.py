@@ -14,6 +14,8 @@ PROTOCOL = "protocols/trial/protocol.toml"
 SITE = "sites/default.toml"
 
 WRONG = [
+    (ELIGIBILITY, "value = 150", "value = nan", ["eligibility.toml", "nan is not a number"]),
+    ("protocols/trial/cases.toml", "title =", "titel =", ["case[0]", "titel"]),
     # file, what is there, what is put there, what the message says
     (
         ELIGIBILITY,

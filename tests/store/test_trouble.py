@@ -14,7 +14,7 @@ import pytest
 from psycopg import errors as pg
 from sqlalchemy import make_url
 
-from refnot_fhir.errors import BadInput, Busy, Conflict, StoreFull
+from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
 from refnot_fhir.store import migrate, open_store, postgres, sqlite_file
 from refnot_fhir.store.base import Store, SubjectQuery, Writer
 from tests.store.things import kept, key, subject
@@ -183,3 +183,42 @@ def test_two_decisions_on_one_subject_do_not_overwrite_each_other(store: Store) 
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(decide, range(24))) == list(range(2, 26))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"this is no database, and never was one" * 40, None],
+    ids=["a text", "other tables"],
+)
+def test_what_is_no_store_is_refused_in_words(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "x.sqlite3"
+    if content is None:
+        other = sqlite3.connect(file)
+        other.execute("create table patient (x)")
+        other.close()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(RefnotError, match=r"x\.sqlite3 cannot be used"):
+        migrate(f"sqlite:///{file}")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_works_that_waited_for_a_lock_together_are_busy_together(
+    sqlite_store: Store, sqlite_url: str
+) -> None:
+    sqlite_store.write(lambda w: w.set_mark("a", "1"))
+    other = sqlite3.connect(str(make_url(sqlite_url).database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    def outcome(number: int) -> str:
+        try:
+            sqlite_store.write(lambda w: w.set_mark("a", str(number)))
+        except Busy:
+            return "busy"
+        return "written"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(outcome, range(4))) == ["busy"] * 4
+    other.execute("COMMIT")
+    other.close()
+    assert outcome(5) == "written"

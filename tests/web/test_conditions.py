@@ -310,3 +310,26 @@ def test_a_minimal_answer_has_no_body(door: Door) -> None:
     assert (answer.status_code, answer.data) == (201, b"")
     assert answer.headers["Location"].endswith("/Patient/p1/_history/1")
     assert door.put(patient(gender="man"), Prefer="return=minimal").data
+
+
+def test_an_update_can_ask_that_nothing_is_there_yet(door: Door) -> None:
+    assert door.put(lab(value=100), If_None_Match="*").status_code == 201
+    before = door.state()
+    assert door.put(lab(value=200), If_None_Match="*").status_code == 412
+    asked = bundle("transaction", entry(lab(value=200), ifNoneMatch="*"))
+    assert door.post("", asked).status_code == 412
+    assert door.state() == before
+
+
+@pytest.mark.parametrize("stated", ['W/"1"', "1"])
+def test_another_condition_of_that_kind_is_not_dropped_silently(door: Door, stated: str) -> None:
+    assert door.put(lab(), If_None_Match=stated).status_code == 400
+    answer = door.post("", bundle("transaction", entry(lab(), ifNoneMatch=stated)))
+    assert answer.status_code == 400
+    assert places(answer) == ["Bundle.entry[0].request.ifNoneMatch"]
+
+
+def test_a_moment_of_the_far_future_does_not_make_corrections_late(door: Door) -> None:
+    door.kept(patient(), lab(value=100, meta={"lastUpdated": "9999-12-31T23:59:59Z"}))
+    door.put(lab(value=200, meta={"lastUpdated": "2026-05-01T09:00:00Z"}))
+    assert door.verdicts()["IN07B"] == "met"

@@ -175,3 +175,23 @@ def test_without_anything_there_are_no_rows(door: Door) -> None:
     assert content(door.get(LABS)) == []
     assert door.get(f"{LABS}?_format=ndjson").text == ""
     assert door.get(f"{LABS}?_format=csv").text.count("\r\n") == 1
+
+
+@pytest.mark.parametrize("name", ["subject", "site", "since"])
+def test_a_filter_without_a_value_is_not_everybody(door: Door, name: str) -> None:
+    assert door.get(f"/records/dosing?{name}=").status_code == 400
+
+
+def test_labs_that_are_computed_are_listed_after_those_that_were_sent(door: Door) -> None:
+    at = "2026-05-18T08:00:00+03:00"
+    cells = lab("w", 5, code="6690-2", effectiveDateTime=at)
+    share = lab("n", 60, code="770-8", unit="%", effectiveDateTime=at)
+    door.kept(patient(), cells, share)
+    rows = door.get("/records/eligibility-labs").get_json()
+    computed = [row for row in rows if row["derivation"]["formula"]]
+    assert [row["analyte"] for row in computed] == ["neutrophils"]
+    assert rows[-1] == computed[0]
+    assert {one.partition("/_history")[0] for one in computed[0]["derivation"]["sources"]} == {
+        "Observation/w",
+        "Observation/n",
+    }

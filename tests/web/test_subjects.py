@@ -317,3 +317,9 @@ def test_a_parameter_without_a_value_is_no_silent_wish_for_everybody(door: Door)
     answer = door.get("ResearchSubject?patient=")
     assert "has no value" in str(content(answer)["entry"])
     assert door.get("ResearchSubject?patient=", Prefer="handling=strict").status_code == 400
+
+
+def test_a_search_by_post_has_a_size(door: Door) -> None:
+    url = f"{door.base}/ResearchSubject/_search"
+    answer = door.app.test_client().post(url, data={"status": "x" * 300_000})
+    assert answer.status_code == 413

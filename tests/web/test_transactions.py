@@ -388,3 +388,16 @@ def test_numbers_of_a_bundle_are_kept_as_they_were_sent(door: Door) -> None:
     raw = wire.encode(transaction(patient(), lab())).replace(b'"value":200', b'"value":2.0E2')
     assert door.post("", raw).status_code == 200
     assert b'"value":2.0E2' in door.get("Observation/o1").data
+
+
+@pytest.mark.parametrize("type_", ["Bundle", "ResearchStudy", "ResearchSubject"])
+def test_what_would_be_lost_behind_a_success_is_refused(door: Door, type_: str) -> None:
+    resources = {
+        "Bundle": {"resourceType": "Bundle", "type": "batch"},
+        "ResearchStudy": {"resourceType": "ResearchStudy", "status": "completed"},
+        "ResearchSubject": {"resourceType": "ResearchSubject", "status": "candidate"},
+    }
+    answer = door.post("", bundle("batch", entry(resources[type_], method="POST")))
+    (status,) = statuses(answer)
+    assert status.startswith("422")
+    assert answer.headers["X-Entries-Failed"] == "1"
