@@ -19,16 +19,14 @@ from refnot_fhir.core.records import (
     DoseGiven,
     Interval,
     LabResult,
-    LabSeen,
     NotUsable,
     Original,
     Person,
     Quantity,
-    ReferenceRange,
     Source,
-    Value,
     When,
 )
+from refnot_fhir.core.seen import LabSeen, ReferenceRange, Value
 from tests.small_rulebook import (
     LABS,
     LOINC,

@@ -22,7 +22,8 @@ from flask import Flask
 from werkzeug.http import parse_options_header
 from werkzeug.test import TestResponse
 
-from refnot_fhir.core.rules import Drug, DrugClass, PlaceWords, Rulebook, Site
+from refnot_fhir.core.dictionary import Drug, DrugClass, PlaceWords
+from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.service import Service

@@ -10,19 +10,16 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from refnot_fhir.core.dictionary import Derivation, Dimension, Lab, PlaceWords
 from refnot_fhir.core.rules import (
     AgeRule,
     AnswerRule,
     Bound,
     Criterion,
-    Derivation,
-    Dimension,
     DosingRule,
     DrugRule,
-    Lab,
     LabRule,
     PersonRule,
-    PlaceWords,
     Protocol,
     Rule,
     Rulebook,

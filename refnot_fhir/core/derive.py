@@ -8,11 +8,12 @@ from functools import reduce
 from itertools import combinations
 from typing import NamedTuple
 
+from refnot_fhir.core.dictionary import Derivation
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.intervals import over, plus, shown_interval, times
 from refnot_fhir.core.moments import issued, might_be_last, source_key
 from refnot_fhir.core.records import Interval, LabResult, NotUsable, Original, When
-from refnot_fhir.core.rules import Derivation, Protocol
+from refnot_fhir.core.rules import Protocol
 
 _Collection = tuple[datetime, datetime, tuple[str, ...]]
 """One moment, and what else shows that two readings of it are of one collection."""

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from refnot_fhir.core.dictionary import Drug
 from refnot_fhir.core.exact import product, quotient, shown
-from refnot_fhir.core.records import Concept, DoseSeen, Product, Quantity
-from refnot_fhir.core.rules import Drug, Site
+from refnot_fhir.core.records import Concept, Quantity
+from refnot_fhir.core.rules import Site
+from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.core.units import normalise
 
 _UCUM = "http://unitsofmeasure.org"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from refnot_fhir.core.dictionary import PlaceWords
 from refnot_fhir.core.drug_names import NOT_LISTED, keys_of, texts_of
 from refnot_fhir.core.records import Concept
-from refnot_fhir.core.rules import PlaceWords, Site
+from refnot_fhir.core.rules import Site
 
 _OTHER = "other"
 

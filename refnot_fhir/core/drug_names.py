@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
 from refnot_fhir.core.records import Concept
-from refnot_fhir.core.rules import CodeKey, Drug, DrugClass, Rulebook, Site
+from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.units import normalise
 
 NOT_LISTED = "not listed: "

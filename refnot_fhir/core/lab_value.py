@@ -8,16 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from refnot_fhir.core import numbers
+from refnot_fhir.core.dictionary import CodeKey, Dimension, Lab
 from refnot_fhir.core.exact import as_sent, shown
-from refnot_fhir.core.records import (
-    Concept,
-    Interval,
-    NotUsable,
-    OtherValue,
-    Quantity,
-    Value,
-)
-from refnot_fhir.core.rules import CodeKey, Dimension, Lab, Site
+from refnot_fhir.core.records import Concept, Interval, NotUsable, Quantity
+from refnot_fhir.core.rules import Site
+from refnot_fhir.core.seen import OtherValue, Value
 from refnot_fhir.core.units import UnitRead, read_unit
 
 

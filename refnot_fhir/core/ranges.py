@@ -8,17 +8,12 @@ from datetime import date
 from decimal import Decimal
 
 from refnot_fhir.core.days import after_months, shifted
+from refnot_fhir.core.dictionary import Lab
 from refnot_fhir.core.exact import product, shown
 from refnot_fhir.core.numbers import spoken, spoken_upper_limit
-from refnot_fhir.core.records import (
-    Concept,
-    NotUsable,
-    Person,
-    Quantity,
-    ReferenceRange,
-    When,
-)
-from refnot_fhir.core.rules import Lab, Site
+from refnot_fhir.core.records import Concept, NotUsable, Person, Quantity, When
+from refnot_fhir.core.rules import Site
+from refnot_fhir.core.seen import ReferenceRange
 from refnot_fhir.core.sex import agrees
 from refnot_fhir.core.units import UnitRead
 

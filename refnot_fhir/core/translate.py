@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import partial
 
+from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.exact import as_sent
 from refnot_fhir.core.lab_value import ValueRead, original_value, read_value
 from refnot_fhir.core.ranges import Asked, UpperLimitRead, upper_limit
@@ -13,14 +14,13 @@ from refnot_fhir.core.records import (
     Concept,
     Interval,
     LabResult,
-    LabSeen,
     NotUsable,
     Original,
     Person,
     Quantity,
-    ReferenceRange,
 )
-from refnot_fhir.core.rules import CodeKey, Lab, Rulebook, Site
+from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.seen import LabSeen, ReferenceRange
 from refnot_fhir.core.units import read_unit
 
 _USABLE = frozenset({"final", "amended", "corrected"})

@@ -10,8 +10,9 @@ from refnot_fhir.core.dose_amount import Amount, read_amount
 from refnot_fhir.core.dose_place import body_site_of, route_of
 from refnot_fhir.core.drug_names import NOT_LISTED, Recognised, recognise
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.records import Concept, DoseGiven, DoseSeen
+from refnot_fhir.core.records import Concept, DoseGiven
 from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.seen import DoseSeen
 from refnot_fhir.core.study_tag import is_literal, names
 
 _OUTCOMES = {

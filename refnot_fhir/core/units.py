@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from refnot_fhir.core.dictionary import Dimension, Lab
 from refnot_fhir.core.exact import product
 from refnot_fhir.core.records import NotUsable, Quantity
-from refnot_fhir.core.rules import Dimension, Lab
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from refnot_fhir.core.rules import Drug, Protocol
+from refnot_fhir.core.dictionary import Drug
+from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.fhir.published import Json, filled
 

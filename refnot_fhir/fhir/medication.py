@@ -5,7 +5,8 @@ https://hl7.org/fhir/R4/medication.html, https://hl7.org/fhir/R5/medication.html
 
 from __future__ import annotations
 
-from refnot_fhir.core.records import Concept, Product, Quantity
+from refnot_fhir.core.records import Concept, Quantity
+from refnot_fhir.core.seen import Product
 from refnot_fhir.fhir.elements import Json, concept, modifiers, quantity
 from refnot_fhir.fhir.versions import Version
 

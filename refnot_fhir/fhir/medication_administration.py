@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
-from refnot_fhir.core.records import Concept, DoseSeen, Product, Source, When
+from refnot_fhir.core.records import Concept, Source, When
+from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.fhir.elements import (
     Json,
     concept,

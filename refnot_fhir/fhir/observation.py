@@ -9,15 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
-from refnot_fhir.core.records import (
-    Concept,
-    LabSeen,
-    OtherValue,
-    ReferenceRange,
-    Source,
-    Value,
-    When,
-)
+from refnot_fhir.core.records import Concept, Source, When
+from refnot_fhir.core.seen import LabSeen, OtherValue, ReferenceRange, Value
 from refnot_fhir.fhir.elements import (
     Json,
     concept,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from refnot_fhir.errors import Trouble
 from refnot_fhir.intake import request as R
-from refnot_fhir.intake.request import Request, Result
+from refnot_fhir.intake.request import CHANGING, Request, Result
 from refnot_fhir.store.base import Head, Key
 
 
@@ -145,3 +146,24 @@ def _stale_match(request: Request, head: Head | None) -> str:
         f"If-Match names version {request.if_match}, but the newest version is {head.version}: "
         "read it, decide again, and send with that version"
     )
+
+
+Decided = tuple[Request, Key, Result]
+
+
+def once(decided: Iterable[Decided]) -> Iterator[Decided]:
+    """Each resource written once: a create sent twice is one, other rivals fail."""
+    written: set[Key] = set()
+    for request, key, result in decided:
+        if result.outcome not in (*CHANGING, R.LATE):
+            yield request, key, result
+        elif key not in written:
+            written.add(key)
+            yield request, key, result
+        elif request.action == R.CREATE:
+            yield request, key, replace(result, outcome=R.UNCHANGED)
+        else:
+            said = "another entry of this delivery writes the same resource"
+            trouble = Trouble("duplicate", said, request.where)
+            failed = Result(R.FAILED, key.type, key.id, failure="conflict", troubles=(trouble,))
+            yield request, key, failed

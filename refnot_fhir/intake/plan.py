@@ -7,7 +7,7 @@ transaction that carries it out can tell whether the view still holds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -15,9 +15,8 @@ from typing import Any
 
 from refnot_fhir.core.records import Person, Source
 from refnot_fhir.core.rules import Rulebook, Site
-from refnot_fhir.errors import Trouble
 from refnot_fhir.intake import request as R
-from refnot_fhir.intake.decide import content_id, decide, sent_at
+from refnot_fhir.intake.decide import content_id, decide, once, sent_at
 from refnot_fhir.intake.hanging import Versions, another_person, hanging_on, versions
 from refnot_fhir.intake.known import Known, reading_of, reread
 from refnot_fhir.intake.links import between, relinked, used_in
@@ -61,9 +60,6 @@ class Plan:
     """What hung on each Patient and Medication that changes."""
     patients: tuple[str, ...]
     """Whose chart changes."""
-
-
-Decided = tuple[Request, Key, Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +140,7 @@ class Planner:
         links: Sequence[Mapping[str, str]],
     ) -> list[Step]:
         decided = list(
-            _once(
+            once(
                 (request, key, self._decided(request, key, heads.get(key), conditions))
                 for request, key in zip(requests, keys, strict=True)
             )
@@ -241,24 +237,6 @@ class Planner:
         decided = [(step.request, step.key, step.result) for step in steps]
         known = Known.of(self.reader, self.site, self.rulebook, decided)
         return [reread(kept, known) for kept in stale.values()]
-
-
-def _once(decided: Iterable[Decided]) -> Iterator[Decided]:
-    """Each resource written once: a create sent twice is one, other rivals fail."""
-    written: set[Key] = set()
-    for request, key, result in decided:
-        if result.outcome not in (*CHANGING, R.LATE):
-            yield request, key, result
-        elif key not in written:
-            written.add(key)
-            yield request, key, result
-        elif request.action == R.CREATE:
-            yield request, key, replace(result, outcome=R.UNCHANGED)
-        else:
-            said = "another entry of this delivery writes the same resource"
-            trouble = Trouble("duplicate", said, request.where)
-            failed = Result(R.FAILED, key.type, key.id, failure="conflict", troubles=(trouble,))
-            yield request, key, failed
 
 
 def _left(

@@ -9,24 +9,22 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 
+from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.records import (
     Chart,
     Coding,
     Concept,
     DaySpan,
     DoseGiven,
-    DoseSeen,
     LabResult,
-    LabSeen,
     Person,
     Quantity,
-    ReferenceRange,
     Source,
-    Value,
     When,
 )
-from refnot_fhir.core.rules import CodeKey, Protocol, Rulebook, Site
+from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.core.screening import assess
+from refnot_fhir.core.seen import DoseSeen, LabSeen, ReferenceRange, Value
 from refnot_fhir.core.translate import lab_result
 from refnot_fhir.core.translate_dose import dose_given
 from refnot_fhir.rulebook import codes

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from refnot_fhir.core.rules import CodeKey, DrugClass, Lab, Rulebook
+from refnot_fhir.core.dictionary import CodeKey, DrugClass, Lab
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.rulebook.files import read
 from refnot_fhir.rulebook.remark import Remark
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from refnot_fhir.core.rules import CodeKey, Derivation, Dimension, Lab
+from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab
 from refnot_fhir.core.units import normalise
 from refnot_fhir.rulebook.codes import Systems, address, codes, folded, texts
 from refnot_fhir.rulebook.files import MappingFile, Table

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from refnot_fhir.core.dictionary import Drug
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.rules import DosingRule, Drug, Protocol, Rulebook
+from refnot_fhir.core.rules import DosingRule, Protocol, Rulebook
 from refnot_fhir.rulebook.explain_rule import listed
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
+from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.rules import CodeKey, DrugRule, Lab, Protocol, Rulebook
+from refnot_fhir.core.rules import DrugRule, Protocol, Rulebook
 from refnot_fhir.rulebook.explain_rule import listed, unit_in_words
 
 _NAMES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
 from refnot_fhir.core.drug_names import plain
-from refnot_fhir.core.rules import CodeKey, Drug, DrugClass
 from refnot_fhir.core.units import normalise
 from refnot_fhir.rulebook.codes import Systems, codes
 from refnot_fhir.rulebook.files import MappingFile, Table

@@ -6,19 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from refnot_fhir.core.dictionary import Derivation, Lab, PlaceWords
 from refnot_fhir.core.rules import (
     AgeRule,
     AnswerRule,
     Arm,
     Bound,
     Criterion,
-    Derivation,
     DosingRule,
     DrugRule,
-    Lab,
     LabRule,
     PersonRule,
-    PlaceWords,
     Protocol,
     Rule,
 )

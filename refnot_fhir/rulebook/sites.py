@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from refnot_fhir.core.rules import CodeKey, Lab, Site, UpperLimit
+from refnot_fhir.core.dictionary import CodeKey, Lab
+from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.units import normalise
 from refnot_fhir.rulebook.codes import Systems, address, code
 from refnot_fhir.rulebook.dictionaries import Dimensions, Labs

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from refnot_fhir.core.records import Coding, Concept, DoseGiven, DoseSeen
-from refnot_fhir.core.rules import Drug, DrugClass, PlaceWords, Rulebook
+from refnot_fhir.core.dictionary import Drug, DrugClass, PlaceWords
+from refnot_fhir.core.records import Coding, Concept, DoseGiven
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.seen import DoseSeen
 from refnot_fhir.core.translate_dose import dose_given
 from tests import builders as build
 

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.records import Product, Quantity
+from refnot_fhir.core.records import Quantity
 from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.seen import Product
 from tests import builders as build
 from tests.core.dose_builders import REFNOT, RULEBOOK, THOUSAND, codes, translate
 

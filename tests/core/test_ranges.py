@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.records import Concept, Interval, LabResult, Person, Quantity, ReferenceRange
+from refnot_fhir.core.records import Concept, Interval, LabResult, Person, Quantity
 from refnot_fhir.core.rules import Site, UpperLimit
+from refnot_fhir.core.seen import ReferenceRange
 from refnot_fhir.core.translate import lab_result
 from tests.builders import (
     RULEBOOK,

@@ -9,17 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refnot_fhir.core.records import (
-    Coding,
-    Concept,
-    Interval,
-    LabResult,
-    LabSeen,
-    OtherValue,
-    Quantity,
-    Value,
-)
+from refnot_fhir.core.records import Coding, Concept, Interval, LabResult, Quantity
 from refnot_fhir.core.rules import Site
+from refnot_fhir.core.seen import LabSeen, OtherValue, Value
 from refnot_fhir.core.translate import lab_result
 from tests.builders import (
     LOCAL,

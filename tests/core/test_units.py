@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refnot_fhir.core.dictionary import Lab
 from refnot_fhir.core.exact import product
 from refnot_fhir.core.records import NotUsable, Quantity
-from refnot_fhir.core.rules import Lab
 from refnot_fhir.core.units import UnitRead, normalise, read_unit, to_ucum
 from tests.builders import LABS, UCUM, quantity
 from tests.small_rulebook import DIMENSIONS

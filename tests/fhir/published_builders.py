@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from refnot_fhir.core.dictionary import Drug
 from refnot_fhir.core.findings import (
     Assessment,
     Deviation,
@@ -19,7 +20,7 @@ from refnot_fhir.core.findings import (
     Subject,
 )
 from refnot_fhir.core.records import DoseGiven, Interval, Original, Source, When
-from refnot_fhir.core.rules import Arm, Criterion, DosingRule, Drug, PersonRule, Protocol
+from refnot_fhir.core.rules import Arm, Criterion, DosingRule, PersonRule, Protocol
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version

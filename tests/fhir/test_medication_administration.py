@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.records import Coding, Concept, DoseSeen, Product, Quantity, Source
+from refnot_fhir.core.records import Coding, Concept, Quantity, Source
+from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.fhir import elements, medication, medication_administration
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import builders as build

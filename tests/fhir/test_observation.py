@@ -8,15 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.records import (
-    Coding,
-    Concept,
-    LabSeen,
-    OtherValue,
-    Quantity,
-    ReferenceRange,
-    Source,
-)
+from refnot_fhir.core.records import Coding, Concept, Quantity, Source
+from refnot_fhir.core.seen import LabSeen, OtherValue, ReferenceRange
 from refnot_fhir.fhir import observation
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import builders as build

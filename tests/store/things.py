@@ -7,15 +7,7 @@ from decimal import Decimal
 from hashlib import sha256
 
 from refnot_fhir.core.findings import Assessment, StatusChange, Subject
-from refnot_fhir.core.records import (
-    DoseGiven,
-    Interval,
-    LabResult,
-    Original,
-    Person,
-    Source,
-    When,
-)
+from refnot_fhir.core.records import DoseGiven, Interval, LabResult, Original, Person, Source, When
 from refnot_fhir.store.base import Kept, Key, Reading
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)

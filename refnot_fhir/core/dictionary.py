@@ -1,0 +1,125 @@
+"""What the dictionaries say: units, labs, drugs, and the words for places of injection.
+
+Source: the files directly below `mappings/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+CodeKey = tuple[str, str]
+"""(system, code)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A kind of quantity and its units: the factor of each to the canonical unit.
+
+    Source: `mappings/units.toml`.
+    """
+
+    name: str
+    canonical: str
+    factors: Mapping[str, Decimal]
+    """UCUM unit to factor: one `unit` is `factor` canonical units. The canonical unit has 1."""
+    aliases: Mapping[str, str]
+    """Unit as hospitals write it (normalised, see `units.py`) to UCUM unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """One analyte, score or question that a protocol asks for. Source: `mappings/labs.toml`."""
+
+    name: str
+    title: str
+    kind: str
+    """`quantity`, `score` (a whole number, such as WHO status) or `answer` (a coded reply)."""
+    codes: frozenset[CodeKey]
+    traps: Mapping[CodeKey, str]
+    """Codes that look like this lab and are not, with the reason."""
+    dimension: str = ""
+    unit: str = ""
+    """Canonical unit of the standardised value."""
+    conversions: Mapping[str, Decimal] = field(default_factory=dict)
+    """From the canonical unit of another dimension (named) to `unit`: molar mass and the like."""
+    answers: Mapping[CodeKey, str] = field(default_factory=dict)
+    """Coded answer to its name (`pregnant`), or to the score as text (`2`)."""
+    answers_by_question: Mapping[tuple[CodeKey, CodeKey], str] = field(default_factory=dict)
+    """(question code, answer code) to answer, where the question changes the meaning."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Whole text answers, lower case, to their name or score: `who 1` to `1`."""
+    specimens: frozenset[CodeKey] = frozenset()
+    """Specimen codes accepted; when empty, any."""
+    wrong_specimens: frozenset[str] = frozenset()
+    """Lower-case words in a specimen's text or display that rule the reading out: `urine`."""
+    plausible: tuple[Decimal, Decimal] | None = None
+    """Both ends included, in `unit`; a value outside is taken for a unit mistake."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """A way to compute one lab from others of the same collection.
+
+    result = `factor` × (sum of `sum_of`) / `divide_by`. Source: `mappings/labs.toml`.
+    """
+
+    lab: str
+    name: str
+    factor: str
+    sum_of: tuple[str, ...]
+    divide_by: Decimal
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drug:
+    """One drug that must be recognised by name. Source: `mappings/drugs.toml`."""
+
+    name: str
+    title: str
+    codes: frozenset[CodeKey]
+    texts: frozenset[str]
+    """Whole names, lower case; compared after Unicode and space normalisation."""
+    classes: tuple[str, ...]
+    vial_units: tuple[Decimal, ...] = ()
+    """IU in one vial, for each strength that exists."""
+    dissolved_in_ml: Decimal | None = None
+    """mL in which one protocol dose is dissolved."""
+    dose_units: Mapping[str, Decimal] = field(default_factory=dict)
+    """Unit as written (normalised) to IU: `[iU]` 1, `k[IU]` 1000, `тыс. ЕД` 1000."""
+    count_units: frozenset[str] = frozenset()
+    """Units (normalised) that count vials: `{vial}`, `vial`, `флакон`."""
+    volume_units: Mapping[str, Decimal] = field(default_factory=dict)
+    """Units (normalised) of volume to mL."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DrugClass:
+    """Drugs known by code only, as a class. Source: `mappings/drugs.toml`."""
+
+    name: str
+    title: str
+    prefixes: tuple[CodeKey, ...]
+    """(system, code prefix): every code that begins with it belongs to the class."""
+    exceptions: tuple[CodeKey, ...]
+    """(system, code prefix) taken out again, such as colony-stimulating factors (L03AA)."""
+    codes: frozenset[CodeKey]
+    review: frozenset[CodeKey] = frozenset()
+    """Codes whose class depends on the use: never decided by machine."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceWords:
+    """How routes and injection sites are said. Source: `mappings/places.toml`."""
+
+    routes: Mapping[CodeKey, str]
+    route_texts: Mapping[str, str]
+    sites: Mapping[CodeKey, tuple[str, str]]
+    """Code to (site, side); side may be empty."""
+    site_texts: Mapping[str, tuple[str, str]]
+    sides: Mapping[CodeKey, str]

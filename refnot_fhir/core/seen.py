@@ -1,0 +1,87 @@
+"""What a hospital said, in its own words: measurements and administrations as they were sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from refnot_fhir.core.records import Concept, Quantity, Source, When
+
+
+@dataclass(frozen=True, slots=True)
+class OtherValue:
+    """A value of a kind that no criterion can use (a Ratio, a waveform …), by its name."""
+
+    kind: str
+
+
+Value = Quantity | Concept | OtherValue | str | bool | int
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRange:
+    """One reference range as sent; `doubt` says why it must not be used, if it must not."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+    text: str = ""
+    kind: Concept | None = None
+    applies_to: tuple[Concept, ...] = ()
+    age_low: Quantity | None = None
+    age_high: Quantity | None = None
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabSeen:
+    """One measurement, score or answer as a hospital sent it: an Observation or a part of one."""
+
+    source: Source
+    patient: str
+    """The Patient's id at the source's site; empty when the hospital did not say."""
+    status: str
+    code: Concept
+    value: Value | None = None
+    absent: Concept | None = None
+    ranges: tuple[ReferenceRange, ...] = ()
+    collected: When | None = None
+    issued: When | None = None
+    specimen: Concept | None = None
+    method: Concept | None = None
+    sample: str = ""
+    """Which specimen it is: its id at the site, or `#id` inside the resource; empty: not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What the hospital says about the product given: its strength per unit, and its lot."""
+
+    strength: Quantity | None = None
+    """Active substance in one `per`."""
+    per: Quantity | None = None
+    lot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DoseSeen:
+    """One administration of a medication as a hospital sent it."""
+
+    source: Source
+    patient: str
+    status: str
+    reasons: tuple[Concept, ...] = ()
+    """Why it was not given, or was stopped."""
+    medication: Concept | None = None
+    unresolved: str = ""
+    """The reference to a Medication that was not sent (yet); then `medication` is None."""
+    product: Product | None = None
+    given: When | None = None
+    ended: When | None = None
+    """The end of the period in which it was given; one that was not said may be any later time."""
+    dose: Quantity | None = None
+    dose_text: str = ""
+    route: Concept | None = None
+    body_site: Concept | None = None
+    studies: tuple[str, ...] = ()
+    """References of the workflow-researchStudy extension."""
+    sub_potent: bool = False
+    """That it was said not to be the full dose."""
