@@ -87,7 +87,8 @@ class Explainer:
         elif name == "additionalProperties":
             yield from self._unknown(error, path)
         elif name == "required":
-            if instance:
+            # Of an empty object its emptiness is told, where the schema says that too.
+            if instance or "minProperties" not in self._failed(error):
                 yield _missing(self.expression([*path, error.kind.as_dict()["property"]]))
         else:
             code, words = self._plain(error, instance)

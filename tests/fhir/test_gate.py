@@ -360,3 +360,11 @@ def test_decimals_as_decoded_are_numbers() -> None:
 
 def _places(resource: Resource, version: Version) -> list[str]:
     return [problem.expression for problem in problems(resource, version)]
+
+
+@pytest.mark.parametrize("version", list(Version))
+@pytest.mark.parametrize("inner", [{}, {"id": "x"}])
+def test_a_contained_resource_says_its_type(version: Version, inner: dict[str, str]) -> None:
+    resource = {"resourceType": "Patient", "contained": [inner]}
+    found = [problem.expression for problem in problems(resource, version)]
+    assert "Patient.contained[0].resourceType" in found
