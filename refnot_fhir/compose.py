@@ -15,6 +15,7 @@ from threading import Thread
 from wsgiref.types import WSGIApplication
 
 from refnot_fhir import reassess
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import RefnotError
 from refnot_fhir.rulebook.find import folder
 from refnot_fhir.rulebook.load import load
@@ -40,7 +41,17 @@ def open_service(settings: Settings) -> Service:
     Raises BadMapping when a mapping file is wrong.
     """
     rulebook = load(folder(settings.mappings or None, Path.cwd()))
+    if settings.database_url in _TEMPORARY:
+        rulebook = _as_plain_fhir(rulebook)
     return Service(settings, rulebook, open_store(settings.database_url))
+
+
+def _as_plain_fhir(rulebook: Rulebook) -> Rulebook:
+    """In a throw-away database every write counts, unless a site says otherwise: for harnesses."""
+    sites = {
+        name: replace(site, writes=site.writes or "fhir") for name, site in rulebook.sites.items()
+    }
+    return replace(rulebook, sites=sites)
 
 
 def open_temporary(settings: Settings) -> Service:

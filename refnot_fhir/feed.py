@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from refnot_fhir.errors import BadInput, Trouble
-from refnot_fhir.fhir import bundle, wire
+from refnot_fhir.fhir import bundle, references, wire
 from refnot_fhir.fhir.bundle import Entry
 from refnot_fhir.intake import parcel
 
@@ -231,10 +231,10 @@ def _entries(body: bytes) -> Iterator[bytes]:
         Entry(index, "POST", full_url=str(entry.get("fullUrl", "")))
         for index, (_, entry) in enumerate(carried)
     ]
-    links = bundle.links(named, dict(enumerate(places)))
+    links = {name: places[index] for name, index in bundle.aliases(named).items()}
     for (raw, _), place in zip(carried, places, strict=True):
         id_ = wire.encode(place.rpartition("/")[2])
-        yield wire.with_members(wire.relink(raw, links), id=id_)
+        yield wire.with_members(references.relinked(raw, links), id=id_)
 
 
 def _place(entry: dict[str, Any], index: int) -> str:

@@ -16,7 +16,7 @@ from refnot_fhir.errors import Busy, RefnotError, StoreFull, Trouble
 from refnot_fhir.feed import Parcel
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import parcel, receive
-from refnot_fhir.intake.request import CHANGING, FAILED, LATE, UNCHANGED
+from refnot_fhir.intake.request import FAILED, UNCHANGED
 from refnot_fhir.service import Service
 
 _TRIES = 6
@@ -67,8 +67,7 @@ class IntoStore:
             delivery, site=self.site, store=self.service.store, judge=self.service.judge()
         )
         for result in received.results:
-            changed_before = received.replayed and result.outcome in (*CHANGING, LATE)
-            tally.outcomes[UNCHANGED if changed_before else result.outcome] += 1
+            tally.outcomes[result.outcome] += 1
             tally.note(one.name, result.troubles)
 
 

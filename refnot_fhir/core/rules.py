@@ -32,6 +32,10 @@ class Site:
     zone: tzinfo
     keep: str = "protocol"
     """`protocol`: what no protocol has a use for is acknowledged and not kept; `all`."""
+    writes: str = ""
+    """`careful`: an equal create is one resource, and what may undo a correction or a deletion is
+    refused unless it is meant; `fhir`: every write is taken as the newest. Empty: careful, but in
+    a throw-away database."""
     propose: str = "all"
     """Who becomes a candidate: `all` patients, those `with-readings`, or `none`."""
     base_urls: tuple[str, ...] = ()

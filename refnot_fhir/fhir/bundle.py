@@ -15,7 +15,7 @@ from refnot_fhir.errors import BadInput, Trouble
 from refnot_fhir.fhir.bundle_entry import Entry, read, with_troubles
 from refnot_fhir.fhir.published import Json, absolute, filled, instant
 
-__all__ = ["Entry", "answer", "in_order", "links", "parse", "response", "searchset"]
+__all__ = ["Entry", "aliases", "answer", "in_order", "parse", "response", "searchset"]
 
 _RESTFUL = re.compile(r".*/([A-Z][A-Za-z]{0,63}/[A-Za-z0-9\-.]{1,64})")
 # Deletions first, so that what replaces something may take its place; reads see the result.
@@ -57,28 +57,25 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: _ORDER.index(entry.method))
 
 
-def links(entries: Iterable[Entry], assigned: Mapping[int, str]) -> dict[str, str]:
-    """What references to entries become: `urn:uuid:…` to `Patient/p1`.
+def aliases(entries: Iterable[Entry]) -> dict[str, int]:
+    """What references to entries look like, and the index of the entry that each means.
 
-    `assigned` is the place (`Patient/p1`) of each entry by index. A created resource whose fullUrl
-    is an address can be meant by its relative form too, unless two entries share that.
+    That is its fullUrl; a created resource whose fullUrl is an address can be meant by the
+    relative form of it too, unless two entries share that.
     """
-    found: dict[str, str] = {}
-    relative: dict[str, set[str]] = {}
+    found: dict[str, int] = {}
+    relative: dict[str, set[int]] = {}
     for entry in entries:
-        target = assigned.get(entry.index)
-        if target is None or not entry.full_url:
+        if not entry.full_url:
             continue
-        found[entry.full_url] = target
-        if entry.method != "POST":
-            continue
-        address = _RESTFUL.fullmatch(entry.full_url)
+        found[entry.full_url] = entry.index
+        address = _RESTFUL.fullmatch(entry.full_url) if entry.method == "POST" else None
         if address is not None:
-            relative.setdefault(address[1], set()).add(target)
-    for name, targets in relative.items():
-        if len(targets) == 1:
-            found.setdefault(name, min(targets))
-    return {name: target for name, target in found.items() if name != target}
+            relative.setdefault(address[1], set()).add(entry.index)
+    for name, indexes in relative.items():
+        if len(indexes) == 1:
+            found.setdefault(name, min(indexes))
+    return found
 
 
 def answer(

@@ -141,6 +141,10 @@ def _reference_to(type_: str) -> re.Pattern[str]:
     return re.compile(rf"{type_}/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[^/]+)?")
 
 
+CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{0,63})\?(.+)", re.DOTALL)
+"""A conditional reference: a type and a search (https://hl7.org/fhir/R4/http.html#trules)."""
+
+
 def contained(resource: Json, reference: str) -> tuple[int, Json] | None:
     """The contained resource that `#id` means, with its place; None if there is none."""
     for place, inner in enumerate(resource.get("contained", ())):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -20,15 +21,12 @@ DEEPEST: Final = 64
 LONGEST_NUMBER: Final = 100
 LARGEST_EXPONENT: Final = 308
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _LARGEST_INTEGER = 10**LONGEST_NUMBER
 # Each key ends so. Text can hold the same bytes, so this counts the keys or more.
 _KEY_END = re.compile(rb'"[ \t\r\n]*:')
 # In text without these every colon of a member stands right after the quote.
 _BEFORE_COLON = (b"\t", b"\n", b"\r", b" :")
-# In text the quotes would be escaped, so this is a member, never part of a string. The word comes
-# first in the pattern, so that it is searched for as bytes.
-_REFERENCE = re.compile(rb'("reference"(?<!\\"reference")[ \t\r\n]*:[ \t\r\n]*)"([^"\\]*)"')
 
 
 class WireError(ValueError):
@@ -46,7 +44,7 @@ def decode(body: bytes) -> Any:
 
     Raises WireError: not UTF-8, not JSON, a key twice in one object, beyond the limits above.
     """
-    text = body.removeprefix(_BOM)
+    text = body.removeprefix(BOM)
     try:
         value = _DECODER.decode(text)
     except RecursionError:
@@ -69,9 +67,17 @@ def encode(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
+def digest(value: Any) -> bytes:
+    """SHA-256 of a decoded value, whatever its JSON text looked like.
+
+    The order of members, white space and escapes do not matter; digits do: 1.0 is not 1.00.
+    """
+    return sha256(_SORTED.encode(value)).digest()
+
+
 def raw_entries(body: bytes) -> tuple[bytes | None, ...]:
     """For each entry of a Bundle its resource exactly as received, or None without one."""
-    bundle = _BUNDLE.decode(body.removeprefix(_BOM))
+    bundle = _BUNDLE.decode(body.removeprefix(BOM))
     return tuple(
         bytes(entry.resource) if isinstance(entry.resource, msgspec.Raw) else None
         for entry in bundle.entry
@@ -80,26 +86,11 @@ def raw_entries(body: bytes) -> tuple[bytes | None, ...]:
 
 def with_members(raw: bytes, **members: bytes) -> bytes:
     """A JSON object with these members set (as JSON text), every other value byte for byte."""
-    old = _MEMBERS.decode(raw.removeprefix(_BOM))
+    old = _MEMBERS.decode(raw.removeprefix(BOM))
     new = {name: msgspec.Raw(text) for name, text in members.items()}
     head = {name: old[name] for name in ("resourceType",) if name in old}
     added = {name: text for name, text in new.items() if name not in old}
     return _ENCODER.encode({**head, **added, **old, **new})
-
-
-def references(raw: bytes) -> set[str]:
-    """Every value of a member `reference`, however deep."""
-    return {match[2].decode() for match in _REFERENCE.finditer(raw)}
-
-
-def relink(raw: bytes, links: Mapping[str, str]) -> bytes:
-    """The same bytes with each `reference` that `links` knows replaced, and nothing else."""
-
-    def replaced(match: re.Match[bytes]) -> bytes:
-        target = links.get(match[2].decode())
-        return match[0] if target is None else match[1] + _ENCODER.encode(target)
-
-    return _REFERENCE.sub(replaced, raw)
 
 
 class _Entry(msgspec.Struct):
@@ -245,5 +236,6 @@ def _too_deep(place: str | None) -> WireError:
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=_number)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+_SORTED: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
 _BUNDLE: Final = msgspec.json.Decoder(_Bundle)
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -6,19 +6,17 @@ correction, a duplicate and a late arrival take this same path.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-
-import msgspec
 
 from refnot_fhir.charts import Judge
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import Busy, Trouble
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.intake.carry_out import CarryOut, Moved, receipt_of
+from refnot_fhir.intake.carry_out import CarryOut, Moved
+from refnot_fhir.intake.naming import Naming
 from refnot_fhir.intake.plan import Planner
+from refnot_fhir.intake.replay import Seal, answered, receipt, seal_of
 from refnot_fhir.intake.request import (
     ASKED,
     DELETE,
@@ -30,7 +28,7 @@ from refnot_fhir.intake.request import (
     Result,
 )
 from refnot_fhir.reading import ACCEPTED
-from refnot_fhir.store.base import Store
+from refnot_fhir.store.base import Reader, Store
 
 __all__ = ["Delivery", "Received", "Request", "Result", "receive"]
 
@@ -41,54 +39,58 @@ _TRIES = 8
 def receive(delivery: Delivery, *, site: Site, store: Store, judge: Judge) -> Received:
     """Keep a delivery, decide what follows, and say what became of each request.
 
-    Once this returns, everything kept is durable. The same delivery again gets the same answer
-    and changes nothing. An atomic delivery with a failure keeps nothing.
+    Once this returns, everything kept is durable. The same delivery again changes nothing and is
+    told what stands of it. An atomic delivery with a failure keeps nothing.
 
-    Raises `errors.Busy` when others keep changing the same resources, `errors.StoreFull`.
+    Raises `errors.BadInput` for a key that was used with other content, `errors.Busy` when others
+    keep changing the same resources, `errors.StoreFull`.
     """
-    digest = _digest(delivery, site, judge)
-    earlier = _answered(store, site, digest)
-    if earlier is not None:
-        return earlier
-    checked = [_check(request, site) for request in delivery.requests]
+    naming = Naming(delivery.requests, (*delivery.bases, *site.base_urls))
+    seal = seal_of(delivery, naming, site, judge)
+    if seal.name:
+        with store.read() as reader:
+            earlier = answered(reader, delivery, seal, site)
+        if earlier is not None:
+            return earlier
+    checked = _checked(delivery, naming, site)
     if delivery.atomic and any(_has_failed(one) for one in checked):
         return Received(tuple(_failures(checked)))
-    waves = _waves(checked)
-    if len(waves) == 1:
-        return _carry_out(delivery, waves[0], checked, digest, site, store, judge)
-    parts = [_carry_out(delivery, wave, checked, b"", site, store, judge) for wave in waves]
-    received = _joined(parts, waves, checked)
-    if digest and not received.failed:
-        receipt = receipt_of(received, digest, site, judge)
-        store.write(lambda writer: writer.save_receipt(receipt))
-    return received
+    return _Receiving(delivery, naming, checked, seal, site, store, judge).done()
 
 
-def _digest(delivery: Delivery, site: Site, judge: Judge) -> bytes:
-    """What a resend is recognised by; other mapping files may give another answer."""
-    if not delivery.body:
-        return b""
-    seal = f"{site.name}\n{judge.rulebook.digest}\n{delivery.kind}\n".encode()
-    return hashlib.sha256(seal + delivery.body).digest()
+def _checked(delivery: Delivery, naming: Naming, site: Site) -> list[Request | Result]:
+    """Each request if it may go on, else what became of it."""
+    checked = [_check(request, site) for request in delivery.requests]
+    for index, one in enumerate(checked):
+        trouble = naming.dangling(index) if isinstance(one, Request) else None
+        if trouble is not None:
+            checked[index] = _invalid(delivery.requests[index], (trouble,))
+    # What refers to an entry that fails, fails as well, and so does what refers to that.
+    failed = {index for index, one in enumerate(checked) if _has_failed(one)}
+    while failed:
+        failed = {
+            index
+            for index, one in enumerate(checked)
+            if isinstance(one, Request) and naming.refers_to(index, failed)
+        }
+        for index in failed:
+            request = delivery.requests[index]
+            trouble = Trouble("not-found", _FAILED_TOO, request.where)
+            checked[index] = _invalid(request, (trouble,))
+    return checked
 
 
-def _answered(store: Store, site: Site, digest: bytes) -> Received | None:
-    if not digest:
-        return None
-    with store.read() as reader:
-        receipt = reader.receipt(site.name, digest)
-    if receipt is None:
-        return None
-    answer = msgspec.json.decode(receipt.body, type=Received)
-    return replace(answer, replayed=True)
+_FAILED_TOO = "it refers to an entry that cannot be taken: mend that one, and send both again"
+
+
+def _invalid(request: Request, troubles: tuple[Trouble, ...]) -> Result:
+    return Result(FAILED, request.type, request.id, failure="invalid", troubles=troubles)
 
 
 def _check(request: Request, site: Site) -> Request | Result:
     """The request if it may go on, else what became of it: the gate."""
     if request.troubles:
-        return Result(
-            FAILED, request.type, request.id, failure="invalid", troubles=request.troubles
-        )
+        return _invalid(request, request.troubles)
     if request.action == READ:
         return Result(ASKED, request.type, request.id)
     if request.type not in ACCEPTED or request.action == DELETE or request.resource is None:
@@ -96,8 +98,10 @@ def _check(request: Request, site: Site) -> Request | Result:
     problems = gate.problems(request.resource, Version(site.fhir))
     if not problems:
         return request
-    troubles = tuple(Trouble(p.code, p.message, _placed(p.expression, request)) for p in problems)
-    return Result(FAILED, request.type, request.id, failure="invalid", troubles=troubles)
+    return _invalid(
+        request,
+        tuple(Trouble(p.code, p.message, _placed(p.expression, request)) for p in problems),
+    )
 
 
 def _placed(expression: str, request: Request) -> str:
@@ -120,12 +124,12 @@ def _failures(checked: Iterable[Request | Result]) -> Iterable[Result]:
 def _waves(checked: Sequence[Request | Result]) -> list[list[int]]:
     """Indexes of sound requests, so that no wave names a resource twice and order is kept."""
     waves: list[list[int]] = [[]]
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[object, ...]] = set()
     for index, one in enumerate(checked):
         if isinstance(one, Result):
             continue
-        name = (one.type, one.id)
-        if one.id and name in seen:
+        name = (one.type, one.id, one.condition)
+        if name[1:] != ("", None) and name in seen:
             waves.append([])
             seen = set()
         seen.add(name)
@@ -133,29 +137,64 @@ def _waves(checked: Sequence[Request | Result]) -> list[list[int]]:
     return waves
 
 
-def _carry_out(
-    delivery: Delivery,
-    wave: Sequence[int],
-    checked: Sequence[Request | Result],
-    digest: bytes,
-    site: Site,
-    store: Store,
-    judge: Judge,
-) -> Received:
-    requests = [one for index in wave if isinstance(one := checked[index], Request)]
-    for _ in range(_TRIES):
-        with store.read() as reader:
-            plan = Planner(reader, site, judge.rulebook, judge.now, delivery.bases).plan(requests)
-        results = _in_order(checked, wave, [step.result for step in plan.steps])
-        if delivery.atomic and any(result.outcome == FAILED for result in results):
-            return Received(tuple(results))
-        if not plan.patients and not any(step.kept for step in plan.steps):
-            return Received(tuple(results), at=judge.now)
-        try:
-            return store.write(CarryOut(delivery, plan, tuple(results), digest, site, judge))
-        except Moved:
-            continue
-    raise Busy("other deliveries keep changing the same resources: send it again")
+class _Receiving:
+    """One delivery on its way into the store."""
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        naming: Naming,
+        checked: Sequence[Request | Result],
+        seal: Seal,
+        site: Site,
+        store: Store,
+        judge: Judge,
+    ) -> None:
+        self._delivery, self._naming, self._checked = delivery, naming, checked
+        self._seal, self._site, self._store, self._judge = seal, site, store, judge
+        # A salt of its own makes every create a new resource.
+        always_new = site.writes == "fhir" and not delivery.key
+        self._salt = judge.new_id() if always_new else delivery.key
+
+    def done(self) -> Received:
+        """What became of everything, once it is durable."""
+        waves = _waves(self._checked)
+        if len(waves) == 1:
+            return self._carried_out(waves[0], self._seal)
+        parts = [self._carried_out(wave, Seal()) for wave in waves]
+        received = _joined(parts, waves, self._checked)
+        self._remember(received)
+        return received
+
+    def _carried_out(self, wave: Sequence[int], seal: Seal) -> Received:
+        for _ in range(_TRIES):
+            with self._store.read() as reader:
+                plan = self._planner(reader).plan(self._naming, wave)
+            results = _in_order(self._checked, wave, [step.result for step in plan.steps])
+            if self._delivery.atomic and any(result.outcome == FAILED for result in results):
+                return Received(tuple(results))
+            if not plan.patients and not any(step.kept for step in plan.steps):
+                received = Received(tuple(results), at=self._judge.now)
+                if seal.keyed:
+                    self._remember(received)
+                return received
+            work = CarryOut(self._delivery, plan, tuple(results), seal, self._site, self._judge)
+            try:
+                return self._store.write(work)
+            except Moved:
+                continue
+        raise Busy("other deliveries keep changing the same resources: send it again")
+
+    def _planner(self, reader: Reader) -> Planner:
+        return Planner(
+            reader, self._site, self._judge.rulebook, self._judge.now,
+            strict=self._delivery.strict, salt=self._salt,
+        )  # fmt: skip
+
+    def _remember(self, received: Received) -> None:
+        if self._seal.name and not received.failed:
+            kept = receipt(received, self._seal, self._site, self._judge)
+            self._store.write(lambda writer: writer.save_receipt(kept))
 
 
 def _in_order(

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import msgspec
-
 from refnot_fhir.charts import Judge, SubjectChange, caught_up, save, standings
 from refnot_fhir.core.findings import Subject
 from refnot_fhir.core.rules import Site
 from refnot_fhir.intake.hanging import hanging_on, versions
 from refnot_fhir.intake.plan import Plan
+from refnot_fhir.intake.replay import Seal, receipt
 from refnot_fhir.intake.request import CHANGING, Delivery, Received, Result
-from refnot_fhir.store.base import AuditEntry, Key, Reader, Receipt, Writer
+from refnot_fhir.store.base import AuditEntry, Key, Reader, Writer
 
 
 class Moved(Exception):
     """The store is no longer as the plan supposed: plan again."""
-
-
-def receipt_of(received: Received, digest: bytes, site: Site, judge: Judge) -> Receipt:
-    """The answer to a delivery, to be given again when the same delivery comes again."""
-    return Receipt(site.name, digest, judge.now, 200, msgspec.json.encode(received))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class CarryOut:
     delivery: Delivery
     plan: Plan
     results: tuple[Result, ...]
-    digest: bytes
+    seal: Seal
     site: Site
     judge: Judge
 
@@ -45,8 +39,8 @@ class CarryOut:
             replace(r, updated=self.judge.now) if r.outcome in CHANGING else r for r in self.results
         )
         received = Received(stamped, changes, at=self.judge.now)
-        if self.digest and not received.failed:
-            writer.save_receipt(receipt_of(received, self.digest, self.site, self.judge))
+        if self.seal.name and not received.failed:
+            writer.save_receipt(receipt(received, self.seal, self.site, self.judge))
         writer.log([self._audit()])
         return received
 
@@ -54,11 +48,14 @@ class CarryOut:
         steps = [step for step in self.plan.steps if step.kept]
         writer.keep([step.kept for step in steps if step.kept])
         writer.set_readings([*(step.reading for step in steps if step.reading), *self.plan.again])
+        writer.set_patients(self.plan.moved)
         for step in steps:
-            if step.identifiers or (
-                step.identifiers is not None and self._had_identifiers(step.key)
+            if (
+                step.identifiers
+                or step.names
+                or (step.identifiers is not None and self._had_identifiers(step.key))
             ):
-                writer.set_identifiers(step.key, step.identifiers)
+                writer.set_identifiers(step.key, step.identifiers or (), step.names)
 
     def _had_identifiers(self, key: Key) -> bool:
         """Whether it was there before: a new resource has no identifiers to take away."""

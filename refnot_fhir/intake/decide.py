@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,26 +9,9 @@ from typing import Any
 
 from refnot_fhir.errors import Trouble
 from refnot_fhir.intake import request as R
+from refnot_fhir.intake.naming import Named
 from refnot_fhir.intake.request import CHANGING, Request, Result
 from refnot_fhir.store.base import Head, Key
-
-
-def content_id(site: str, request: Request) -> str:
-    """The id of a resource sent without one: a UUID (version 8, RFC 9562) of what was sent.
-
-    A create that is sent twice therefore names the same resource twice, and its second arrival
-    changes nothing.
-    """
-    if request.condition:
-        named = "|".join(request.condition).encode()
-    else:
-        named = request.full_url.encode() + b"\n" + request.raw
-    digest = hashlib.sha256(f"{site}\n{request.type}\n".encode() + named).digest()
-    number = int.from_bytes(digest[:16], "big")
-    number = number & ~(0xF << 76) | (8 << 76)
-    number = number & ~(0x3 << 62) | (0x2 << 62)
-    return str(uuid.UUID(int=number))
-
 
 AHEAD = timedelta(days=1)
 """How far a sender's clock may be ahead before what it says of time is not believed."""
@@ -52,37 +33,55 @@ def sent_at(resource: Mapping[str, Any] | None, now: datetime) -> datetime | Non
 
 
 def decide(
-    request: Request,
-    key: Key,
+    named: Named,
     head: Head | None,
     matches: tuple[Key, ...] | None,
     *,
     now: datetime,
+    careful: bool = True,
 ) -> Result:
     """The result of a request, before anything is kept of it.
 
-    `matches` are the resources that the condition of a conditional request found.
+    `matches` are the resources that the condition of a conditional request found. A `careful` site
+    takes nothing that would undo a newer version or a deletion, unless the sender says so; another
+    takes every update as the newest version, as plain FHIR servers do.
     """
-    exists = head is not None and not head.deleted
-    if matches is not None and len(matches) > 1:
-        return _failed(request, "precondition", _many(request, len(matches)))
-    if request.if_match is not None and (head is None or head.version != request.if_match):
-        return _failed(request, "precondition", _stale_match(request, head))
-    if request.if_absent and exists:
-        return _failed(request, "precondition", "If-None-Match: * says that it is not there: it is")
+    request, key = named.request, named.key
+    unmet = _unmet(request, head, matches)
+    if unmet:
+        return _failed(request, "precondition", unmet)
     if request.action == R.DELETE:
         return _deletion(key, head)
     if request.action == R.UPDATE and (request.resource or {}).get("id", key.id) != key.id:
-        trouble = Trouble("invalid", _OTHER_ID.format(found=key.id), f"{request.where}.id")
+        trouble = Trouble("invalid", _OTHER_ID, f"{request.where}.id")
         return Result(R.FAILED, request.type, request.id, failure="invalid", troubles=(trouble,))
     if head is None:
         return Result(R.CREATED, key.type, key.id, 1)
-    if request.action == R.CREATE:
-        return _unchanged(key, head, "" if exists else "it was created before and deleted since")
-    return _update(request, key, head, now)
+    if request.action == R.CREATE and matches:
+        same = named.digest == head.digest
+        return _unchanged(key, head, "" if same else _MATCHED.format(version=head.version))
+    if not careful:
+        return _as_newest(named, head)
+    return _against(named, head, now)
 
 
-_OTHER_ID = "the identifier of the condition is that of {found}: leave the id out, or state that"
+_OTHER_ID = "the condition names a resource with another id: leave the id out, or state that one"
+_MATCHED = (
+    "the condition found this resource, so nothing was created: version {version} stands, whose "
+    "content is not what was sent"
+)
+
+
+def _unmet(request: Request, head: Head | None, matches: tuple[Key, ...] | None) -> str:
+    """The condition of a request that does not hold, if there is one."""
+    if matches is not None and len(matches) > 1:
+        return _many(request, len(matches))
+    if request.if_match is not None and (head is None or head.version != request.if_match):
+        return _stale_match(request, head)
+    exists = head is not None and not head.deleted
+    return (
+        "If-None-Match: * says that it is not there: it is" if request.if_absent and exists else ""
+    )
 
 
 def _deletion(key: Key, head: Head | None) -> Result:
@@ -91,39 +90,60 @@ def _deletion(key: Key, head: Head | None) -> Result:
     return Result(R.DELETED, key.type, key.id, head.last + 1)
 
 
-def _update(request: Request, key: Key, head: Head, now: datetime) -> Result:
-    digest = hashlib.sha256(request.raw).digest()
-    if digest == head.digest and not head.deleted:
-        return _unchanged(key, head)
+def _as_newest(named: Named, head: Head) -> Result:
+    if named.digest == head.digest and not head.deleted:
+        return _unchanged(named.key, head)
+    outcome = R.CREATED if head.deleted else R.UPDATED
+    return Result(outcome, named.key.type, named.key.id, head.last + 1)
+
+
+def _against(named: Named, head: Head, now: datetime) -> Result:
+    """What becomes of content that is sent for a resource that is or was there."""
+    request, key = named.request, named.key
+    if named.digest == head.digest and not head.deleted:
+        return _unchanged(key, head, _EQUAL if request.action == R.CREATE else "")
     stated = sent_at(request.resource, now)
     older = bool(stated and head.updated and stated < head.updated)
-    if digest in head.earlier and request.if_match is None:
+    if named.digest in head.earlier and request.if_match is None:
         if older:
-            return _unchanged(key, head, _RESENT.format(version=head.version))
-        return _failed(request, "conflict", _RETURNS.format(version=head.version))
-    if older:
-        note = Trouble("informational", _LATE.format(stated=stated, newest=head.updated))
+            said = _DELETED if head.deleted else _RESENT
+            return _unchanged(key, head, said.format(version=head.version))
+        return _failed(request, "conflict", _ambiguous(named, head))
+    if older and request.if_match is None:
+        note = Trouble("processing", _LATE.format(stated=stated, newest=head.updated))
         return Result(R.LATE, key.type, key.id, head.last + 1, notes=(note,))
-    outcome = R.CREATED if head.deleted else R.UPDATED
-    return Result(outcome, key.type, key.id, head.last + 1)
+    return _as_newest(named, head)
 
 
-_RESENT = "an earlier version, sent again; version {version} replaced it, so nothing changed"
+_EQUAL = (
+    "the same content was created before, as this resource: nothing was created. If it happened "
+    "twice, send it with an Idempotency-Key of its own, or in one Bundle"
+)
+_RESENT = "an earlier version, sent again: version {version} replaced it, so nothing changed"
+_DELETED = "an earlier version, sent again: version {version} deleted it, so nothing changed"
 # Neither taken nor answered as done: a late resend must not undo a correction or a deletion, and
 # going back on purpose must not be lost behind a 200.
-_RETURNS = (
-    "identical to an earlier version, which version {version} replaced, and nothing says whether "
-    "this is a late resend or goes back on purpose. Nothing was changed. To go back, send it with "
-    'a newer meta.lastUpdated or with If-Match: W/"{version}"'
+_AMBIGUOUS = (
+    "identical to an earlier version of {type}/{id}, which version {version} {did}, and nothing "
+    "says whether this is a late resend or goes back on purpose. Nothing was changed. To go back, "
+    'PUT it there with a newer meta.lastUpdated or with If-Match: W/"{version}"'
 )
+_OR_ANOTHER = ". To create another one, send it with an Idempotency-Key of its own"
 _LATE = (
     "its meta.lastUpdated {stated:%Y-%m-%dT%H:%M:%S%z} is before that of the newest version, "
     "{newest:%Y-%m-%dT%H:%M:%S%z}: kept in the history, the newest version stands"
 )
 
 
+def _ambiguous(named: Named, head: Head) -> str:
+    did = "deleted" if head.deleted else "replaced"
+    key = named.key
+    said = _AMBIGUOUS.format(type=key.type, id=key.id, version=head.version, did=did)
+    return said + (_OR_ANOTHER if named.request.action == R.CREATE else "")
+
+
 def _unchanged(key: Key, head: Head, note: str = "") -> Result:
-    notes = (Trouble("informational", note),) if note else ()
+    notes = (Trouble("processing", note),) if note else ()
     return Result(R.UNCHANGED, key.type, key.id, head.version, notes=notes)
 
 
@@ -148,22 +168,23 @@ def _stale_match(request: Request, head: Head | None) -> str:
     )
 
 
-Decided = tuple[Request, Key, Result]
+Decided = tuple[Named, Result]
 
 
 def once(decided: Iterable[Decided]) -> Iterator[Decided]:
-    """Each resource written once: a create sent twice is one, other rivals fail."""
+    """Each resource written once; what writes it a second time fails."""
     written: set[Key] = set()
-    for request, key, result in decided:
+    for named, result in decided:
         if result.outcome not in (*CHANGING, R.LATE):
-            yield request, key, result
-        elif key not in written:
-            written.add(key)
-            yield request, key, result
-        elif request.action == R.CREATE:
-            yield request, key, replace(result, outcome=R.UNCHANGED)
+            yield named, result
+        elif named.key not in written:
+            written.add(named.key)
+            yield named, result
         else:
             said = "another entry of this delivery writes the same resource"
-            trouble = Trouble("duplicate", said, request.where)
-            failed = Result(R.FAILED, key.type, key.id, failure="conflict", troubles=(trouble,))
-            yield request, key, failed
+            trouble = Trouble("duplicate", said, named.request.where)
+            yield (
+                named,
+                replace(result, outcome=R.FAILED, version=0, failure="conflict", notes=(),
+                        troubles=(trouble,)),
+            )  # fmt: skip

@@ -8,8 +8,9 @@ from typing import Any
 
 from refnot_fhir.core.records import Person, Source
 from refnot_fhir.core.rules import Rulebook, Site
-from refnot_fhir.fhir import wire
+from refnot_fhir.fhir import references, wire
 from refnot_fhir.intake.request import CHANGING, Request, Result
+from refnot_fhir.intake.whose import Identifier, Whose, carrying, whose
 from refnot_fhir.reading import Context, Understood, patient_of, understand
 from refnot_fhir.store.base import Kept, Key, Reader, Reading
 
@@ -24,7 +25,10 @@ class Known:
     reader: Reader
     site: Site
     rulebook: Rulebook
-    _resources: dict[Key, Sent] = field(default_factory=dict)
+    carriers: dict[Identifier, tuple[Key, ...]] = field(default_factory=dict)
+    """The patients of the store who were found by an identifier: what was supposed."""
+    _coming: Mapping[Key, Sent] = field(default_factory=dict)
+    _stored: dict[Key, Sent] = field(default_factory=dict)
     _persons: dict[str, Person | None] = field(default_factory=dict)
     _contexts: dict[str, Context] = field(default_factory=dict)
 
@@ -42,7 +46,11 @@ class Known:
             for request, key, result in decided
             if result.outcome in CHANGING and key.type in ("Patient", "Medication")
         }
-        return cls(reader, site, rulebook, coming)
+        return cls(reader, site, rulebook, _coming=coming)
+
+    def whose(self, resource: Mapping[str, Any]) -> Whose:
+        """Whose result a resource is."""
+        return whose(resource, self._carrying, self._heir)
 
     def context(self, resource: Mapping[str, Any]) -> Context:
         """What `resource` is understood with."""
@@ -54,33 +62,56 @@ class Known:
         return self._contexts[patient]
 
     def person(self, patient: str) -> Person | None:
+        """What the Patient with that id says, if there is one."""
         if patient and patient not in self._persons:
             self._persons[patient] = self._read_person(patient)
         return self._persons.get(patient)
 
+    def resource(self, key: Key) -> Mapping[str, Any] | None:
+        """A resource as it will be; None when there is none."""
+        return self._sent(key)[0]
+
+    def _carrying(self, wanted: Identifier) -> list[str]:
+        if wanted not in self.carriers:
+            self.carriers[wanted] = tuple(
+                self.reader.with_identifier(self.site.name, "Patient", *wanted)
+            )
+        coming = {key: sent for key, (sent, _) in self._coming.items() if key.type == "Patient"}
+        return [key.id for key in carrying(self.carriers[wanted], coming, wanted)]
+
+    def _heir(self, patient: str) -> str:
+        """The record that a patient's was merged into at last; the patient's own if it was not."""
+        seen = [patient]
+        while (person := self.person(seen[-1])) and person.replaced_by:
+            if person.replaced_by in seen:
+                break
+            seen.append(person.replaced_by)
+        return seen[-1]
+
     def _read_person(self, patient: str) -> Person | None:
-        resource, version = self._resource(Key(self.site.name, "Patient", patient))
+        resource, version = self._sent(Key(self.site.name, "Patient", patient))
         if resource is None:
             return None
         source = Source(self.site.name, "Patient", patient, str(version))
         return understand(resource, source, Context(self.site, self.rulebook)).person
 
     def _medication(self, reference: str) -> Mapping[str, Any] | None:
-        return self._resource(Key(self.site.name, "Medication", reference.rsplit("/", 1)[-1]))[0]
+        return self.resource(Key(self.site.name, "Medication", reference.rsplit("/", 1)[-1]))
 
-    def _resource(self, key: Key) -> Sent:
-        if key not in self._resources:
+    def _sent(self, key: Key) -> Sent:
+        if key in self._coming:
+            return self._coming[key]
+        if key not in self._stored:
             kept = self.reader.kept(key)
             there = kept is not None and not kept.deleted
-            self._resources[key] = (decoded(kept), kept.version) if kept and there else (None, 0)
-        return self._resources[key]
+            self._stored[key] = (decoded(kept), kept.version) if kept and there else (None, 0)
+        return self._stored[key]
 
 
 def decoded(kept: Kept) -> Mapping[str, Any]:
     """A kept resource, with the references of the bundle that it came in made literal."""
-    body = wire.relink(kept.body, kept.links) if kept.links else kept.body
-    resource: Mapping[str, Any] = wire.decode(body)
-    return resource
+    resource: Mapping[str, Any] = wire.decode(kept.body)
+    return references.resolved(resource, kept.links) if kept.links else resource
 
 
 def reading_of(key: Key, understood: Understood) -> Reading:
@@ -100,5 +131,5 @@ def reading_of(key: Key, understood: Understood) -> Reading:
 def reread(kept: Kept, known: Known) -> Reading:
     """The reading of a stored resource, made again."""
     source = Source(kept.key.site, kept.key.type, kept.key.id, str(kept.version))
-    resource = decoded(kept)
+    resource = known.whose(decoded(kept)).resource
     return reading_of(kept.key, understand(resource, source, known.context(resource)))

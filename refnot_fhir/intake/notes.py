@@ -5,7 +5,8 @@ from __future__ import annotations
 from refnot_fhir.core.drug_names import NOT_LISTED
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import Trouble
-from refnot_fhir.intake.request import NOT_RETAINED, Request, Result
+from refnot_fhir.intake.request import FAILED, NOT_RETAINED, Request, Result
+from refnot_fhir.intake.whose import Whose
 from refnot_fhir.reading import ACCEPTED, Understood
 
 
@@ -18,6 +19,16 @@ def not_retained(request: Request) -> Result:
         request.where,
     )
     return Result(NOT_RETAINED, request.type, request.id, notes=(note,))
+
+
+def unlinked(request: Request, of: Whose, *, fails: bool = False) -> Result:
+    """The result of what is in no chart; it `fails` when nothing can ever put it into one."""
+    place = ".".join(filter(None, (request.where, "subject")))
+    if fails:
+        trouble = Trouble("required", of.unlinked, place)
+        return Result(FAILED, request.type, request.id, failure="invalid", troubles=(trouble,))
+    note = Trouble("processing", f"kept, and in no chart: {of.unlinked}", place)
+    return Result("", request.type, request.id, notes=(note,))
 
 
 def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Trouble, ...]:

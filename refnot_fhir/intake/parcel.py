@@ -32,12 +32,20 @@ def content(body: bytes) -> dict[str, Any]:
 
 
 def of_bundle(
-    body: bytes, sent: Mapping[str, Any], version: Version, *, base: str = "", who: str = ""
+    body: bytes,
+    sent: Mapping[str, Any],
+    version: Version,
+    *,
+    base: str = "",
+    who: str = "",
+    key: str = "",
+    strict: bool = False,
 ) -> Delivery:
     """The delivery that a transaction or batch is; `sent` is `body`, decoded.
 
-    Entries of a batch carry their own troubles. Raises BadInput, naming every place, for a Bundle
-    that is not valid, that is neither a transaction nor a batch, or a transaction with a trouble.
+    Without a `key` of the sender its Bundle.identifier is one. Entries of a batch carry their own
+    troubles. Raises BadInput, naming every place, for a Bundle that is not valid, that is neither
+    a transaction nor a batch, or a transaction with a trouble.
     """
     problems = gate.problems(sent, version)
     if problems:
@@ -54,7 +62,13 @@ def of_bundle(
         if troubles:
             raise BadInput("the transaction cannot be processed", troubles)
     bases = (base,) if base else ()
-    return Delivery(tuple(requests), atomic, who, str(sent["type"]), body, bases)
+    key = key or _called(sent.get("identifier") or {})
+    return Delivery(tuple(requests), atomic, who, str(sent["type"]), key, strict, bases)
+
+
+def _called(identifier: Mapping[str, Any]) -> str:
+    value = identifier.get("value")
+    return f"Bundle.identifier {identifier.get('system', '')}|{value}" if value else ""
 
 
 def conditions(search: str) -> tuple[str, str]:

@@ -6,22 +6,30 @@ transaction that carries it out can tell whether the view still holds.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
-from typing import Any
 
 from refnot_fhir.core.records import Person, Source
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.intake import request as R
-from refnot_fhir.intake.decide import content_id, decide, once, sent_at
-from refnot_fhir.intake.hanging import Versions, another_person, hanging_on, versions
+from refnot_fhir.intake.conditional import Condition, Conditional
+from refnot_fhir.intake.decide import Decided, decide, once, sent_at
+from refnot_fhir.intake.hanging import (
+    Carried,
+    Hook,
+    Versions,
+    another_person,
+    hanging_on,
+    identifiers_moved,
+    versions,
+)
 from refnot_fhir.intake.known import Known, reading_of, reread
-from refnot_fhir.intake.links import between, relinked, used_in
-from refnot_fhir.intake.notes import not_retained, notes_on
+from refnot_fhir.intake.naming import Named, Naming
+from refnot_fhir.intake.notes import not_retained, notes_on, unlinked
 from refnot_fhir.intake.request import CHANGING, Request, Result
+from refnot_fhir.intake.whose import Identifier, Whose, identifiers, patient_identifier
 from refnot_fhir.reading import (
     ACCEPTED,
     Understood,
@@ -41,8 +49,10 @@ class Step:
     result: Result
     kept: Kept | None = None
     reading: Reading | None = None
-    identifiers: tuple[tuple[str, str], ...] | None = None
+    identifiers: tuple[Identifier, ...] | None = None
     """To replace the ones by which it is found; None leaves them."""
+    names: Identifier | None = None
+    """The identifier by which it names its patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +62,14 @@ class Plan:
     steps: tuple[Step, ...]
     again: tuple[Reading, ...]
     """Readings of other resources that mean something else now."""
+    moved: Mapping[Key, str]
+    """Stored resources that are of another patient now, or of nobody."""
     heads: Mapping[Key, Head | None]
     """The newest versions supposed."""
-    conditions: Mapping[tuple[str, str, str], tuple[Key, ...]]
-    """(type, system, value) of each conditional request and what it matched."""
-    hanging: Mapping[Key, Versions]
-    """What hung on each Patient and Medication that changes."""
+    conditions: Mapping[Condition, tuple[Key, ...]]
+    """What carries each identifier that was asked for."""
+    hanging: Mapping[Hook, Versions]
+    """What hung on each Patient, Medication and identifier that changes."""
     patients: tuple[str, ...]
     """Whose chart changes."""
 
@@ -70,178 +82,198 @@ class Planner:
     site: Site
     rulebook: Rulebook
     now: datetime
-    bases: tuple[str, ...] = ()
-    """Our own address, below which a reference is a relative one."""
+    strict: bool = False
+    """Whether what can never be linked to a patient fails."""
+    salt: str = ""
+    """Of the ids of creates: deliveries with another one make other resources."""
 
-    def plan(self, requests: Sequence[Request]) -> Plan:
-        """Work out what `requests`, each of another resource, will change."""
-        conditions = self._conditions(requests)
-        left = _left(conditions, requests)
-        keys = [self._target(request, left) for request in requests]
-        links = between(requests, keys)
-        bases = (*self.bases, *self.site.base_urls)
-        used = [used_in(links, request.raw, bases) for request in requests]
-        requests = [relinked(*one) for one in zip(requests, used, strict=True)]
-        others = self._depends_on(requests)
-        heads = self.reader.heads({*keys, *others})
-        steps = self._steps(requests, keys, heads, left, used)
-        before = self._before(steps)
-        hanging = self._hanging(steps, before)
-        again = self._again(steps, chain.from_iterable(hanging.values()))
+    def plan(self, naming: Naming, wave: Sequence[int]) -> Plan:
+        """Work out what the requests of a `wave`, each of another resource, will change."""
+        asked = {(r.type, *r.condition) for r in naming.requests if r.condition}
+        conditions = self._conditions(asked)
+        left = _left(conditions, naming.requests)
+        keys = [self._target(request, left) for request in naming.requests]
+        asks = Conditional(naming, keys, self._conditions, conditions)
+        found, refused = asks.found, asks.refused
+        named = naming.named(self.site.name, keys, found, self.salt)
+        here = [named[index] for index in wave]
+        others = self._depends_on(here)
+        heads = self.reader.heads({*(one.key for one in here), *others})
+        decided = [
+            (one, refused.get(index) or self._decided(one, heads.get(one.key), left))
+            for index, one in zip(wave, here, strict=True)
+        ]
+        return self._planned(list(once(decided)), heads, others, conditions)
+
+    def _planned(
+        self,
+        decided: Sequence[Decided],
+        heads: dict[Key, Head],
+        others: Iterable[Key],
+        conditions: dict[Condition, tuple[Key, ...]],
+    ) -> Plan:
+        coming = [(one.request, one.key, result) for one, result in decided]
+        known = Known.of(self.reader, self.site, self.rulebook, coming)
+        stored = Known.of(self.reader, self.site, self.rulebook)
+        steps = [self._step(*one, heads, known) for one in decided]
+        before = self._before(steps, stored)
+        hanging = self._hanging(steps, before, stored)
+        again, moved = self._again(steps, chain.from_iterable(hanging.values()), known)
+        looked = [key for found in known.carriers.values() for key in found]
+        heads |= self.reader.heads(looked) if looked else {}
+        carriers = {("Patient", *one): found for one, found in known.carriers.items()}
+        keys = (*(one.key for one, _ in decided), *others, *looked)
         return Plan(
             steps=tuple(steps),
             again=tuple(again),
-            heads={key: heads.get(key) for key in (*keys, *others)},
-            conditions=conditions,
-            hanging={key: versions(found) for key, found in hanging.items()},
-            patients=_affected(steps, again, heads, before.values()),
+            moved=moved,
+            heads={key: heads.get(key) for key in keys},
+            conditions={**conditions, **carriers},
+            hanging={hook: versions(found) for hook, found in hanging.items()},
+            patients=_affected(steps, again, heads, before.values(), hanging.values()),
         )
 
-    def _conditions(
-        self, requests: Iterable[Request]
-    ) -> dict[tuple[str, str, str], tuple[Key, ...]]:
-        asked = {(r.type, *r.condition) for r in requests if r.condition}
+    def _conditions(self, asked: Iterable[Condition]) -> dict[Condition, tuple[Key, ...]]:
         return {
             one: tuple(self.reader.with_identifier(self.site.name, one[0], one[1], one[2]))
             for one in asked
         }
 
     def _target(
-        self, request: Request, conditions: Mapping[tuple[str, str, str], tuple[Key, ...]]
-    ) -> Key:
-        """The resource that a request is about; a new one's id follows from its content."""
+        self, request: Request, conditions: Mapping[Condition, tuple[Key, ...]]
+    ) -> Key | None:
+        """The resource that a request is about; None when its id follows from its content."""
         matches = _matches(request, conditions)
         if matches:
             return matches[0]
-        name = self.site.name
-        id_ = request.id or _stated_id(request) or content_id(name, request)
-        return Key(name, request.type, id_)
+        id_ = request.id or _stated_id(request)
+        if not id_ and request.action in (R.CREATE, R.UPDATE):
+            return None
+        return Key(self.site.name, request.type, id_)
 
-    def _depends_on(self, requests: Iterable[Request]) -> set[Key]:
+    def _depends_on(self, requests: Iterable[Named]) -> set[Key]:
         """Patients and Medications of the store that the meaning of the requests hangs on."""
         found = set()
-        for request in requests:
-            if request.resource is None or request.type not in ACCEPTED:
+        for one in requests:
+            resource = one.request.resource
+            if resource is None or one.request.type not in ACCEPTED:
                 continue
-            patient = patient_of(request.resource)
-            if patient and request.type != "Patient":
+            patient = patient_of(resource)
+            if patient and one.request.type != "Patient":
                 found.add(Key(self.site.name, "Patient", patient))
-            medication = medication_reference(request.resource)
+            medication = medication_reference(resource)
             if medication:
                 found.add(Key(self.site.name, "Medication", medication.split("/")[1]))
         return found
 
-    def _steps(
-        self,
-        requests: Sequence[Request],
-        keys: Sequence[Key],
-        heads: Mapping[Key, Head],
-        conditions: Mapping[tuple[str, str, str], tuple[Key, ...]],
-        links: Sequence[Mapping[str, str]],
-    ) -> list[Step]:
-        decided = list(
-            once(
-                (request, key, self._decided(request, key, heads.get(key), conditions))
-                for request, key in zip(requests, keys, strict=True)
-            )
-        )
-        known = Known.of(self.reader, self.site, self.rulebook, decided)
-        return [
-            self._step(*one, heads, known, used) for one, used in zip(decided, links, strict=True)
-        ]
-
     def _decided(
-        self,
-        request: Request,
-        key: Key,
-        head: Head | None,
-        conditions: Mapping[tuple[str, str, str], tuple[Key, ...]],
+        self, named: Named, head: Head | None, conditions: Mapping[Condition, tuple[Key, ...]]
     ) -> Result:
-        return decide(request, key, head, _matches(request, conditions), now=self.now)
+        matches = _matches(named.request, conditions)
+        careful = self.site.writes != "fhir"
+        return decide(named, head, matches, now=self.now, careful=careful)
 
-    def _step(
-        self,
-        request: Request,
-        key: Key,
-        result: Result,
-        heads: Mapping[Key, Head],
-        known: Known,
-        links: Mapping[str, str],
-    ) -> Step:
+    def _step(self, named: Named, result: Result, heads: Mapping[Key, Head], known: Known) -> Step:
+        request, key = named.request, named.key
         if result.outcome not in (*CHANGING, R.LATE):
             return Step(request, key, result)
+        head = heads.get(key)
         if request.action == R.DELETE:
-            kept = self._kept(request, key, result, "", {})
+            kept = self._kept(named, result, "", head)
             return Step(request, key, result, kept, Reading(key, ""), ())
-        understood = self._understood(request, key, result, known)
-        if not understood.useful and heads.get(key) is None and self.site.keep != "all":
+        of = self._whose(request, known)
+        understood = self._understood(of, key, result, known)
+        if not understood.useful and head is None and self.site.keep != "all":
             return Step(request, key, not_retained(request))
-        patient = understood.patient
-        kept = self._kept(request, key, result, patient, links)
+        if of.never and self.strict:
+            return Step(request, key, unlinked(request, of, fails=True))
+        kept = self._kept(named, result, understood.patient, head)
         if result.outcome == R.LATE:
             return Step(request, key, result, kept)
         notes = (*result.notes, *notes_on(understood, request.where, self.rulebook))
-        result = replace(result, patient=patient, notes=notes)
-        return Step(
-            request, key, result, kept, reading_of(key, understood), _identifiers(request.resource)
+        if of.unlinked:
+            notes = (*unlinked(request, of).notes, *notes)
+        result = replace(
+            result, patient=understood.patient, unlinked=bool(of.unlinked), notes=notes
         )
+        resource = request.resource or {}
+        names = patient_identifier(resource) if request.type in ACCEPTED else None
+        reading = reading_of(key, understood)
+        return Step(request, key, result, kept, reading, identifiers(resource), names)
 
-    def _understood(self, request: Request, key: Key, result: Result, known: Known) -> Understood:
+    def _whose(self, request: Request, known: Known) -> Whose:
         if request.type not in ACCEPTED or request.resource is None:
+            return Whose(request.resource or {})
+        return known.whose(request.resource)
+
+    def _understood(self, of: Whose, key: Key, result: Result, known: Known) -> Understood:
+        if key.type not in ACCEPTED:
             return Understood("", useful=False)
         source = Source(key.site, key.type, key.id, str(result.version))
-        return understand(request.resource, source, known.context(request.resource))
+        return understand(of.resource, source, known.context(of.resource))
 
-    def _kept(
-        self, request: Request, key: Key, result: Result, patient: str, links: Mapping[str, str]
-    ) -> Kept:
+    def _kept(self, named: Named, result: Result, patient: str, head: Head | None) -> Kept:
+        request = named.request
+        deleted = request.action == R.DELETE
+        # A deletion keeps the moment of what it deletes: what is older arrives late all the same.
+        updated = head.updated if deleted and head else sent_at(request.resource, self.now)
         return Kept(
-            key=key,
+            key=named.key,
             version=result.version,
             body=request.raw,
             received=self.now,
-            digest=hashlib.sha256(request.raw).digest() if request.raw else b"",
-            updated=sent_at(request.resource, self.now),
-            deleted=request.action == R.DELETE,
+            digest=named.digest,
+            updated=updated,
+            deleted=deleted,
             superseded=result.outcome == R.LATE,
             patient=patient,
-            links=links,
+            links=named.links,
         )
 
-    def _before(self, steps: Iterable[Step]) -> dict[Key, Person | None]:
+    def _before(self, steps: Iterable[Step], stored: Known) -> dict[Key, Person | None]:
         """The persons that the Patients among the steps described until now."""
-        known = Known.of(self.reader, self.site, self.rulebook)
         return {
-            step.key: known.person(step.key.id)
+            step.key: stored.person(step.key.id)
             for step in steps
             if step.key.type == "Patient" and step.result.outcome in CHANGING
         }
 
     def _hanging(
-        self, steps: Iterable[Step], before: Mapping[Key, Person | None]
-    ) -> dict[Key, list[Kept]]:
+        self, steps: Iterable[Step], before: Mapping[Key, Person | None], stored: Known
+    ) -> dict[Hook, list[Kept]]:
         """What is in the store and means something else after each of the steps."""
-        found = {}
+        hooks: dict[Hook, None] = {}
         for step in steps:
             after = step.reading.person if step.reading else None
-            if (step.key in before and another_person(before[step.key], after)) or (
-                step.key.type == "Medication" and step.result.outcome in CHANGING
-            ):
-                found[step.key] = hanging_on(self.reader, step.key)
-        return found
+            if step.key in before:
+                if another_person(before[step.key], after):
+                    hooks[step.key] = None
+                persons = (before[step.key], after)
+                resource = None if step.request.action == R.DELETE else step.request.resource
+                for one in identifiers_moved(stored.resource(step.key), resource, persons):
+                    hooks[Carried(self.site.name, one)] = None
+            elif step.key.type == "Medication" and step.result.outcome in CHANGING:
+                hooks[step.key] = None
+        return {hook: hanging_on(self.reader, hook) for hook in hooks}
 
-    def _again(self, steps: Sequence[Step], hanging: Iterable[Kept]) -> list[Reading]:
-        """Readings of stored resources that the steps give another meaning."""
+    def _again(
+        self, steps: Sequence[Step], hanging: Iterable[Kept], known: Known
+    ) -> tuple[list[Reading], dict[Key, str]]:
+        """Readings of stored resources that the steps give another meaning, or patient."""
         read = {step.key for step in steps if step.reading}
         stale = {kept.key: kept for kept in hanging if kept.key not in read}
-        decided = [(step.request, step.key, step.result) for step in steps]
-        known = Known.of(self.reader, self.site, self.rulebook, decided)
-        return [reread(kept, known) for kept in stale.values()]
+        again = [reread(kept, known) for kept in stale.values()]
+        moved = {
+            reading.key: reading.patient
+            for reading, kept in zip(again, stale.values(), strict=True)
+            if reading.patient != kept.patient
+        }
+        return again, moved
 
 
 def _left(
-    conditions: Mapping[tuple[str, str, str], tuple[Key, ...]], requests: Iterable[Request]
-) -> dict[tuple[str, str, str], tuple[Key, ...]]:
+    conditions: Mapping[Condition, tuple[Key, ...]], requests: Iterable[Request]
+) -> dict[Condition, tuple[Key, ...]]:
     """What conditions match after the deletions of the same delivery, which FHIR puts first."""
     gone = {(r.type, r.id) for r in requests if r.action == R.DELETE}
     return {
@@ -251,7 +283,7 @@ def _left(
 
 
 def _matches(
-    request: Request, conditions: Mapping[tuple[str, str, str], tuple[Key, ...]]
+    request: Request, conditions: Mapping[Condition, tuple[Key, ...]]
 ) -> tuple[Key, ...] | None:
     return conditions[(request.type, *request.condition)] if request.condition else None
 
@@ -261,6 +293,7 @@ def _affected(
     again: Iterable[Reading],
     heads: Mapping[Key, Head],
     persons: Iterable[Person | None],
+    hanging: Iterable[Iterable[Kept]],
 ) -> tuple[str, ...]:
     """Patients whose chart changes: those now named, and those named before a correction.
 
@@ -273,6 +306,7 @@ def _affected(
             found[step.reading.patient if step.reading else ""] = None
             found[before.patient if before else ""] = None
     found.update((reading.patient, None) for reading in again)
+    found.update((kept.patient, None) for some in hanging for kept in some)
     found.update((person.replaced_by, None) for person in persons if person)
     return tuple(patient for patient in found if patient)
 
@@ -280,8 +314,3 @@ def _affected(
 def _stated_id(request: Request) -> str:
     """The id that the resource of an update by identifier carries itself; a create's is dropped."""
     return str((request.resource or {}).get("id", "")) if request.action == R.UPDATE else ""
-
-
-def _identifiers(resource: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
-    carried = (resource or {}).get("identifier") or ()
-    return tuple((i.get("system", ""), i["value"]) for i in carried if i.get("value"))

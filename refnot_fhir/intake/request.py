@@ -65,10 +65,18 @@ class Delivery:
     who: str = ""
     kind: str = "transaction"
     """`transaction`, `batch`, `create` …: for the audit trail."""
-    body: bytes = b""
-    """The delivery as received, by which a resend is recognised; empty for single requests."""
+    key: str = ""
+    """What the sender calls this delivery, so that it can be told from another with the same
+    content: `Idempotency-Key` or `Bundle.identifier`."""
+    strict: bool = False
+    """Whether what can never be of use is to fail: `Prefer: handling=strict`."""
     bases: tuple[str, ...] = ()
     """The service's own address for the site, if it has one."""
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it came as a Bundle; a single request is told from a resend by its content."""
+        return self.kind in ("transaction", "batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,8 @@ class Result:
     """For FAILED: `invalid`, `conflict`, `precondition`, `gone` …: decides the status code."""
     patient: str = ""
     """Whose chart it changed."""
+    unlinked: bool = False
+    """It is kept, and in no chart: its patient is not known."""
     troubles: tuple[Trouble, ...] = ()
     """Why it failed."""
     notes: tuple[Trouble, ...] = ()
@@ -98,9 +108,15 @@ class Received:
     changes: tuple[SubjectChange, ...] = ()
     at: datetime | None = None
     replayed: bool = False
-    """True when this very delivery was answered before, and this is that answer."""
+    """True when this very delivery was answered before: nothing was done, and the results say
+    what stands now."""
 
     @property
     def failed(self) -> int:
         """How many requests failed."""
         return sum(result.outcome == FAILED for result in self.results)
+
+    @property
+    def unlinked(self) -> int:
+        """How many resources were kept and are in no chart."""
+        return sum(result.unlinked for result in self.results)

@@ -47,6 +47,7 @@ def site(file: MappingFile, name: str, *, words: Words, systems: Systems) -> Sit
         fhir=table["fhir"],
         zone=_zone(file, table["time_zone"]),
         keep=table.get("keep", "protocol"),
+        writes=table.get("writes", ""),
         propose=table.get("propose", "all"),
         base_urls=tuple(url.rstrip("/") for url in table.get("base_urls", ())),
         codes=dict(_meanings(file, "codes", table, local)),

@@ -39,7 +39,7 @@ class Head:
     earlier: tuple[bytes, ...]
     """Digests of all its other versions, late arrivals included."""
     digest: bytes
-    """SHA-256 of the bytes received; empty for a deletion."""
+    """Of its content; empty for a deletion."""
     updated: datetime | None
     """`meta.lastUpdated` as the sender stated it."""
     deleted: bool
@@ -56,6 +56,7 @@ class Kept:
     """The JSON text as received; empty for a deletion."""
     received: datetime
     digest: bytes
+    """Of the content, references literal: other spellings of the same JSON have the same."""
     updated: datetime | None = None
     deleted: bool = False
     superseded: bool = False
@@ -94,7 +95,7 @@ class Receipt:
 
     site: str
     digest: bytes
-    """SHA-256 of the request."""
+    """SHA-256 of what the request is recognised by: its key, or its content."""
     at: datetime
     status: int
     body: bytes
@@ -159,6 +160,9 @@ class Reader(Protocol):
     def with_identifier(self, site: str, type: str, system: str | None, value: str) -> list[Key]:
         """Resources whose newest version carries the identifier; system None: in any system."""
 
+    def naming(self, site: str, system: str, value: str) -> list[Key]:
+        """Resources whose newest version names its patient by this identifier."""
+
     def waiting_for(self, site: str, reference: str) -> list[Key]:
         """Resources whose reading waits for the one that is named."""
 
@@ -206,8 +210,16 @@ class Writer(Reader, Protocol):
     def set_readings(self, readings: Sequence[Reading]) -> None:
         """Replace everything read from each of these resources."""
 
-    def set_identifiers(self, key: Key, identifiers: Collection[tuple[str, str]]) -> None:
-        """Replace the identifiers by which a resource is found."""
+    def set_identifiers(
+        self,
+        key: Key,
+        identifiers: Collection[tuple[str, str]],
+        patient: tuple[str, str] | None = None,
+    ) -> None:
+        """Replace the identifiers by which a resource is found, and the one of its patient."""
+
+    def set_patients(self, patients: Mapping[Key, str]) -> None:
+        """Say whom the newest versions of resources are about now; empty for nobody."""
 
     def save_subject(self, subject: Subject, assessment: Assessment | None) -> None:
         """Add a version of a subject, and the assessment that led to it."""

@@ -121,6 +121,20 @@ identified = (
         t.resource.c.site == bindparam("site"),
         t.resource.c.type == bindparam("type"),
         t.resource.c.deleted == false(),
+        t.identifier.c.place >= 0,
+    )
+    .order_by(t.resource.c.number)
+)
+naming = (
+    select(t.resource.c.type, t.resource.c.id)
+    .select_from(t.identifier.join(t.resource))
+    .where(
+        t.identifier.c.hash == bindparam("hash"),
+        t.identifier.c.value == bindparam("value"),
+        t.identifier.c.system == bindparam("system"),
+        t.identifier.c.place == t.OF_PATIENT,
+        t.resource.c.site == bindparam("site"),
+        t.resource.c.deleted == false(),
     )
     .order_by(t.resource.c.number)
 )
@@ -270,6 +284,16 @@ set_newest = (
     update(t.resource)
     .where(t.resource.c.number == bindparam("resource"))
     .values({name: bindparam(name) for name in t.resource.c.keys()[6:]})
+)
+set_patient = (
+    update(t.resource)
+    .where(t.resource.c.number == bindparam("resource"))
+    .values(patient=bindparam("patient"))
+)
+set_patient_of_version = (
+    update(t.version)
+    .where(t.version.c.number == bindparam("version"))
+    .values(patient=bindparam("patient"))
 )
 drop_readings = delete(t.reading).where(one_of(t.reading.c.resource, "numbers"))
 drop_identifiers = delete(t.identifier).where(t.identifier.c.resource == bindparam("resource"))

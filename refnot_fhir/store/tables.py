@@ -150,6 +150,9 @@ identifier = Table(
 )
 """Found by a hash of the value: senders choose its length, and an index entry has a limit."""
 
+OF_PATIENT = -1
+"""The place of an identifier that is not the resource's own but of the patient it is about."""
+
 subject = Table(
     "subject",
     metadata,

@@ -59,12 +59,36 @@ class SqlWriter(SqlReader):
         rows = [self._reading_row(r) for r in newest.values() if _says_something(r)]
         self._session.insert(tables.reading, rows)
 
-    def set_identifiers(self, key: Key, identifiers: Collection[tuple[str, str]]) -> None:
-        """Replace the identifiers by which a resource is found."""
+    def set_identifiers(
+        self,
+        key: Key,
+        identifiers: Collection[tuple[str, str]],
+        patient: tuple[str, str] | None = None,
+    ) -> None:
+        """Replace the identifiers by which a resource is found, and the one of its patient."""
         self._locate((key,))
         number = self._place_of(key).number
         self._session.run(statements.drop_identifiers, resource=number)
-        self._session.insert(tables.identifier, _identifier_rows(number, identifiers))
+        rows = _identifier_rows(number, identifiers)
+        if patient is not None:
+            system, value = patient
+            rows.append((number, tables.OF_PATIENT, codec.hash_of(value), system, value))
+        self._session.insert(tables.identifier, rows)
+
+    def set_patients(self, patients: Mapping[Key, str]) -> None:
+        """Say whom the newest versions of resources are about now; empty for nobody."""
+        if not patients:
+            return
+        self._locate(patients)
+        self._number_patients((key.site, patient) for key, patient in patients.items())
+        rows = []
+        for key, patient in patients.items():
+            place = self._place_of(key)
+            number = self._patient_numbers[key.site, patient] if patient else None
+            version = packed(place.number, place.version)
+            rows.append({"resource": place.number, "version": version, "patient": number})
+        self._session.run_many(statements.set_patient, rows)
+        self._session.run_many(statements.set_patient_of_version, rows)
 
     # Subjects
 

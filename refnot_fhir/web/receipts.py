@@ -29,9 +29,11 @@ def of_bundle(
     strict handling a batch with a failed entry is 422, so that a sender that reads the status only
     does not take it for a success; its body is the batch-response all the same.
     """
-    headers = {"X-Entries-Failed": str(received.failed)}
-    if received.replayed:
-        headers["X-Replayed"] = "true"
+    headers = {
+        "X-Entries-Failed": str(received.failed),
+        "X-Entries-Unlinked": str(received.unlinked),
+        **_replayed(received),
+    }
     if delivery.atomic and received.failed:
         return _undone(received, version, headers)
     entries = list(_entries(delivery, received))
@@ -52,7 +54,9 @@ def of_one(
     """
     result = received.results[0]
     status = _status(result, asked)
-    headers = _headers(result)
+    headers = {**_headers(result), **_replayed(received)}
+    if received.unlinked:
+        headers["X-Entries-Unlinked"] = str(received.unlinked)
     if result.outcome != R.FAILED:
         if "return=minimal" in _preference():
             return answers.fhir(None, status, headers, version)
@@ -125,6 +129,10 @@ def _status(result: Result, asked: Request) -> int:
     if asked.action == R.DELETE:
         return 200
     return 202 if result.outcome in (R.NOT_RETAINED, R.LATE) else 200
+
+
+def _replayed(received: Received) -> dict[str, str]:
+    return {"X-Replayed": "true"} if received.replayed else {}
 
 
 def _headers(result: Result) -> dict[str, str]:

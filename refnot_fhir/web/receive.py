@@ -73,7 +73,15 @@ def _bundle(service: Service, site: Site) -> Response:
             f"the Bundle has more than {service.settings.max_entries} entries: send it in parts"
         )
     version = Version(site.fhir)
-    delivery = parcel.of_bundle(raw, content, version, base=answers.base_url(), who=_who())
+    delivery = parcel.of_bundle(
+        raw,
+        content,
+        version,
+        base=answers.base_url(),
+        who=_who(),
+        key=_key(),
+        strict=_strict(),
+    )
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
     return receipts.of_bundle(delivery, received, version, strict=_strict())
 
@@ -87,7 +95,7 @@ def _single(service: Service, site: Site, action: str, type_: str, id_: str = ""
         _check_content(content, type_, id_)
     asked = Request(action, type_, id_, raw, content, where=type_, **_conditions(action, id_))
     bases = (answers.base_url(),)
-    delivery = Delivery((asked,), atomic=False, who=_who(), kind=action, bases=bases)
+    delivery = Delivery((asked,), False, _who(), action, _key(), _strict(), bases)
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
     return receipts.of_one(asked, received, Version(site.fhir), _representation(service, site))
 
@@ -146,6 +154,23 @@ def _conditions(action: str, id_: str) -> dict[str, Any]:
     except ValueError as error:
         raise BadInput(str(error)) from None
     return found
+
+
+def _key() -> str:
+    """What the sender calls this delivery (draft-ietf-httpapi-idempotency-key-header); or empty.
+
+    `X-Request-Id` is none: proxies make a new one for every retry.
+    """
+    stated = request.headers.get("Idempotency-Key")
+    if stated is None:
+        return ""
+    key = stated.strip().strip('"')
+    if not key or len(key) > _LONGEST_KEY:
+        raise BadInput(f"an Idempotency-Key has 1 to {_LONGEST_KEY} characters")
+    return f"Idempotency-Key {key}"
+
+
+_LONGEST_KEY = 255
 
 
 def _strict() -> bool:

@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, Gone, NotFound, NotSupported, Trouble
-from refnot_fhir.fhir import wire
+from refnot_fhir.fhir import references, wire
 from refnot_fhir.fhir.published import Json, instant
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search_values import Target, Token
@@ -95,7 +95,7 @@ def speaks(site: Site, version: Version) -> bool:
 
 def text_of(kept: Kept) -> bytes:
     """A kept resource with this service's `id` and `meta`, every other member byte for byte."""
-    body = wire.relink(kept.body, kept.links) if kept.links else kept.body
+    body = references.relinked(kept.body, kept.links) if kept.links else kept.body
     sent = wire.decode(body).get("meta") or {}
     meta = {**sent, "versionId": str(kept.version), "lastUpdated": instant(kept.received)}
     return wire.with_members(body, id=wire.encode(kept.key.id), meta=wire.encode(meta))

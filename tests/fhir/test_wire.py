@@ -17,8 +17,6 @@ from refnot_fhir.fhir.wire import (
     decode,
     encode,
     raw_entries,
-    references,
-    relink,
     with_members,
 )
 from tests.fhir.hl7_packages import synthea_bundles
@@ -173,31 +171,6 @@ def test_members_are_set_and_the_others_stay_byte_for_byte() -> None:
         b'{"resourceType":"Patient","meta":{"versionId":"1"},"id":"new","x":[ 1.10, "\\u0041" ]}'
     )
     assert with_members(b"{}", id=b'"a"') == b'{"id":"a"}'
-
-
-RELINKED = [
-    (b'{"reference":"urn:uuid:1"}', b'{"reference":"Patient/p1"}'),
-    (b'{"reference" :\n "urn:uuid:1" , "x": 1.10}', b'{"reference" :\n "Patient/p1" , "x": 1.10}'),
-    (b'{"reference":"urn:uuid:12"}', b'{"reference":"urn:uuid:12"}'),
-    (b'{"uri":"urn:uuid:1"}', b'{"uri":"urn:uuid:1"}'),
-    (b'["reference","urn:uuid:1"]', b'["reference","urn:uuid:1"]'),
-    (
-        b'{"text":"\\"reference\\":\\"urn:uuid:1\\""}',
-        b'{"text":"\\"reference\\":\\"urn:uuid:1\\""}',
-    ),
-    (b'{"a\\"reference":"urn:uuid:1"}', b'{"a\\"reference":"urn:uuid:1"}'),
-    (b'{"x":"\\\\","reference":"urn:uuid:1"}', b'{"x":"\\\\","reference":"Patient/p1"}'),
-]
-
-
-@pytest.mark.parametrize(("raw", "expected"), RELINKED)
-def test_references_are_relinked_and_nothing_else(raw: bytes, expected: bytes) -> None:
-    assert relink(raw, {"urn:uuid:1": "Patient/p1"}) == expected
-
-
-def test_the_references_of_a_resource_are_listed() -> None:
-    raw = b'{"a":{"reference" : "urn:uuid:1"},"b":[{"reference":"Patient/p1"}],"c":"reference"}'
-    assert references(raw) == {"urn:uuid:1", "Patient/p1"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import pytest
 from refnot_fhir.fhir import wire
 from refnot_fhir.intake import Delivery, Request, receive
 from refnot_fhir.intake.carry_out import CarryOut, Moved
+from refnot_fhir.intake.naming import Naming
 from refnot_fhir.intake.plan import Plan, Planner
+from refnot_fhir.intake.replay import Seal
 from refnot_fhir.intake.request import CREATE, UPDATE
 from tests.door import ATC, Door, Json, lab, medicine, patient
 from tests.web.test_corrections import ranged
@@ -39,12 +41,11 @@ def planned(door: Door, *requests: Request) -> CarryOut:
     """A transaction that is planned and waits."""
     service = door.service
     with service.store.read() as reader:
-        plan: Plan = Planner(
-            reader, service.site(), service.rulebook, service.clock()
-        ).plan(requests)  # fmt: skip
+        planner = Planner(reader, service.site(), service.rulebook, service.clock())
+        plan: Plan = planner.plan(Naming(requests), range(len(requests)))
     results = tuple(step.result for step in plan.steps)
     delivery = Delivery(requests, atomic=True)
-    return CarryOut(delivery, plan, results, b"", service.site(), service.judge())
+    return CarryOut(delivery, plan, results, Seal(), service.site(), service.judge())
 
 
 MRN = [{"system": "urn:mrn", "value": "17"}]
@@ -99,9 +100,9 @@ def test_deliveries_that_hang_on_each_other_end_alike_in_any_order(door: Door) -
     assert (verdicts["IN08B"], verdicts["EX09"]) == ("not-met", "met")
 
 
-def test_a_delivery_without_a_body_has_no_receipt(door: Door) -> None:
+def test_a_single_request_without_a_key_has_no_receipt(door: Door) -> None:
     service = door.service
-    one = Delivery((asked(patient()),), atomic=False)
+    one = Delivery((asked(patient()),), atomic=False, kind="update")
     for outcome in ("created", "unchanged"):
         received = receive(one, site=service.site(), store=service.store, judge=service.judge())
         assert [result.outcome for result in received.results] == [outcome]

@@ -73,18 +73,6 @@ def test_the_same_bundle_at_the_same_time_is_kept_once(door: Door) -> None:
     assert door.state() == before
 
 
-def test_a_resend_after_a_later_version_gets_the_first_answer_and_changes_nothing(
-    door: Door,
-) -> None:
-    sent = transaction(patient(), lab(value=100))
-    first = door.post("", sent)
-    door.put(lab(value=200))
-    door.send("DELETE", "Patient/p1")
-    before = door.state()
-    assert door.post("", sent).data == first.data
-    assert door.state() == before
-
-
 def test_what_failed_is_not_remembered_as_answered(door: Door) -> None:
     sent = batch(patient(), lab(status="banana"))
     for _ in range(2):

@@ -12,7 +12,7 @@ from refnot_fhir.core.findings import Assessment, DosingRecord
 from refnot_fhir.core.records import Chart, Source
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.screening import assess
-from refnot_fhir.fhir import wire
+from refnot_fhir.fhir import references, wire
 from refnot_fhir.reading import ACCEPTED, Context, Understood, understand
 
 Key = tuple[str, str]
@@ -32,7 +32,7 @@ class Receiver:
             for entry in bundle["entry"]
             if entry["request"]["method"] == "POST"
         }
-        received = wire.decode(wire.relink(wire.encode(bundle), links))
+        received = wire.decode(references.relinked(wire.encode(bundle), links))
         for entry in received["entry"]:
             resource = entry["resource"]
             by_post = entry["request"]["method"] == "POST"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, make_url
 
 from refnot_fhir.errors import RefnotError
+from refnot_fhir.fhir import wire
 from refnot_fhir.store import migrate, open_store
+from refnot_fhir.store.base import Receipt
 from refnot_fhir.store.tables import metadata
+from tests.store.things import NOW, deletion, kept, key
+
+O1, O2 = key("o1"), key("o2")
 
 
 @contextmanager
@@ -66,6 +73,34 @@ def test_a_store_of_a_later_release_is_not_opened(url: str) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(RefnotError, match="9999"):
         open_store(url)
+
+
+def test_digests_of_bytes_become_digests_of_content(url: str) -> None:
+    migrate(url)
+    store = open_store(url)
+    spelled = b'\xef\xbb\xbf{ "b": 1.0, "a": {"reference": "urn:uuid:1"}, "n": [null, 1e2] }'
+    linked = {"a": {"reference": "Patient/p1"}, "b": Decimal("1.0"), "n": [None, Decimal("1e2")]}
+    first = kept(O1, body=spelled)
+    versions = [
+        replace(first, links={"urn:uuid:1": "Patient/p1"}, digest=wire.digest(linked)),
+        deletion(O1, 2),
+        replace(kept(O2, body=b'{"x": 1}'), digest=wire.digest({"x": 1})),
+    ]
+    store.write(lambda w: (w.keep(versions), w.save_receipt(Receipt("north", b"x", NOW, 200, b""))))
+    with store.read() as reader:
+        expected = reader.heads([O1, O2])
+    store.close()
+    with connected(url) as connection:
+        connection.exec_driver_sql("UPDATE version SET digest = body")
+        connection.exec_driver_sql("UPDATE resource SET digest = 'old'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    migrate(url)
+    store = open_store(url)
+    with store.read() as reader:
+        assert reader.heads([O1, O2]) == expected
+        assert reader.counts()["receipts"] == 0
+        assert [k.body for k in reader.history(O1)] == [b"", spelled]
+    store.close()
 
 
 @pytest.mark.parametrize("url", ["mysql://host/name", "nonsense", "", "oracle+x://"])

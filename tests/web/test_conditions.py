@@ -281,16 +281,6 @@ def test_bringing_back_what_was_deleted_has_to_be_meant(door: Door) -> None:
     assert door.get("Observation/o1").status_code == 200
 
 
-def test_a_create_that_was_deleted_since_stays_deleted(door: Door) -> None:
-    made = door.post("Patient", PERSON)
-    place = place_of(made)
-    door.send("DELETE", place)
-    again = door.post("Patient", PERSON)
-    assert again.status_code == 200
-    assert "deleted since" in said(again)
-    assert door.get(place).status_code == 410
-
-
 def test_the_deletion_of_what_never_was_changes_nothing(door: Door) -> None:
     answer = door.send("DELETE", "Observation/never")
     assert answer.status_code == 200

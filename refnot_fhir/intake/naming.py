@@ -1,0 +1,215 @@
+"""What a delivery names: the ids of what it creates, and what its references become.
+
+The id of a create follows from its content, its references made literal, and from its number among
+equals in the delivery: the same delivery again names the same resources, and four equal vials are
+four. References may lead in circles; then each id follows from the content of the whole circle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from refnot_fhir.errors import Trouble
+from refnot_fhir.fhir import bundle, references, wire
+from refnot_fhir.fhir.bundle import Entry
+from refnot_fhir.intake.request import CREATE, Request
+from refnot_fhir.store.base import Key
+
+_FULL_URL_ONLY = ("urn:uuid:", "urn:oid:")
+"""A reference that begins so can only mean an entry with that fullUrl."""
+
+Found = Mapping[str, "int | str"]
+"""What a reference means: the index of a request of the delivery, or a literal reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One request with the resource that it is about."""
+
+    request: Request
+    """Its references literal."""
+    key: Key
+    links: Mapping[str, str]
+    """The references that were made literal, and what they became."""
+    digest: bytes
+    """Of the content, references literal; empty without a resource."""
+
+
+class Naming:
+    """The references between the requests of one delivery."""
+
+    def __init__(self, requests: Sequence[Request], bases: Iterable[str] = ()) -> None:
+        self.requests = requests
+        self._bases = tuple(f"{base}/" for base in bases)
+        self.stated = [references.stated(r.resource) if r.resource else set() for r in requests]
+        """The references that each request states."""
+        self.meant = bundle.aliases(
+            Entry(index, "POST" if r.action == CREATE else "PUT", full_url=r.full_url)
+            for index, r in enumerate(requests)
+        )
+        """References to requests of this delivery."""
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """Of the content of each request, whatever the fullUrls in it are called."""
+        return [
+            self.digest(index, {ref: f"#{at}" for ref, at in self.meaning(index, self.meant)})
+            for index in range(len(self.requests))
+        ]
+
+    def content(self, kind: str) -> bytes:
+        """By what the delivery is recognised when it comes again, without its fullUrls."""
+        total = hashlib.sha256(kind.encode())
+        for request, digest in zip(self.requests, self.digests, strict=True):
+            asked = (request.action, request.type, request.id, request.if_match, request.if_absent,
+                     request.condition, request.search)  # fmt: skip
+            total.update(repr(asked).encode() + digest)
+        return total.digest()
+
+    def dangling(self, index: int) -> Trouble | None:
+        """Why a request cannot be carried out: it refers to an entry that there is not."""
+        for named in sorted(self.stated[index]):
+            if named.startswith(_FULL_URL_ONLY) and named not in self.meant:
+                request = self.requests[index]
+                said = "no entry of this delivery has this fullUrl: send what it names as well"
+                return Trouble("not-found", said, place_of(request, named))
+        return None
+
+    def refers_to(self, index: int, others: set[int]) -> bool:
+        """Whether a request refers to one of these by a fullUrl that means nothing elsewhere."""
+        return any(
+            ref.startswith(_FULL_URL_ONLY) and self.meant.get(ref) in others
+            for ref in self.stated[index]
+        )
+
+    def named(
+        self, site: str, keys: Sequence[Key | None], found: Found, salt: str = ""
+    ) -> list[Named]:
+        """Every request with its resource; `keys` are those known already.
+
+        `found` is what conditional references mean. Creates of deliveries with another `salt` get
+        other ids.
+        """
+        meant = {**self.meant, **found}
+        known = _Ids(self, site, keys, meant, salt).all()
+        return [self._named(index, key, known, meant) for index, key in enumerate(known)]
+
+    def _named(self, index: int, key: Key, keys: Sequence[Key], meant: Found) -> Named:
+        request = self.requests[index]
+        links = {
+            ref: literal
+            for ref, at in self.meaning(index, meant)
+            if (literal := _place(keys[at]) if isinstance(at, int) else at) != ref
+        }
+        if not links:
+            return Named(request, key, links, self.digests[index])
+        resource = references.resolved(request.resource, links)
+        return Named(replace(request, resource=resource), key, links, wire.digest(resource))
+
+    def relative(self, reference: str) -> str:
+        """A reference below our own address as a relative one."""
+        base = next((base for base in self._bases if reference.startswith(base)), "")
+        return reference.removeprefix(base)
+
+    def meaning(self, index: int, meant: Found) -> Iterable[tuple[str, int | str]]:
+        """The references of a request that mean something else than they say."""
+        for ref in self.stated[index]:
+            if ref in meant:
+                yield ref, meant[ref]
+            elif (relative := self.relative(ref)) != ref:
+                yield ref, relative
+
+    def digest(self, index: int, links: Mapping[str, str]) -> bytes:
+        """Of the content of a request with these references replaced; empty without a resource."""
+        resource: Any = self.requests[index].resource
+        if resource is None:
+            return b""
+        return wire.digest(references.resolved(resource, links) if links else resource)
+
+
+class _Ids:
+    """The ids of creates, worked out in the order in which they depend on each other."""
+
+    def __init__(
+        self, naming: Naming, site: str, keys: Sequence[Key | None], meant: Found, salt: str
+    ) -> None:
+        self._naming, self._site, self._meant, self._salt = naming, site, meant, salt
+        self._keys = list(keys)
+        self._equals: Counter[bytes] = Counter()
+        open_ = [index for index, key in enumerate(keys) if key is None]
+        self._waits = {index: set(self._needs(index)) for index in open_}
+
+    def all(self) -> list[Key]:
+        """The key of every request."""
+        needed: dict[int, list[int]] = {}
+        for index, others in self._waits.items():
+            for other in others:
+                needed.setdefault(other, []).append(index)
+        ready = deque(index for index, others in self._waits.items() if not others)
+        while ready:
+            index = ready.popleft()
+            self._settle(index, self._content(index, self._literal))
+            for waiting in needed.get(index, ()):
+                self._waits[waiting].discard(index)
+                if not self._waits[waiting]:
+                    ready.append(waiting)
+        self._settle_circles()
+        return [key for key in self._keys if key is not None]
+
+    def _settle_circles(self) -> None:
+        left = [index for index, key in enumerate(self._keys) if key is None]
+        blank = {index: self._content(index, self._literal) for index in left}
+        told = {
+            index: self._content(
+                index, lambda at: blank[at].hex() if at in blank else self._literal(at)
+            )
+            for index in left
+        }
+        for index in left:
+            self._settle(index, told[index])
+
+    def _content(self, index: int, literal: Callable[[int], str]) -> bytes:
+        meaning = self._naming.meaning(index, self._meant)
+        links = {ref: literal(at) if isinstance(at, int) else at for ref, at in meaning}
+        return self._naming.digest(index, links)
+
+    def _literal(self, index: int) -> str:
+        key = self._keys[index]
+        return "" if key is None else _place(key)
+
+    def _needs(self, index: int) -> Iterator[int]:
+        for _, at in self._naming.meaning(index, self._meant):
+            if isinstance(at, int) and self._keys[at] is None:
+                yield at
+
+    def _settle(self, index: int, content: bytes) -> None:
+        type_ = self._naming.requests[index].type
+        name = f"{self._site}\n{type_}\n{self._salt}\n".encode() + content
+        number = self._equals[name]
+        self._equals[name] += 1
+        id_ = _uuid(name + str(number).encode() if number else name)
+        self._keys[index] = Key(self._site, type_, id_)
+
+
+def place_of(request: Request, reference: str) -> str:
+    """FHIRPath of a reference that a request states."""
+    below = next(references.places(request.resource or {}, reference), "")
+    return f"{request.where}{below}"
+
+
+def _place(key: Key) -> str:
+    return f"{key.type}/{key.id}"
+
+
+def _uuid(name: bytes) -> str:
+    """A UUID of version 8 (RFC 9562) made from a name."""
+    number = int.from_bytes(hashlib.sha256(name).digest()[:16], "big")
+    number = number & ~(0xF << 76) | (8 << 76)
+    number = number & ~(0x3 << 62) | (0x2 << 62)
+    return str(uuid.UUID(int=number))

@@ -1,0 +1,121 @@
+"""Whose result a resource is: the patient that it names, by reference or by identifier.
+
+An identifier names the patient who carries it, in the store or on the way there
+(https://hl7.org/fhir/R4/references.html#logical). Nothing is guessed: with several carriers, or
+when reference and identifier disagree, it is nobody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from refnot_fhir.fhir.elements import id_of
+
+Json = Mapping[str, Any]
+K = TypeVar("K")
+
+
+class Identifier(NamedTuple):
+    """A business identifier; without a system it is another one than with any."""
+
+    system: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """A resource with its patient named literally, as it is to be understood."""
+
+    resource: Json
+    unlinked: str = ""
+    """Why it is in no chart; empty when it is in one."""
+    never: bool = False
+    """It names nobody whom a Patient to come could be."""
+
+
+def identifiers(resource: Json | None) -> tuple[Identifier, ...]:
+    """The identifiers that a resource carries."""
+    carried = (resource or {}).get("identifier") or ()
+    return tuple(found for one in carried if (found := _identifier(one)))
+
+
+def carrying(stored: Iterable[K], coming: Mapping[K, Json | None], wanted: Identifier) -> list[K]:
+    """Who carries an identifier: of those stored, the ones that do not change, and of `coming`.
+
+    An identifier without a system stands for itself alone, never for any system.
+    """
+    found = [key for key in stored if key not in coming]
+    return found + [key for key, resource in coming.items() if wanted in identifiers(resource)]
+
+
+def patient_identifier(resource: Json) -> Identifier | None:
+    """The identifier by which a resource names its patient, with or without a reference."""
+    named = _named(resource)[1]
+    says = str(named.get("type", "Patient")).rpartition("/")[2]
+    return _identifier(named.get("identifier") or {}) if says == "Patient" else None
+
+
+def whose(
+    resource: Json,
+    carriers: Callable[[Identifier], Sequence[str]],
+    heir: Callable[[str], str],
+) -> Whose:
+    """Whose result it is. `carriers` gives ids of patients.
+
+    `heir` gives the record that a patient's was merged into, or the patient's own.
+    """
+    if resource["resourceType"] in ("Patient", "Medication"):
+        return Whose(resource)
+    literal = id_of(_named(resource)[1], "Patient")
+    identifier = patient_identifier(resource)
+    if identifier is None:
+        return Whose(resource) if literal else Whose(resource, _NOBODY, never=True)
+    found = carriers(identifier)
+    heirs = {heir(one) for one in found}
+    if len(heirs) > 1:
+        return Whose(_as_of(resource, ""), _SEVERAL.format(count=len(found)))
+    if literal and heirs and heir(literal) not in heirs:
+        return Whose(_as_of(resource, ""), _DISAGREE)
+    if literal:
+        return Whose(resource)
+    patient = found[0] if len(found) == 1 else next(iter(heirs), "")
+    return Whose(_as_of(resource, patient), "" if patient else _NOT_YET)
+
+
+_NOBODY = "it names no patient of this service, by id or by identifier"
+_NOT_YET = "no Patient here carries the identifier that it names: it is linked when one arrives"
+_SEVERAL = "{count} Patients carry the identifier that it names: merge them, or name one by its id"
+_DISAGREE = "its reference and its identifier name different patients: correct one of them"
+
+
+def _identifier(element: Json) -> Identifier | None:
+    value = element.get("value")
+    return Identifier(element.get("system", ""), value) if value else None
+
+
+def _named(resource: Json) -> tuple[str, Json]:
+    """The element that names the patient, and what it says."""
+    for name in ("subject", "patient"):
+        if resource.get(name):
+            return name, resource[name]
+    return "subject", {}
+
+
+def _as_of(resource: Json, patient: str) -> Json:
+    """The resource, and what it contains of the same patient, with a literal reference or none."""
+    wanted = patient_identifier(resource)
+    inner = [
+        _naming(one, patient) if patient_identifier(one) == wanted else one
+        for one in resource.get("contained", ())
+    ]
+    linked = _naming(resource, patient)
+    return {**linked, "contained": inner} if inner else linked
+
+
+def _naming(resource: Json, patient: str) -> Json:
+    name, said = _named(resource)
+    reference = {"reference": f"Patient/{patient}"} if patient else {}
+    rest = {member: value for member, value in said.items() if member != "reference"}
+    return {**resource, name: {**reference, **rest}}
