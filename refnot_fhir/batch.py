@@ -18,6 +18,7 @@ from refnot_fhir.core.screening import assess
 from refnot_fhir.errors import Trouble
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.whose import Identifier, identifiers, patient_identifier, whose
 from refnot_fhir.reading import (
     ACCEPTED,
     Context,
@@ -30,7 +31,7 @@ Refused = Callable[[int, tuple[Trouble, ...]], None]
 """Told the number of a line (from 1) that is not valid FHIR, and why."""
 
 
-_NOBODYS = Trouble("required", "it names no patient by id, so nobody is assessed with it")
+_NOBODYS = "nobody is assessed with it: {why}"
 
 
 @dataclass(slots=True)
@@ -61,9 +62,11 @@ def screen(
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        troubles = screening.take(line)
+        troubles = screening.take(number, line)
         if troubles:
             refused(number, troubles)
+    for number, trouble in screening.link():
+        refused(number, (trouble,))
     for chart in screening.charts():
         for protocol in rulebook.protocols.values():
             yield assess(protocol, chart, as_of)
@@ -77,8 +80,12 @@ class _Screening:
         self._version = Version(site.fhir)
         self._patients: dict[str, _Gathering] = {}
         self._medications: dict[str, Mapping[str, Any]] = {}
+        self._carriers: dict[Identifier, list[str]] = {}
+        """Ids of the patients who carry an identifier."""
+        self._unlinked: list[tuple[int, bytes]] = []
+        """Lines, with their numbers, that name their patient by an identifier."""
 
-    def take(self, line: bytes) -> tuple[Trouble, ...]:
+    def take(self, number: int, line: bytes) -> tuple[Trouble, ...]:
         """Read one line, or keep it until what it hangs on is known; why not, if it is refused."""
         try:
             resource = wire.decode(line)
@@ -89,16 +96,47 @@ class _Screening:
         problems = gate.problems(resource, self._version)
         if problems:
             return tuple(Trouble(p.code, p.message, p.expression) for p in problems)
-        if resource["resourceType"] != "Medication" and not patient_of(resource):
-            return (_NOBODYS,)
+        if patient_identifier(resource) is not None:
+            self._unlinked.append((number, line))
+            return ()
+        why = _nobodys(resource)
+        if why:
+            return (Trouble("required", _NOBODYS.format(why=why)),)
         self._sort(resource, line)
         return ()
+
+    def link(self) -> Iterator[tuple[int, Trouble]]:
+        """Sort in what names its patient by an identifier, all lines being known.
+
+        Gives the number of each line that is nobody's, and why.
+        """
+        for number, line in self._unlinked:
+            named = whose(wire.decode(line), self._carrying, self._heir)
+            if named.unlinked:
+                yield number, Trouble("required", _NOBODYS.format(why=named.unlinked))
+            else:
+                self._sort(named.resource, wire.encode(named.resource))
+
+    def _carrying(self, wanted: Identifier) -> list[str]:
+        return self._carriers.get(wanted, [])
+
+    def _heir(self, patient: str) -> str:
+        seen = [patient]
+        while (found := self._patients.get(seen[-1])) and found.person:
+            if not found.person.replaced_by or found.person.replaced_by in seen:
+                break
+            seen.append(found.person.replaced_by)
+        return seen[-1]
 
     def _sort(self, resource: Mapping[str, Any], line: bytes) -> None:
         if resource["resourceType"] == "Medication":
             self._medications[f"Medication/{resource.get('id', '')}"] = resource
             return
-        gathering = self._patients.setdefault(patient_of(resource), _Gathering())
+        patient = patient_of(resource)
+        gathering = self._patients.setdefault(patient, _Gathering())
+        if resource["resourceType"] == "Patient":
+            for one in identifiers(resource):
+                self._carriers.setdefault(one, []).append(patient)
         if resource["resourceType"] != "Patient" and self._must_wait(resource, gathering):
             gathering.waiting.append(line)
         else:
@@ -132,3 +170,10 @@ class _Screening:
                 labs=tuple(gathering.labs),
                 doses=tuple(gathering.doses),
             )
+
+
+def _nobodys(resource: Mapping[str, Any]) -> str:
+    """Why a resource that names its patient by no identifier is nobody's; empty when it is not."""
+    if resource["resourceType"] == "Patient":
+        return "" if patient_of(resource) else "it has no id"
+    return whose(resource, lambda _: (), str).unlinked

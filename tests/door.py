@@ -279,6 +279,14 @@ def medicine(
     }
 
 
+DRUG_OF_MEDICATION: Json = {
+    "resourceType": "Medication",
+    "id": "med1",
+    "code": {"coding": [{"system": ATC, "code": "L03AB03"}]},
+}
+"""An immunotherapy as a resource of its own."""
+
+
 def dose(id: str = "d1", *, days_ago: int = 0, of: str = "p1", **more: object) -> Json:
     """A trial dose of the study drug as the protocol asks for it."""
     return medicine(id, days_ago=days_ago, of=of) | {

@@ -108,3 +108,32 @@ def test_a_medication_that_never_comes_leaves_its_criterion_unknown(production: 
 
     assert refused == []
     assert verdicts(assessment)["EX09"] == "unknown"
+
+
+MRN = {"system": "urn:mrn", "value": "17"}
+BY_IDENTIFIER = PLATELETS | {"subject": {"identifier": MRN}}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_lines_name_their_patient_by_identifier_in_any_order(
+    rulebook: Rulebook, order: int
+) -> None:
+    lines = [BY_IDENTIFIER, PATIENT | {"identifier": [MRN]}][::order]
+    (by_identifier,), refused = screened(rulebook, *lines)
+    assert refused == []
+    (by_id,), _ = screened(rulebook, PLATELETS, PATIENT)
+    assert by_identifier == by_id
+
+
+def test_a_line_whose_identifier_several_or_no_patients_carry_is_refused(
+    rulebook: Rulebook,
+) -> None:
+    twin = PATIENT | {"id": "p2", "identifier": [MRN]}
+    _, refused = screened(rulebook, BY_IDENTIFIER, PATIENT)
+    assert [number for number, _ in refused] == [1]
+    found, refused = screened(rulebook, PATIENT | {"identifier": [MRN]}, BY_IDENTIFIER, twin)
+    assert [(number, "2 Patients carry" in t[0].message) for number, t in refused] == [(2, True)]
+    merged = twin | {"link": [{"other": {"reference": "Patient/p1"}, "type": "replaced-by"}]}
+    found, refused = screened(rulebook, PATIENT | {"identifier": [MRN]}, BY_IDENTIFIER, merged)
+    assert refused == []
+    assert {one.patient for one in found} == {"p1", "p2"}

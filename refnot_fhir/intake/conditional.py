@@ -12,11 +12,11 @@ from typing import Any
 
 from refnot_fhir.errors import Trouble
 from refnot_fhir.fhir.elements import CONDITIONAL
+from refnot_fhir.fhir.whose import Identifier, carrying
 from refnot_fhir.intake import request as R
 from refnot_fhir.intake.naming import Naming, place_of
 from refnot_fhir.intake.parcel import conditions
 from refnot_fhir.intake.request import Request, Result
-from refnot_fhir.intake.whose import Identifier, carrying
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.store.base import Key
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from refnot_fhir.core.records import Person
-from refnot_fhir.intake.whose import Identifier, identifiers
+from refnot_fhir.fhir.whose import Identifier, identifiers
 from refnot_fhir.store.base import Kept, Key, Reader
 
 Versions = frozenset[tuple[Key, int]]

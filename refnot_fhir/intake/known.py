@@ -9,8 +9,8 @@ from typing import Any
 from refnot_fhir.core.records import Person, Source
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.fhir import references, wire
+from refnot_fhir.fhir.whose import Identifier, Whose, carrying, whose
 from refnot_fhir.intake.request import CHANGING, Request, Result
-from refnot_fhir.intake.whose import Identifier, Whose, carrying, whose
 from refnot_fhir.reading import Context, Understood, patient_of, understand
 from refnot_fhir.store.base import Kept, Key, Reader, Reading
 

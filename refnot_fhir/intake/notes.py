@@ -5,8 +5,8 @@ from __future__ import annotations
 from refnot_fhir.core.drug_names import NOT_LISTED
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import Trouble
+from refnot_fhir.fhir.whose import Whose
 from refnot_fhir.intake.request import FAILED, NOT_RETAINED, Request, Result
-from refnot_fhir.intake.whose import Whose
 from refnot_fhir.reading import ACCEPTED, Understood
 
 

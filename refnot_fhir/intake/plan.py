@@ -13,6 +13,7 @@ from itertools import chain
 
 from refnot_fhir.core.records import Person, Source
 from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.fhir.whose import Identifier, Whose, identifiers, patient_identifier
 from refnot_fhir.intake import request as R
 from refnot_fhir.intake.conditional import Condition, Conditional
 from refnot_fhir.intake.decide import Decided, decide, once, sent_at
@@ -29,7 +30,6 @@ from refnot_fhir.intake.known import Known, reading_of, reread
 from refnot_fhir.intake.naming import Named, Naming
 from refnot_fhir.intake.notes import not_retained, notes_on, unlinked
 from refnot_fhir.intake.request import CHANGING, Request, Result
-from refnot_fhir.intake.whose import Identifier, Whose, identifiers, patient_identifier
 from refnot_fhir.reading import (
     ACCEPTED,
     Understood,

@@ -18,6 +18,7 @@ from refnot_fhir.fhir.published import Json, instant
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search_values import Target, Token
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.whose import linked_to
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
 from refnot_fhir.store.base import Kept, Key, Reader
@@ -38,8 +39,9 @@ def routes(service: Service) -> Blueprint:
         wanted = searching.asked(service, known, type_, version)
         with service.store.read() as reader:
             found = _Found(reader, known)
-            matches = searching.matching(wanted, found.narrowed(wanted), found.resolve)
-            return searching.answer(wanted, matches, found.resolve)
+            candidates = found.narrowed(wanted)
+            matches = searching.matching(wanted, candidates, found.resolve, found.linked)
+            return searching.answer(wanted, matches, found.resolve, found.linked)
 
     @blueprint.get("/<type_>/<id_>")
     def read(site: str, type_: str, id_: str) -> Response:
@@ -109,13 +111,21 @@ class _Found:
 
     def __init__(self, reader: Reader, site: Site) -> None:
         self._reader, self._site = reader, site
+        self._patients: dict[str, str] = {}
+        """Id to patient, of what was found: an identifier may name the patient."""
 
     def narrowed(self, wanted: Search) -> Iterator[searching.Found]:
         """Candidates in order of arrival, numbered. Raises BadInput when nothing names them."""
         after = searching.after()
         for row, kept in enumerate(self._candidates(wanted), start=1):
             if row > after:
+                self._patients[kept.key.id] = kept.patient
                 yield row, self._resource(kept)
+
+    def linked(self, resource: Json) -> Json:
+        """What was found, with its patient named by a reference, to be searched by."""
+        found: Json = dict(linked_to(resource, self._patients[resource["id"]]))
+        return found
 
     def resolve(self, reference: str) -> Json | None:
         """The resource that a reference names."""

@@ -88,17 +88,30 @@ def page(wanted: Search, found: Iterator[Found]) -> Page:
     return Page([one for _, one in rows], rows[-1][0] if more else None, total)
 
 
+def _itself(resource: Json) -> Json:
+    return resource
+
+
 def matching(
-    wanted: Search, found: Iterable[Found], resolve: Callable[[str], Json | None]
+    wanted: Search,
+    found: Iterable[Found],
+    resolve: Callable[[str], Json | None],
+    linked: Callable[[Json], Json] = _itself,
 ) -> Iterator[Found]:
-    """Those of `found` that are asked for."""
+    """Those of `found` that are asked for.
+
+    `linked` gives a resource as it is searched: references that follow from it are in it.
+    """
     for row, resource in found:
-        if search.matches(wanted, resource, resolve=resolve):
+        if search.matches(wanted, linked(resource), resolve=resolve):
             yield row, resource
 
 
 def answer(
-    wanted: Search, found: Iterator[Found], resolve: Callable[[str], Json | None]
+    wanted: Search,
+    found: Iterator[Found],
+    resolve: Callable[[str], Json | None],
+    linked: Callable[[Json], Json] = _itself,
 ) -> Response:
     """The searchset of the matches: one page, or only their number."""
     base = answers.base_url()
@@ -108,7 +121,9 @@ def answer(
         return answers.fhir(body, version=wanted.version)
     one = page(wanted, found)
     wider = dict.fromkeys(
-        reference for resource in one.matches for reference in search.included(wanted, resource)
+        reference
+        for resource in one.matches
+        for reference in search.included(wanted, linked(resource))
     )
     found_too = {reference: resolve(reference) for reference in wider}
     body = bundle.searchset(

@@ -14,14 +14,8 @@ from refnot_fhir.intake.naming import Naming
 from refnot_fhir.intake.plan import Plan, Planner
 from refnot_fhir.intake.replay import Seal
 from refnot_fhir.intake.request import CREATE, UPDATE
-from tests.door import ATC, Door, Json, lab, medicine, patient
+from tests.door import DRUG_OF_MEDICATION, Door, Json, lab, medicine, patient
 from tests.web.test_corrections import ranged
-
-DRUG: Json = {
-    "resourceType": "Medication",
-    "id": "med1",
-    "code": {"coding": [{"system": ATC, "code": "L03AB03"}]},
-}
 
 
 def referring() -> Json:
@@ -53,8 +47,15 @@ RIVALS: list[tuple[str, Request, Request]] = [
     ("two versions of one resource", asked(lab(value=100)), asked(lab(value=200))),
     ("a patient and a lab that hangs on her sex", asked(patient()), asked(ranged())),
     ("a lab that hangs on a patient's sex", asked(ranged()), asked(patient(gender="female"))),
-    ("a medication and what refers to it", asked(DRUG), asked(referring())),
-    ("what refers to a medication", asked(referring()), asked(DRUG)),
+    ("a medication and what refers to it", asked(DRUG_OF_MEDICATION), asked(referring())),
+    ("what refers to a medication", asked(referring()), asked(DRUG_OF_MEDICATION)),
+    ("a patient and a lab that names her by an identifier",
+     asked(patient(identifier=MRN)), asked(lab(subject={"identifier": MRN[0]}))),
+    ("a lab that names a patient by an identifier",
+     asked(lab(subject={"identifier": MRN[0]})), asked(patient(identifier=MRN))),
+    ("a lab that names a patient by a condition and her second record",
+     asked(lab(subject={"reference": "Patient?identifier=urn:mrn|17"})),
+     asked(patient("p9", identifier=MRN))),
     ("two creates with one condition",
      asked(patient(identifier=MRN), action=CREATE, condition=("urn:mrn", "17")),
      asked(patient("p9", identifier=MRN))),
@@ -65,6 +66,8 @@ RIVALS: list[tuple[str, Request, Request]] = [
 def test_what_comes_between_a_plan_and_its_transaction_is_noticed(
     door: Door, what: str, late: Request, first: Request
 ) -> None:
+    if "second record" in what:
+        door.kept(patient(identifier=MRN))
     waiting = planned(door, late)
     door.service.store.write(planned(door, first))
     before = door.rows()
@@ -92,7 +95,7 @@ def test_what_has_nothing_to_do_with_a_plan_does_not_disturb_it(door: Door) -> N
 
 
 def test_deliveries_that_hang_on_each_other_end_alike_in_any_order(door: Door) -> None:
-    sent = [ranged(), patient(gender="female"), DRUG, referring()]
+    sent = [ranged(), patient(gender="female"), DRUG_OF_MEDICATION, referring()]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(door.put, sent))
     assert [answer.status_code for answer in answers] == [201] * 4

@@ -10,14 +10,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.door import Door, Json, batch, dose, eligible, lab, open_door, patient, transaction
-from tests.intake.test_plan import DRUG, referring
+from tests.door import (
+    DRUG_OF_MEDICATION,
+    Door,
+    Json,
+    batch,
+    dose,
+    eligible,
+    lab,
+    open_door,
+    patient,
+    transaction,
+)
+from tests.intake.test_plan import referring
 from tests.web.test_corrections import ranged
 
+MRN = {"system": "urn:mrn", "value": "17"}
 RESOURCES: list[Json] = [
     *eligible(), lab("low", 120, days_ago=9), lab("gone", 90, status="entered-in-error"),
-    ranged(), DRUG, referring(), dose("d1", days_ago=4), dose("d2", days_ago=1),
+    ranged(), DRUG_OF_MEDICATION, referring(), dose("d1", days_ago=4), dose("d2", days_ago=1),
     patient("p2", link=[{"other": {"reference": "Patient/p1"}, "type": "replaced-by"}]),
+    patient("p3", identifier=[MRN]), lab("by-identifier", 300, subject={"identifier": MRN}),
     lab("of-p2", 60, code="30394-1", unit="%", of="p2"),
 ]  # fmt: skip
 SLOW = settings(
@@ -27,7 +40,7 @@ SLOW = settings(
 
 def outcome(door: Door) -> object:
     """What is known in the end, without the ids and versions that depend on the way there."""
-    who = ("p1", "p2")
+    who = ("p1", "p2", "p3")
     return {one: (door.verdicts(one), door.subject(one)["status"]) for one in who}, door.get(
         "/records/dosing?_format=csv"
     ).text.count("\n")

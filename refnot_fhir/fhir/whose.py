@@ -114,6 +114,14 @@ def _as_of(resource: Json, patient: str) -> Json:
     return {**linked, "contained": inner} if inner else linked
 
 
+def linked_to(resource: Json, patient: str) -> Json:
+    """The resource as one that names this patient, or nobody: to search it by."""
+    about_nobody = resource["resourceType"] in ("Patient", "Medication")
+    if about_nobody or id_of(_named(resource)[1], "Patient") == patient:
+        return resource
+    return _naming(resource, patient)
+
+
 def _naming(resource: Json, patient: str) -> Json:
     name, said = _named(resource)
     reference = {"reference": f"Patient/{patient}"} if patient else {}
