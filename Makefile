@@ -4,13 +4,19 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 TODAY  := $(shell date +%F)
 
-.PHONY: run test lint format types bench lock clean
+.PHONY: run test lint format bench wheel lock clean
+
+# What the lock says and nothing else: a lock that is resolved again is no lock.
+LOCKED := -m pip install --quiet --no-deps --only-binary=:all: --require-hashes
+# This package itself, built by what the lock says: pip would otherwise fetch the newest builder.
+OWN    := --quiet --no-deps --no-build-isolation
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(BIN)/python $(LOCKED) -r requirements-dev.lock
+	$(BIN)/python -m pip install $(OWN) --editable .
+	$(BIN)/python -m pip check
 	touch $@
 
 run: $(VENV)/.installed         ## the service, with the synthetic hospital loaded
@@ -36,10 +42,16 @@ format: $(VENV)/.installed
 bench: $(VENV)/.installed       ## what is claimed about speed
 	$(BIN)/python -m benchmarks
 
-lock: $(VENV)/.installed        ## resolve the ranges of pyproject.toml again
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements-dev.lock
+wheel: $(VENV)/.installed       ## what is installed elsewhere, with requirements.lock
+	$(BIN)/python -m pip wheel $(OWN) --wheel-dir dist .
+
+UV := $(VENV)/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+lock:                           ## resolve the ranges of pyproject.toml again
+	$(PYTHON) -m venv $(VENV)/uv
+	$(VENV)/uv/bin/python -m pip install --quiet --only-binary=:all: uv
+	$(UV) pyproject.toml -o requirements.lock
+	$(UV) --group dev --group build pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) var build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -257,7 +257,7 @@ def test_a_command_that_is_shown_exists(one: Shown, app: Any) -> None:
         adapter = app.url_map.bind("127.0.0.1")
         adapter.match(path.replace("\\", ""), method="POST" if posted else method)
     else:
-        assert program in ("export", "python", "sqlite3"), one.command
+        assert program in ("export", "python", "python3", "sqlite3"), one.command
 
 
 @pytest.fixture(scope="module")
