@@ -47,15 +47,14 @@ def receive(delivery: Delivery, *, site: Site, store: Store, judge: Judge) -> Re
     """
     naming = Naming(delivery.requests, (*delivery.bases, *site.base_urls))
     seal = seal_of(delivery, naming, site, judge)
-    if seal.name:
-        with store.read() as reader:
-            earlier = answered(reader, delivery, seal, site)
-        if earlier is not None:
-            return earlier
+    receiving = _Receiving(delivery, naming, seal, site, store, judge)
+    earlier = receiving.answered()
+    if earlier is not None:
+        return earlier
     checked = _checked(delivery, naming, site)
     if delivery.atomic and any(_has_failed(one) for one in checked):
         return Received(tuple(_failures(checked)))
-    return _Receiving(delivery, naming, checked, seal, site, store, judge).done()
+    return receiving.done(checked)
 
 
 def _checked(delivery: Delivery, naming: Naming, site: Site) -> list[Request | Result]:
@@ -144,33 +143,44 @@ class _Receiving:
         self,
         delivery: Delivery,
         naming: Naming,
-        checked: Sequence[Request | Result],
         seal: Seal,
         site: Site,
         store: Store,
         judge: Judge,
     ) -> None:
-        self._delivery, self._naming, self._checked = delivery, naming, checked
+        self._delivery, self._naming = delivery, naming
         self._seal, self._site, self._store, self._judge = seal, site, store, judge
         # A salt of its own makes every create a new resource.
         always_new = site.writes == "fhir" and not delivery.key
         self._salt = judge.new_id() if always_new else delivery.key
 
-    def done(self) -> Received:
+    def answered(self) -> Received | None:
+        """What stands of the delivery, if it was answered before."""
+        if not self._seal.name:
+            return None
+        with self._store.read() as reader:
+            return answered(reader, self._delivery, self._seal, self._site)
+
+    def done(self, checked: Sequence[Request | Result]) -> Received:
         """What became of everything, once it is durable."""
-        waves = _waves(self._checked)
+        waves = _waves(checked)
         if len(waves) == 1:
-            return self._carried_out(waves[0], self._seal)
-        parts = [self._carried_out(wave, Seal()) for wave in waves]
-        received = _joined(parts, waves, self._checked)
+            return self._carried_out(checked, waves[0], self._seal)
+        parts = [self._carried_out(checked, wave, Seal()) for wave in waves]
+        received = _joined(parts, waves, checked)
         self._remember(received)
         return received
 
-    def _carried_out(self, wave: Sequence[int], seal: Seal) -> Received:
-        for _ in range(_TRIES):
+    def _carried_out(
+        self, checked: Sequence[Request | Result], wave: Sequence[int], seal: Seal
+    ) -> Received:
+        for attempt in range(_TRIES):
+            earlier = self.answered() if attempt and seal.keyed else None
+            if earlier is not None:
+                return earlier
             with self._store.read() as reader:
                 plan = self._planner(reader).plan(self._naming, wave)
-            results = _in_order(self._checked, wave, [step.result for step in plan.steps])
+            results = _in_order(checked, wave, [step.result for step in plan.steps])
             if self._delivery.atomic and any(result.outcome == FAILED for result in results):
                 return Received(tuple(results))
             if not plan.patients and not any(step.kept for step in plan.steps):
@@ -188,7 +198,7 @@ class _Receiving:
     def _planner(self, reader: Reader) -> Planner:
         return Planner(
             reader, self._site, self._judge.rulebook, self._judge.now,
-            strict=self._delivery.strict, salt=self._salt,
+            strict=self._delivery.strict, salt=self._salt, keyed=self._seal.keyed,
         )  # fmt: skip
 
     def _remember(self, received: Received) -> None:

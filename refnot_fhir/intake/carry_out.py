@@ -32,6 +32,8 @@ class CarryOut:
 
     def __call__(self, writer: Writer) -> Received:
         _still_holds(writer, self.plan)
+        if self.seal.keyed and writer.receipt(self.site.name, self.seal.name) is not None:
+            raise Moved
         known = caught_up(writer, self.judge, self.site, self.plan.patients)
         self._keep(writer)
         changes = tuple(self._decide(writer, known))

@@ -39,12 +39,14 @@ def decide(
     *,
     now: datetime,
     careful: bool = True,
+    keyed: bool = False,
 ) -> Result:
     """The result of a request, before anything is kept of it.
 
     `matches` are the resources that the condition of a conditional request found. A `careful` site
     takes nothing that would undo a newer version or a deletion, unless the sender says so; another
-    takes every update as the newest version, as plain FHIR servers do.
+    takes every update as the newest version, as plain FHIR servers do. An equal create of a
+    `keyed` delivery can only be its own.
     """
     request, key = named.request, named.key
     unmet = _unmet(request, head, matches)
@@ -62,7 +64,7 @@ def decide(
         return _unchanged(key, head, "" if same else _MATCHED.format(version=head.version))
     if not careful:
         return _as_newest(named, head)
-    return _against(named, head, now)
+    return _against(named, head, now, _OWN if keyed else _EQUAL)
 
 
 _OTHER_ID = "the condition names a resource with another id: leave the id out, or state that one"
@@ -97,11 +99,11 @@ def _as_newest(named: Named, head: Head) -> Result:
     return Result(outcome, named.key.type, named.key.id, head.last + 1)
 
 
-def _against(named: Named, head: Head, now: datetime) -> Result:
+def _against(named: Named, head: Head, now: datetime, equal: str) -> Result:
     """What becomes of content that is sent for a resource that is or was there."""
     request, key = named.request, named.key
     if named.digest == head.digest and not head.deleted:
-        return _unchanged(key, head, _EQUAL if request.action == R.CREATE else "")
+        return _unchanged(key, head, equal if request.action == R.CREATE else "")
     stated = sent_at(request.resource, now)
     older = bool(stated and head.updated and stated < head.updated)
     if named.digest in head.earlier and request.if_match is None:
@@ -119,6 +121,7 @@ _EQUAL = (
     "the same content was created before, as this resource: nothing was created. If it happened "
     "twice, send it with an Idempotency-Key of its own, or in one Bundle"
 )
+_OWN = "a delivery with this key created it before: nothing was created"
 _RESENT = "an earlier version, sent again: version {version} replaced it, so nothing changed"
 _DELETED = "an earlier version, sent again: version {version} deleted it, so nothing changed"
 # Neither taken nor answered as done: a late resend must not undo a correction or a deletion, and

@@ -86,6 +86,8 @@ class Planner:
     """Whether what can never be linked to a patient fails."""
     salt: str = ""
     """Of the ids of creates: deliveries with another one make other resources."""
+    keyed: bool = False
+    """Whether the sender gave this delivery a key."""
 
     def plan(self, naming: Naming, wave: Sequence[int]) -> Plan:
         """Work out what the requests of a `wave`, each of another resource, will change."""
@@ -171,7 +173,7 @@ class Planner:
     ) -> Result:
         matches = _matches(named.request, conditions)
         careful = self.site.writes != "fhir"
-        return decide(named, head, matches, now=self.now, careful=careful)
+        return decide(named, head, matches, now=self.now, careful=careful, keyed=self.keyed)
 
     def _step(self, named: Named, result: Result, heads: Mapping[Key, Head], known: Known) -> Step:
         request, key = named.request, named.key

@@ -102,7 +102,12 @@ def _told(
 def _now(result: Result, head: Head | None, last: tuple[int, bool] | None) -> tuple[Result, bool]:
     if not result.version or head is None:
         return result, True
-    now = replace(result, outcome=R.UNCHANGED, version=head.version, unlinked=False)
+    now = replace(
+        result,
+        outcome=R.UNCHANGED,
+        version=head.version,
+        unlinked=result.unlinked and not head.patient,
+    )
     stands = result.outcome == R.LATE or last == (head.version, head.deleted)
     if last == (head.version, head.deleted) and result.version == head.version:
         return replace(now, notes=(_note(_STANDS, result, head),)), True

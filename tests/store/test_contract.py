@@ -32,6 +32,7 @@ def test_an_empty_store_knows_nothing(store: Store) -> None:
         assert reader.history(O1) == []
         assert reader.of_patient("north", "p1", "Observation") == []
         assert reader.with_identifier("north", "Patient", None, "1") == []
+        assert reader.naming("north", "s", "v") == []
         assert reader.waiting_for("north", "Medication/m1") == []
         assert reader.merged_into("north", "p1") == []
         assert reader.facts("north", ["p1"]) == {"p1": PatientFacts()}
@@ -162,6 +163,33 @@ def test_a_deletion_is_a_version_that_searches_do_not_find(store: Store) -> None
         assert reader.newest([O1]) == []
         assert reader.of_patient("north", "p1", "Observation") == []
         assert reader.with_identifier("north", "Observation", "s", "v") == []
+
+
+def test_what_names_its_patient_by_an_identifier_is_found_by_that(store: Store) -> None:
+    names = ("urn:mrn", "17")
+    store.write(lambda w: (w.keep([kept(O1)]), w.set_identifiers(O1, [("a", "1")], names)))
+    with store.read() as reader:
+        assert reader.naming("north", *names) == [O1]
+        assert reader.naming("north", "urn:other", "17") == []
+        assert reader.naming("north", "a", "1") == []
+        assert reader.naming("south", *names) == []
+        assert reader.with_identifier("north", "Observation", *names) == []
+        assert reader.with_identifier("north", "Observation", "a", "1") == [O1]
+    store.write(lambda w: w.set_identifiers(O1, [("a", "1")]))
+    with store.read() as reader:
+        assert reader.naming("north", *names) == []
+
+
+def test_a_resource_can_turn_out_to_be_about_somebody_else(store: Store) -> None:
+    store.write(lambda w: (w.keep([kept(O1), kept(O1, 2)]), w.set_patients({O1: "p2"})))
+    with store.read() as reader:
+        assert [k.key for k in reader.of_patient("north", "p2", "Observation")] == [O1]
+        assert reader.of_patient("north", "p1", "Observation") == []
+        assert reader.heads([O1])[O1].patient == "p2"
+        assert [k.patient for k in reader.history(O1)] == ["p2", "p1"]
+    store.write(lambda w: w.set_patients({O1: ""}))
+    with store.read() as reader:
+        assert reader.heads([O1])[O1].patient == ""
 
 
 def test_newest_versions_come_in_the_order_asked_for(store: Store) -> None:

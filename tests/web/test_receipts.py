@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,28 @@ def test_the_same_key_with_other_content_is_refused(door: Door) -> None:
     assert single.status_code == 422
     assert door.state() == before
     assert door.at("north").put(lab(value=90), Idempotency_Key="k1").status_code == 201
+
+
+def test_of_two_contents_that_use_one_key_at_once_one_is_taken(door: Door) -> None:
+    def put(number: int) -> int:
+        sent = transaction(patient(f"p{number}"), lab(value=number))
+        return door.post("", sent, Idempotency_Key="k").status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = sorted(pool.map(put, range(100, 106)))
+    assert answers == [200] + [422] * 5
+    assert door.rows()["patients"] == 2  # the one sent, and p1 of her lab
+
+
+def test_a_keyed_batch_that_failed_in_part_can_be_sent_again(door: Door) -> None:
+    def sent(status: str) -> Json:
+        return posted(lab(), lab("o2", status=status), kind="batch")
+
+    first = door.post("", sent("banana"), Idempotency_Key="k")
+    assert [one[:3] for one in statuses(first)] == ["201", "422"]
+    mended = door.post("", sent("final"), Idempotency_Key="k")
+    assert [one[:3] for one in statuses(mended)] == ["200", "201"]
+    assert "with this key created it before" in notes(mended)[0]
 
 
 def test_a_bundle_identifier_is_a_key(door: Door) -> None:
