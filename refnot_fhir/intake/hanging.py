@@ -30,7 +30,7 @@ def hanging_on(reader: Reader, hook: Hook) -> list[Kept]:
     What names its patient by an identifier hangs on who carries that.
     """
     if isinstance(hook, Carried):
-        return reader.newest(reader.naming(hook.site, *hook.identifier))
+        return reader.newest(reader.naming_patient(hook.site, *hook.identifier))
     if hook.type == "Patient":
         return reader.of_patient(hook.site, hook.id, "Observation")
     return reader.newest(reader.waiting_for(hook.site, f"Medication/{hook.id}"))

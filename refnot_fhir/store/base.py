@@ -160,7 +160,7 @@ class Reader(Protocol):
     def with_identifier(self, site: str, type: str, system: str | None, value: str) -> list[Key]:
         """Resources whose newest version carries the identifier; system None: in any system."""
 
-    def naming(self, site: str, system: str, value: str) -> list[Key]:
+    def naming_patient(self, site: str, system: str, value: str) -> list[Key]:
         """Resources whose newest version names its patient by this identifier."""
 
     def waiting_for(self, site: str, reference: str) -> list[Key]:

@@ -110,14 +110,18 @@ class SqlReader(SubjectReader):
         ids = dict.fromkeys(id for id, stored in rows if system is None or stored == system)
         return [Key(site, type, id) for id in ids]
 
-    def naming(self, site: str, system: str, value: str) -> list[Key]:
+    def naming_patient(self, site: str, system: str, value: str) -> list[Key]:
         """Resources whose newest version names its patient by this identifier."""
         self._session.claim((site,))
         place = self._names.site(site)
         if place is None:
             return []
         rows = self._session.rows(
-            statements.naming, hash=codec.hash_of(value), value=value, system=system, site=place
+            statements.naming_patient,
+            hash=codec.hash_of(value),
+            value=value,
+            system=system,
+            site=place,
         )
         return [Key(site, self._names.type_name(type), id) for type, id in rows]
 

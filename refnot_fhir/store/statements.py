@@ -125,7 +125,7 @@ identified = (
     )
     .order_by(t.resource.c.number)
 )
-naming = (
+naming_patient = (
     select(t.resource.c.type, t.resource.c.id)
     .select_from(t.identifier.join(t.resource))
     .where(

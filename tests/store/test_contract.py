@@ -32,7 +32,7 @@ def test_an_empty_store_knows_nothing(store: Store) -> None:
         assert reader.history(O1) == []
         assert reader.of_patient("north", "p1", "Observation") == []
         assert reader.with_identifier("north", "Patient", None, "1") == []
-        assert reader.naming("north", "s", "v") == []
+        assert reader.naming_patient("north", "s", "v") == []
         assert reader.waiting_for("north", "Medication/m1") == []
         assert reader.merged_into("north", "p1") == []
         assert reader.facts("north", ["p1"]) == {"p1": PatientFacts()}
@@ -169,15 +169,15 @@ def test_what_names_its_patient_by_an_identifier_is_found_by_that(store: Store) 
     names = ("urn:mrn", "17")
     store.write(lambda w: (w.keep([kept(O1)]), w.set_identifiers(O1, [("a", "1")], names)))
     with store.read() as reader:
-        assert reader.naming("north", *names) == [O1]
-        assert reader.naming("north", "urn:other", "17") == []
-        assert reader.naming("north", "a", "1") == []
-        assert reader.naming("south", *names) == []
+        assert reader.naming_patient("north", *names) == [O1]
+        assert reader.naming_patient("north", "urn:other", "17") == []
+        assert reader.naming_patient("north", "a", "1") == []
+        assert reader.naming_patient("south", *names) == []
         assert reader.with_identifier("north", "Observation", *names) == []
         assert reader.with_identifier("north", "Observation", "a", "1") == [O1]
     store.write(lambda w: w.set_identifiers(O1, [("a", "1")]))
     with store.read() as reader:
-        assert reader.naming("north", *names) == []
+        assert reader.naming_patient("north", *names) == []
 
 
 def test_a_resource_can_turn_out_to_be_about_somebody_else(store: Store) -> None:

@@ -21,7 +21,7 @@ ON_THE_PATH = {
     "newest": statements.newest,
     "of_patient": statements.of_patient,
     "identified": statements.identified,
-    "naming": statements.naming,
+    "naming_patient": statements.naming_patient,
     "waiting": statements.waiting,
     "merged": statements.merged,
     "facts": statements.facts,
