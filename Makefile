@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 TODAY  := $(shell date +%F)
 
-.PHONY: run test lint format bench wheel lock clean
+.PHONY: run test interop lint format bench wheel lock clean
 
 # What the lock says and nothing else: a lock that is resolved again is no lock.
 LOCKED := -m pip install --quiet --no-deps --only-binary=:all: --require-hashes
@@ -19,14 +19,20 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip check
 	touch $@
 
+# On every core; whoever is done first takes over from the others.
+PARALLEL := --numprocesses=logical --dist=worksteal
+
 run: $(VENV)/.installed         ## the service, with the synthetic hospital loaded
 	PYTHON=$(BIN)/python TODAY=$(TODAY) sh examples/run.sh
 
-test: lint                      ## everything that CI checks
+test: lint                      ## everything that needs nothing but Python
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/python -m pytest $(PARALLEL) -m "not interop" --cov --cov-report=
 	$(BIN)/python -m coverage report --include='refnot_fhir/core/*' --fail-under=100
 	$(BIN)/python -m coverage report --fail-under=95
+
+interop: $(VENV)/.installed     ## what needs PostgreSQL and npm, which it installs where they are missing
+	$(BIN)/python -m tests.interop $(PARALLEL)
 
 lint: $(VENV)/.installed        ## style, types, room contracts, mapping files
 	$(BIN)/ruff check .

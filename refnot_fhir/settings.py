@@ -79,7 +79,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
-_FOR_TESTS = frozenset({"REFNOT_TEST_POSTGRES", "REFNOT_HL7_PACKAGES"})
+_FOR_TESTS = frozenset({"REFNOT_TEST_POSTGRES", "REFNOT_TEST_INPUT", "REFNOT_HL7_PACKAGES"})
 
 
 def _value(name: str, text: str, kind: type) -> Any:

@@ -199,10 +199,18 @@ def _headers(named: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def open_door(
-    folder: Path, *, rulebook: Rulebook | None = None, ids: str = "id", **settings: Any
+    folder: Path,
+    *,
+    rulebook: Rulebook | None = None,
+    ids: str = "id",
+    url: str = "",
+    **settings: Any,
 ) -> Iterator[Door]:
-    """A service on a database in `folder`, closed afterwards; `ids` is how its ids begin."""
-    url = f"sqlite:///{folder}/refnot.sqlite"
+    """A service on a database, closed afterwards; `ids` is how its ids begin.
+
+    Without a URL the database is a file in `folder`.
+    """
+    url = url or f"sqlite:///{folder}/refnot.sqlite"
     migrate(url)
     store = open_store(url)
     clock = Clock()

@@ -27,6 +27,7 @@ from refnot_fhir.fhir.versions import Version
 from refnot_fhir.records import KINDS
 from refnot_fhir.settings import PREFIX, Settings
 from refnot_fhir.web.app import create_app
+from tests.real_input import BUNDLES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -35,7 +36,7 @@ PAGES = [
     ROOT / "examples" / "README.md", *sorted(DOCS.glob("*.md")),
 ]  # fmt: skip
 WITH_COMMANDS = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-BUNDLE = next((ROOT.parent / "shared" / "data" / "synthea").glob("ad0b4b7a*.json.gz"), None)
+BUNDLE = next((one for one in BUNDLES if one.name.startswith("ad0b4b7a")), None)
 
 
 def name_of(page: Path) -> str:
@@ -63,7 +64,11 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
     known = {PREFIX + one.name.upper() for one in fields(Settings)}
     for path in PAGES:
         named = set(re.findall(r"REFNOT_[A-Z0-9_]*[A-Z0-9]", path.read_text("utf-8")))
-        assert named <= known | {"REFNOT_TEST_POSTGRES", "REFNOT_HL7_PACKAGES"}, name_of(path)
+        assert named <= known | {
+            "REFNOT_TEST_POSTGRES",
+            "REFNOT_TEST_INPUT",
+            "REFNOT_HL7_PACKAGES",
+        }, name_of(path)
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))
@@ -272,15 +277,17 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing."""
 
 
-def _tours() -> list[Path]:
-    return [path for path in WITH_COMMANDS if any(one.output for one in shown(path))]
+def _tours() -> Iterator[Any]:
+    for path in WITH_COMMANDS:
+        commands = [one.command for one in shown(path) if one.output]
+        marks = [pytest.mark.real_input] if any("$BUNDLE" in one for one in commands) else []
+        if commands:
+            yield pytest.param(path, marks=marks, id=name_of(path))
 
 
-@pytest.mark.parametrize("path", _tours(), ids=name_of)
+@pytest.mark.parametrize("path", list(_tours()))
 def test_the_output_that_is_shown_is_what_comes_out(path: Path, tmp_path: Path) -> None:
     commands = [one for one in shown(path) if one.output and not one.command.startswith("export")]
-    if any("$BUNDLE" in one.command for one in commands) and BUNDLE is None:
-        pytest.skip("the published patient is not at hand")
     tour = "anna-example" in "".join(one.command for one in commands)
     settings = Settings(
         database_url=f"sqlite:///{tmp_path / 'x.sqlite3'}", mappings=str(ROOT / "mappings"),

@@ -124,6 +124,44 @@ def offered(command: list[str], offers: Path, target: Path) -> dict[str, str]:
     return {one.name: one.version for one in found}
 
 
+@pytest.mark.interop
+@pytest.mark.parametrize("pip", ["pip==23.2", "pip"], ids=["pip 23.2", "newest pip"])
+def test_make_installs_the_whole_lock_though_newer_releases_exist(tmp_path: Path, pip: str) -> None:
+    """From the registry, with the very commands of make; what it takes is what the lock says."""
+    if pip == "pip==23.2" and sys.version_info >= (3, 12):
+        pip = "pip==23.2.1"  # the first that Python 3.12 can run
+    folder, offers = tmp_path / "venv", tmp_path / "releases"
+    offers.mkdir()
+    for name, lines in TEMPTING.items():
+        wheel(offers, name, "9999.1", lines)
+    commands = recipe(folder)
+    made = next(n for n, one in enumerate(commands) if " -m venv " in one)
+    _shell([commands[made], f"{folder}/bin/python -m pip install --quiet --upgrade {pip}"])
+
+    _shell([
+        f"{one} --find-links {offers}" if "requirements-dev.lock" in one else one
+        for one in commands[made + 1 :]
+    ])  # fmt: skip
+
+    there = {
+        one.name.lower().replace("_", "-").replace(".", "-"): one.version
+        for one in metadata.distributions(path=[str(next(folder.glob("lib/*/site-packages")))])
+    }
+    for name, (version, rest) in locked("requirements-dev.lock").items():
+        if "sys_platform" not in rest:
+            assert there.pop(name) == version
+    assert set(there) <= {"refnot-fhir", "pip", "setuptools"}
+
+
+def _shell(commands: list[str]) -> None:
+    for one in commands:
+        found = subprocess.run(
+            ["sh", "-c", one], cwd=ROOT, env=clean_environment(),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert found.returncode == 0, f"{one}\n{found.stdout}{found.stderr}"
+
+
 def test_every_place_that_installs_installs_exactly_what_is_locked() -> None:
     places = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
     for folder in ("docs", "examples", "tools", "benchmarks", "mappings", ".ci"):

@@ -1,6 +1,6 @@
 """Published synthetic patients go in whole, over HTTP and as files, and nothing is lost or guessed.
 
-The bundles lie beside the checkout (`../shared/data`) and are not part of it.
+The bundles are no part of the checkout: `tests/real_input.py`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from refnot_fhir.service import Service, new_id
 from refnot_fhir.settings import Settings
 from refnot_fhir.store import migrate, open_store
 from refnot_fhir.web.app import create_app
+from tests.real_input import BUNDLES
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "synthea"
-FILES = sorted(DATA.glob("*.json.gz"))
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
-pytestmark = pytest.mark.skipif(not FILES, reason=f"no published bundles in {DATA.name}")
+pytestmark = pytest.mark.real_input
 
 # What one unit sent is in the protocol's unit. Creatinine: 113.12 g/mol (PubChem CID 588).
 FACTORS = {
@@ -88,7 +87,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, production: Rulebook) -> It
     service = opened(tmp_path_factory.mktemp("http") / "x.sqlite3", production)
     client = create_app(service).test_client()
     bundles, answers = {}, {}
-    for file in FILES:
+    for file in BUNDLES:
         body = file.read_bytes()
         bundles[file.name] = json.loads(gzip.decompress(body), parse_float=Decimal)
         answers[file.name] = client.post(
@@ -229,7 +228,7 @@ def test_every_patient_has_a_report_of_every_criterion(
 def test_resending_any_bundle_changes_nothing(loaded: Loaded, change: bytes) -> None:
     before = counts(loaded.service)
 
-    for file in FILES:
+    for file in BUNDLES:
         body = gzip.decompress(file.read_bytes()) + change
         again = loaded.client.post("/fhir", data=body)
         assert again.status_code == 200
@@ -240,7 +239,7 @@ def test_resending_any_bundle_changes_nothing(loaded: Loaded, change: bytes) -> 
     after = counts(loaded.service)
     # What another body was answered is kept, too; what the answer was about is not kept twice.
     for book in ("receipts", "audit"):
-        assert after.pop(book) - before.pop(book) <= (len(FILES) if change else 0)
+        assert after.pop(book) - before.pop(book) <= (len(BUNDLES) if change else 0)
     assert after == before
 
 
@@ -249,7 +248,7 @@ def test_files_give_what_http_gives_and_resending_them_changes_nothing(
 ) -> None:
     service = opened(tmp_path / "x.sqlite3", production)
     target = ingest.IntoStore(service, service.site())
-    names = feed.files([str(DATA)])
+    names = feed.files([str(BUNDLES[0].parent)])
 
     first = ingest.deliver_all(names, target, stdin=io.BytesIO())
     before = counts(service)
@@ -277,7 +276,7 @@ def test_a_site_may_keep_what_no_protocol_has_a_use_for(
     site = replace(production.sites["default"], keep="all")
     keeping = replace(production, sites={**production.sites, "default": site})
     service = opened(tmp_path / "x.sqlite3", keeping)
-    smallest = min(FILES, key=lambda file: file.stat().st_size)
+    smallest = min(BUNDLES, key=lambda file: file.stat().st_size)
 
     tally = ingest.deliver_all(
         [str(smallest)], ingest.IntoStore(service, service.site()), stdin=io.BytesIO()

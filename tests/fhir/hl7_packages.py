@@ -1,4 +1,4 @@
-"""HL7's npm packages for tests: packed once into a cache folder, skipped where npm is missing."""
+"""HL7's npm packages for the tests of `make interop`: packed once into a cache folder."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from refnot_fhir.fhir.gate import GATED
 from refnot_fhir.fhir.versions import Version
-from tools.npm_packages import PackageMissing, default_folder, package_file, raw_resources
+from tests.real_input import BUNDLES
+from tools.npm_packages import default_folder, package_file, raw_resources
 
 EXAMPLES = {
     Version.R4: "hl7.fhir.r4.examples@4.0.1",
     Version.R4B: "hl7.fhir.r4b.examples@4.3.0",
     Version.R5: "hl7.fhir.r5.examples@5.0.0",
 }
-SYNTHEA = Path(__file__).resolve().parents[3] / "shared" / "data" / "synthea"
 
 
 def package(name: str) -> Path:
-    """The package's file, or the test is skipped saying why."""
-    try:
-        return package_file(name, default_folder())
-    except PackageMissing as missing:
-        pytest.skip(str(missing))
+    """The package's file."""
+    return package_file(name, default_folder())
 
 
 @cache
@@ -38,9 +33,6 @@ def examples(version: Version) -> dict[str, bytes]:
 
 
 def synthea_bundles() -> Iterator[tuple[str, bytes]]:
-    """(file name, body) of each hospital bundle at hand, or the test is skipped."""
-    files = sorted(SYNTHEA.glob("*.json.gz"))
-    if not files:
-        pytest.skip(f"no bundles in {SYNTHEA.name}/ beside the repository")
-    for file in files:
+    """(file name, body) of each published hospital bundle, for tests marked `real_input`."""
+    for file in BUNDLES:
         yield file.name, gzip.decompress(file.read_bytes())

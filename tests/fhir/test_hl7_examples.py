@@ -48,6 +48,7 @@ INVALID = {
 }
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize("version", list(Version))
 def test_every_valid_example_of_hl7_is_accepted(version: Version) -> None:
     refused = {
@@ -58,6 +59,7 @@ def test_every_valid_example_of_hl7_is_accepted(version: Version) -> None:
     assert refused == {}
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize("version", list(Version))
 def test_the_examples_cover_the_gated_types(version: Version) -> None:
     seen = {name.partition("-")[0] for name in examples(version)}
@@ -65,6 +67,7 @@ def test_the_examples_cover_the_gated_types(version: Version) -> None:
     assert seen == GATED - unpublished
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize(("version", "name"), list(INVALID), ids=str)
 def test_an_example_that_breaks_hl7s_own_rules_is_refused_for_that(
     version: Version, name: str
@@ -75,6 +78,7 @@ def test_an_example_that_breaks_hl7s_own_rules_is_refused_for_that(
     assert words in found[0].message
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize("version", list(Version))
 def test_writing_an_observation_again_changes_no_digit(version: Version) -> None:
     for name, body in examples(version).items():
@@ -94,6 +98,7 @@ def _digits(body: bytes) -> list[str]:
     return found
 
 
+@pytest.mark.interop
 def test_the_schemas_are_what_the_generator_writes() -> None:
     for source in (*EXAMPLES.values(), "hl7.fhir.r4b.core@4.3.0", "hl7.fhir.r5.core@5.0.0"):
         package(source)
@@ -103,6 +108,7 @@ def test_the_schemas_are_what_the_generator_writes() -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
+@pytest.mark.real_input
 def test_every_gated_resource_of_real_bundles_is_accepted() -> None:
     refused = []
     for file, body in synthea_bundles():

@@ -45,6 +45,7 @@ def read(resource: dict, version: Version) -> int:
     return 0
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize("version", Version)
 def test_every_published_example_that_passes_the_gate_is_read(version):
     seen: Counter[str] = Counter()
@@ -58,6 +59,7 @@ def test_every_published_example_that_passes_the_gate_is_read(version):
     assert seen["MedicationAdministration"] > 10
 
 
+@pytest.mark.real_input
 def test_every_resource_of_real_bundles_is_read():
     seen: Counter[str] = Counter()
     for _, body in synthea_bundles():

@@ -30,6 +30,7 @@ def standard_parameters(version):
     return {definition["url"]: definition for definition in found}
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize("type", TYPES)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_parameter_is_as_hl7_defines_it(version, type):
@@ -44,6 +45,7 @@ def test_every_parameter_is_as_hl7_defines_it(version, type):
             assert parameter.documentation.startswith("Another name for ")
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize("type", [STUDY, SUBJECT])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_no_standard_parameter_of_a_published_type_is_left_out(version, type):
@@ -75,6 +77,7 @@ SAMPLES = {
 }
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_parameter_can_be_asked_of_every_example_of_hl7(version):
     matched = set()

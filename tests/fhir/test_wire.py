@@ -156,6 +156,7 @@ def test_the_resources_of_a_bundle_are_returned_as_received() -> None:
     assert raw_entries(b'{"resourceType":"Bundle"}') == ()
 
 
+@pytest.mark.real_input
 def test_the_resources_of_real_bundles_are_returned_as_received() -> None:
     for file, body in synthea_bundles():
         entries = decode(body)["entry"]

@@ -18,15 +18,10 @@ from refnot_fhir.core.units import to_ucum
 from refnot_fhir.fhir.code_systems import DEVIATIONS
 from refnot_fhir.rulebook.explain_dosing import deviations_in_words
 from tests.conftest import MAPPINGS
+from tests.real_input import BUNDLES, RECORD
 
 ATC = "http://www.whocc.no/atc"
-SHARED = MAPPINGS.parents[1] / "shared"
-RECORD = SHARED / "reference" / "000_4743eab2ef009c1a.txt"
-BUNDLES = sorted((SHARED / "data" / "synthea").glob("*.json.gz"))
 SCHEMAS = sorted((MAPPINGS / "schema").glob("*.schema.json"))
-
-needs_record = pytest.mark.skipif(not RECORD.is_file(), reason="the registry record is not here")
-needs_bundles = pytest.mark.skipif(not BUNDLES, reason="the Synthea bundles are not here")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +36,7 @@ def test_all_criteria_are_there_in_the_order_of_the_record(protocol):
     assert all(item.kind.upper().startswith(item.id[:2]) for item in protocol.criteria)
 
 
-@needs_record
+@pytest.mark.real_input
 def test_every_criterion_quotes_the_item_of_the_record_that_it_names(protocol):
     record = RECORD.read_text(encoding="utf-8")
     head, tail = record.split("Exclusion criteria")
@@ -56,7 +51,7 @@ def test_every_criterion_quotes_the_item_of_the_record_that_it_names(protocol):
         assert int(criterion.id[2:4]) == place
 
 
-@needs_record
+@pytest.mark.real_input
 def test_the_study_is_the_one_of_the_record(protocol):
     record = RECORD.read_text(encoding="utf-8")
     assert f"{protocol.title} ({protocol.acronym})" in record
@@ -218,7 +213,7 @@ def test_places_of_injection_are_told_with_their_side(production):
     assert places.route_texts["п/к"] == "subcutaneous"
 
 
-@needs_bundles
+@pytest.mark.real_input
 def test_every_administration_in_the_synthea_sample_is_classified(production):
     site, seen = production.sites["default"], []
     for path in BUNDLES:

@@ -130,9 +130,7 @@ def test_two_processes_that_write_one_database_lose_nothing(url: str) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("name", ["sqlite_url", "postgres_url"])
-def test_what_was_acknowledged_survives_a_kill(name: str, request: pytest.FixtureRequest) -> None:
-    url = request.getfixturevalue(name)
+def test_what_was_acknowledged_survives_a_kill(url: str) -> None:
     migrate(url)
     rounds, end = 10, monotonic() + 20
     chance = random.Random(8)  # noqa: S311 - when to kill is no secret

@@ -136,18 +136,18 @@ def test_a_server_that_does_not_answer_is_busy() -> None:
         open_store("postgresql://refnot@127.0.0.1:1/nothing")
 
 
-def test_text_that_postgresql_cannot_hold_is_bad_input(postgres_url: str) -> None:
-    migrate(postgres_url)
-    store = open_store(postgres_url)
+def test_text_that_postgresql_cannot_hold_is_bad_input(postgresql_url: str) -> None:
+    migrate(postgresql_url)
+    store = open_store(postgresql_url)
     with pytest.raises(BadInput, match="NUL"):
         store.write(lambda w: w.set_mark("a", "\x00"))
     store.write(lambda w: w.keep([kept(key("o1"), body=b"\x00")]))
     store.close()
 
 
-def test_works_that_lock_sites_in_opposite_order_both_succeed(postgres_url: str) -> None:
-    migrate(postgres_url)
-    store = open_store(postgres_url)
+def test_works_that_lock_sites_in_opposite_order_both_succeed(postgresql_url: str) -> None:
+    migrate(postgresql_url)
+    store = open_store(postgresql_url)
     met = threading.Barrier(2)
     first = threading.local()
 

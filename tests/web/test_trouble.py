@@ -14,6 +14,12 @@ FAMILY_NAME = "Secretov"
 
 
 @pytest.fixture
+def kind_of_store() -> str:
+    """What fails here is a file, its lock or its folder."""
+    return "sqlite"
+
+
+@pytest.fixture
 def database(tmp_path: Path) -> str:
     return str(tmp_path / "refnot.sqlite")
 

@@ -1,6 +1,7 @@
 """A PostgreSQL server for the tests: the one that `REFNOT_TEST_POSTGRES` names, or one of our own.
 
-Our own is made by the machine's `initdb` in a temporary folder, and listens on loopback only.
+Our own is made by the machine's `initdb` in a temporary folder, runs as somebody who is not root,
+and listens on loopback only.
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+
+class NoServer(Exception):
+    """There is no PostgreSQL here, or it does not start."""
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The URL of a server on which databases can be created; skips the test when there is none."""
+    """The URL of a server on which databases can be created. Raises NoServer, saying why not."""
     given = os.environ.get("REFNOT_TEST_POSTGRES")
     if given:
         yield given
         return
-    tools = _tools()
+    tools = programs()
     if tools is None:
-        pytest.skip("no PostgreSQL: neither REFNOT_TEST_POSTGRES nor initdb and pg_ctl were found")
+        raise NoServer("neither REFNOT_TEST_POSTGRES nor initdb and pg_ctl were found")
     user = _user()
     folder = Path(tempfile.mkdtemp(prefix="refnot-postgres-"))
     try:
@@ -54,7 +57,7 @@ def _running(tools: Path, folder: Path, user: str | None) -> Iterator[str]:
             )
             log.seek(0)
             if done.returncode:
-                pytest.skip(f"no PostgreSQL: {tool} failed: {log.read().decode()[-400:]}")
+                raise NoServer(f"{tool} failed: {log.read().decode()[-400:]}")
         Path(log.name).unlink()
 
     data = str(folder / "data")
@@ -68,7 +71,7 @@ def _running(tools: Path, folder: Path, user: str | None) -> Iterator[str]:
         run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
 
 
-def _tools() -> Path | None:
+def programs() -> Path | None:
     """The folder with initdb and pg_ctl, of the highest version found."""
     found = shutil.which("pg_ctl")
     folders = [Path(found).resolve().parent] if found else []
