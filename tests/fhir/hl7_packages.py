@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from refnot_fhir.fhir.definitions import other_types
 from refnot_fhir.fhir.gate import GATED
 from refnot_fhir.fhir.versions import Version
 from tools.npm_packages import PackageMissing, default_folder, package_file, raw_resources
@@ -35,6 +36,24 @@ def examples(version: Version) -> dict[str, bytes]:
     prefixes = tuple(f"{name}-" for name in sorted(GATED))
     found = raw_resources(package(EXAMPLES[version]), prefixes)
     return {name.removesuffix(".json"): body for name, body in found}
+
+
+def other_examples(version: Version) -> Iterator[tuple[str, bytes]]:
+    """HL7's published examples of every other resource type, as `examples`."""
+    prefixes = tuple(f"{name}-" for name in sorted(other_types(version)))
+    for name, body in raw_resources(package(EXAMPLES[version]), prefixes):
+        # The R4 package carries the definitions too, which are no examples.
+        if not name.startswith(_DEFINITIONS) and name.endswith(".json"):
+            yield name.removesuffix(".json"), body
+
+
+_DEFINITIONS = (
+    "StructureDefinition-",
+    "SearchParameter-",
+    "ValueSet-",
+    "ConceptMap-",
+    "ImplementationGuide-",
+)
 
 
 def synthea_bundles() -> Iterator[tuple[str, bytes]]:

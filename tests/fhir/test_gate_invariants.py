@@ -29,6 +29,11 @@ def person(**members: Any) -> Resource:
     return {"resourceType": "Patient", **members}
 
 
+def narrative(inner: str) -> Resource:
+    div = f'<div xmlns="http://www.w3.org/1999/xhtml">{inner}</div>'
+    return {"status": "generated", "div": div}
+
+
 def dose(version: Version, **dosage: Any) -> Resource:
     r4 = {"medicationCodeableConcept": {"text": "x"}, "effectiveDateTime": "2026"}
     r5 = {"medication": {"concept": {"text": "x"}}, "occurenceDateTime": "2026"}
@@ -98,14 +103,17 @@ BROKEN: list[tuple[str, Resource, str, tuple[Version, ...]]] = [
         "ref-1",
         person(
             contained=[{**PERSON, "managingOrganization": {"reference": "#no"}}],
-            managingOrganization={"reference": "Organization/o"},
+            link=[{"other": {"reference": "#p1"}, "type": "seealso"}],
         ),
         "Patient.contained[0].managingOrganization.reference",
         EVERY,
     ),
     (
         "dom-2",
-        person(contained=[{**PERSON, "contained": [PERSON]}]),
+        person(
+            contained=[{**PERSON, "contained": [PERSON]}],
+            link=[{"other": {"reference": "#p1"}, "type": "seealso"}],
+        ),
         "Patient.contained[0].contained",
         EVERY,
     ),
@@ -115,6 +123,16 @@ BROKEN: list[tuple[str, Resource, str, tuple[Version, ...]]] = [
         "Patient.contained[0].meta",
         EVERY,
     ),
+    ("dom-3", person(contained=[PERSON]), "Patient.contained[0]", EVERY),
+    ("dom-3", person(contained=[{"resourceType": "Patient"}]), "Patient.contained[0]", EVERY),
+    (
+        "dom-5",
+        person(contained=[{**PERSON, "meta": {"security": [{"code": "R"}]}}]),
+        "Patient.contained[0].meta.security",
+        EVERY,
+    ),
+    ("txt-1", person(text=narrative("<p><u>x</u></p>")), "Patient.text.div", EVERY),
+    ("txt-2", person(text=narrative("<p> </p>")), "Patient.text.div", EVERY),
     ("bdl-1", bundle("collection", {"resource": PERSON}, total=1), "Bundle.total", EVERY),
     (
         "bdl-2",
@@ -202,6 +220,13 @@ KEPT: list[tuple[Resource, tuple[Version, ...]]] = [
                 {**PERSON, "id": "twin", "link": [{"other": {"reference": "#"}, "type": "seealso"}]}
             ],
             link=[{"other": {"reference": "#twin"}, "type": "seealso"}],
+        ),
+        EVERY,
+    ),
+    (
+        person(
+            contained=[{"resourceType": "Binary", "id": "pic", "contentType": "image/png"}],
+            text=narrative('<p><img src="#pic"/></p>'),
         ),
         EVERY,
     ),
