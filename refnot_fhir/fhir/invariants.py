@@ -98,8 +98,7 @@ def _located(resource: Json, types: Mapping[str, str], rules: Rules) -> Iterator
         yield from _period(path, node)
         yield from _aligned(path, node)
         yield from _div(path, node, rules)
-        if path and node.keys() == {"id"}:
-            yield Broken("ele-1", path, "an element needs a value or children besides its id")
+        yield from _only_ids(path, node)
 
 
 def _nodes(node: Any, path: Path) -> Iterator[tuple[Path, Json]]:
@@ -118,6 +117,20 @@ def _div(path: Path, node: Json, rules: Rules) -> Iterator[Broken]:
     fault = narrative.fault(div, rules) if isinstance(div, str) else None
     if fault is not None:
         yield Broken(fault.key, (*path, "div"), fault.message, fault.code)
+
+
+def _only_ids(path: Path, node: Json) -> Iterator[Broken]:
+    """Children that have an id and nothing else; that of a primitive stands beside its value."""
+    for key, value in node.items():
+        items = value if isinstance(value, list) else [value]
+        values = node.get(key[1:]) if key[0] == "_" else None
+        values = values if isinstance(values, list) else [values]
+        for index, item in enumerate(items):
+            valued = index < len(values) and values[index] is not None
+            if isinstance(item, Mapping) and item.keys() == {"id"} and not valued:
+                where = (*path, key, index) if isinstance(value, list) else (*path, key)
+                says = "an element needs a value or children besides its id"
+                yield Broken("ele-1", where, says)
 
 
 def _period(path: Path, node: Json) -> Iterator[Broken]:

@@ -84,6 +84,7 @@ BROKEN: list[tuple[str, Resource, str, tuple[Version, ...]]] = [
     ("pat-1", person(contact=[{"gender": "male"}]), "Patient.contact[0]", EVERY),
     ("cpt-2", person(telecom=[{"value": "1"}]), "Patient.telecom[0]", EVERY),
     ("ele-1", person(name=[{"id": "n1"}]), "Patient.name[0]", EVERY),
+    ("ele-1", person(_gender={"id": "g1"}), "Patient.gender", EVERY),
     ("ele-1", person(name=[{"given": [None, "H"]}]), "Patient.name[0].given[0]", EVERY),
     (
         "ele-1",
@@ -207,6 +208,8 @@ KEPT: list[tuple[Resource, tuple[Version, ...]]] = [
     (within(start="2016-12-31T23:59:60Z", end="2017-01-01T00:00:00Z"), EVERY),
     (within(start="9999", end="9999-12-31T23:59:59-12:00"), EVERY),
     (within(end="2026"), EVERY),
+    (person(gender="male", _gender={"id": "g1"}), EVERY),
+    (person(name=[{"given": ["G", "H"], "_given": [None, {"id": "x"}]}]), EVERY),
     (
         person(
             contained=[{"resourceType": "Organization", "id": "o", "name": "O"}],
