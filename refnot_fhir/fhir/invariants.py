@@ -57,9 +57,9 @@ def _holds_everywhere(resource: Json, types: Mapping[str, str]) -> bool:
         if "div" in node or not _plain_values(node, below):
             return False
         reference = node.get("reference")
-        if type(reference) is str and (reference[0] == "#" or "type" in node):
-            if wrong_reference(node, types) is not None:
-                return False
+        is_to_be_checked = type(reference) is str and (reference[0] == "#" or "type" in node)
+        if is_to_be_checked and wrong_reference(node, types) is not None:
+            return False
     return True
 
 
