@@ -2,6 +2,9 @@
 
     python tools/generate_schemas.py [--packages FOLDER] [--check]
 
+`r4.json` has the types that are read or published here, `r4.others.json` every other resource
+type, with the definitions that only those need: they may come as contained resources.
+
 The packages come from the npm registry (`npm pack`) and stay in the folder: REFNOT_HL7_PACKAGES,
 or the user's cache. `--check` writes nothing and fails when a file is not what would be written.
 """
@@ -11,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools.npm_packages import PackageMissing, default_folder, package_file, resources
 from tools.schema_builder import SchemaBuilder
 from tools.value_sets import Terminology
+from tools.xhtml_rules import xhtml_rules
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "refnot_fhir" / "fhir" / "schemas"
 # hl7.fhir.r4.examples carries R4's definitions as well as its examples.
@@ -35,20 +40,43 @@ TYPES = (
 )  # fmt: skip
 
 
-def schema(package: str, path: Path) -> dict[str, Any]:
-    """One version's schema: an object with the resource under the name of its type."""
+def schemas(version: str, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(file name, content) of one version's two schemas.
+
+    A schema is an object with the resource under the name of its type.
+    """
+    package = SOURCES[version]
+    path = package_file(package, folder)
     structures = {d["url"]: d for d in resources(path, "StructureDefinition")}
     builder = SchemaBuilder(structures, Terminology(resources(path, "ValueSet", "CodeSystem")))
     properties = {name: builder.reference_to(name) for name in TYPES}
+    narrative = xhtml_rules(structures, package_file(SOURCES["r4b"], folder))
+    known, opened = dict(builder.defs), dict(builder.open_bindings)
+    yield f"{version}.json", _schema(package, opened, properties, known, narrative)
+    others = [name for name in builder.resource_types if name not in TYPES]
+    properties = {name: builder.reference_to(name) for name in others}
+    more = {name: found for name, found in builder.defs.items() if name not in known}
+    opened = {url: why for url, why in builder.open_bindings.items() if url not in opened}
+    yield f"{version}.others.json", _schema(package, opened, properties, more)
+
+
+def _schema(
+    package: str,
+    open_bindings: dict[str, str],
+    properties: dict[str, Any],
+    defs: dict[str, Any],
+    narrative: dict[str, list[str]] | None = None,
+) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "x-generator": "tools/generate_schemas.py",
         "x-source": {"package": package, "publisher": "HL7 International", "license": "CC0-1.0"},
-        "x-open-bindings": dict(sorted(builder.open_bindings.items())),
+        "x-open-bindings": dict(sorted(open_bindings.items())),
+        **({"x-xhtml": narrative} if narrative else {}),
         "type": "object",
         "additionalProperties": False,
         "properties": properties,
-        "$defs": dict(sorted(builder.defs.items())),
+        "$defs": dict(sorted(defs.items())),
     }
 
 
@@ -65,13 +93,13 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     stale = []
-    for version, package in SOURCES.items():
-        text = written(schema(package, package_file(package, arguments.packages)))
-        target = SCHEMAS / f"{version}.json"
-        if not arguments.check:
-            target.write_text(text, encoding="utf-8")
-        elif not target.exists() or target.read_text(encoding="utf-8") != text:
-            stale.append(target.name)
+    for version in SOURCES:
+        for name, content in schemas(version, arguments.packages):
+            text, target = written(content), SCHEMAS / name
+            if not arguments.check:
+                target.write_text(text, encoding="utf-8")
+            elif not target.exists() or target.read_text(encoding="utf-8") != text:
+                stale.append(target.name)
     if stale:
         sys.stderr.write(f"not what the generator writes: {', '.join(stale)}\n")
     return bool(stale)

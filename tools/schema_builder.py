@@ -2,7 +2,8 @@
 
 Keywords that begin with `x-` say nothing to a validator; they let its caller speak FHIR:
 `x-rule` marks a sub-schema with the kind of rule it holds (`choice`, `required`, `invariant`,
-`calendar`, `target`), `x-of` what it is about, `x-path` how FHIRPath writes a choice property.
+`calendar`, `target`, `absolute`), `x-of` what it is about, `x-path` how FHIRPath writes a choice
+property.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ _SYSTEM_TYPE = "http://hl7.org/fhirpath/System."
 _ANY_RESOURCE = frozenset({"Resource", "DomainResource", "CanonicalResource", "MetadataResource"})
 _NESTED = frozenset({"BackboneElement", "Element"})
 _LOGICAL_ID = r"[A-Za-z0-9.-]{1,64}"
+# R5: "an absolute URL that describes a set values that are unique"; R4 says "a URL", and a relative
+# one would name another set on every server. A scheme makes a URI absolute (RFC 3986, 4.3).
+_ABSOLUTE = r"^[A-Za-z][A-Za-z0-9+.-]*:."
 
 Element = dict[str, Any]
 
@@ -50,7 +54,7 @@ class SchemaBuilder:
         self._terminology = terminology
         self.defs: dict[str, Schema] = {}
         self.open_bindings: dict[str, str] = {}
-        self._resource_types = sorted(
+        self.resource_types = sorted(
             url.removeprefix(_BASE)
             for url, definition in structures.items()
             if definition["kind"] == "resource"
@@ -79,6 +83,9 @@ class SchemaBuilder:
             shape.required.insert(0, "resourceType")
         if name == "Reference":
             self._known_targets(shape)
+        if name == "Identifier":
+            rule = {"x-rule": "absolute", "pattern": _ABSOLUTE}
+            shape.properties["system"] = {**shape.properties["system"], **rule}
         return _object(shape)
 
     def _shape(self, elements: list[Element], parent: Element) -> _Shape:
@@ -180,12 +187,16 @@ class SchemaBuilder:
         return _ref(name)
 
     def _known_targets(self, shape: _Shape) -> None:
-        known = self._targets(self._resource_types)["reference"]
-        shape.properties = {**shape.properties, "reference": {**_ref("string"), **known}}
+        known = self._targets(self.resource_types)["reference"]
+        names = [*self.resource_types, *sorted(_ANY_RESOURCE)]
+        # A URL may be that of a logical model.
+        rule = {"x-rule": "target", "x-of": names, "pattern": f"^(?:.*[/:].*|{'|'.join(names)})$"}
+        shape.properties["reference"] = {**_ref("string"), **known}
+        shape.properties["type"] = {**shape.properties["type"], **rule}
 
     def _targets(self, targets: list[str]) -> Schema:
         names = "|".join(targets)
-        self.defs["literal-reference"] = _literal(self._resource_types)
+        self.defs["literal-reference"] = _literal(self.resource_types)
         tail = f"/{_LOGICAL_ID}(?:/_history/{_LOGICAL_ID})?$"
         literal = rf"(?:^|/)(?:{names})(?:{tail}|\?)"
         rule = {"x-rule": "target", "x-of": targets}

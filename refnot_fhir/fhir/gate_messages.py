@@ -1,19 +1,24 @@
-"""What a schema violation means to the person who sent the resource: place, kind, way out."""
+"""What a schema violation means to the person who sent the resource: place, kind, way out.
+
+Places, names of elements and codes that HL7 defines are told; nothing that was received is, for it
+may be the patient's, and errors end up in engines' logs. A name that no definition knows is
+received content like any value.
+"""
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jsonschema_rs import ValidationError
 
+from refnot_fhir.fhir.definitions import element_names
+
 Schema = Mapping[str, Any]
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
-_SHOWN_VALUE = 60
+_LONGEST_NAME = 64
 _SHOWN_CODES = 20
 _JSON_TYPES = {
     "object": "an object",
@@ -76,8 +81,19 @@ class Explainer:
             node = self._follow(node, "properties", step)
         return ".".join(words)
 
-    def problems(self, error: ValidationError) -> Iterator[Problem]:
-        """The problems that one violation stands for; none if another one says it better."""
+    def targets(self, path: Sequence[str | int]) -> tuple[str, ...]:
+        """The types that the Reference at a JSON path may point to; path as in `expression`."""
+        node: Any = self._schema["properties"][path[0]]
+        for step in path[1:]:
+            keyword, name = ("items", None) if isinstance(step, int) else ("properties", step)
+            node = self._follow(node, keyword, name)
+        return tuple((self._follow(node, "properties", "type") or {}).get("x-of", ()))
+
+    def problems(self, error: ValidationError, whole: Mapping[str, Any]) -> Iterator[Problem]:
+        """The problems that one violation stands for; none if another one says it better.
+
+        `whole` is what was validated, its properties in the order in which they were sent.
+        """
         path = list(error.instance_path)
         instance: Any = error.instance
         name = error.kind.name
@@ -85,7 +101,7 @@ class Explainer:
             if isinstance(instance, Mapping) and instance:
                 yield from self._rule(self._failed(error), path, instance)
         elif name == "additionalProperties":
-            yield from self._unknown(error, path)
+            yield from self._unknown(error, path, _at(whole, path))
         elif name == "required":
             # Of an empty object its emptiness is told, where the schema says that too.
             if instance or "minProperties" not in self._failed(error):
@@ -122,14 +138,22 @@ class Explainer:
         else:
             yield _choice(f"{where}.{about}", rule, instance)
 
-    def _unknown(self, error: ValidationError, path: list[str | int]) -> Iterator[Problem]:
+    def _unknown(
+        self, error: ValidationError, path: list[str | int], sent: Iterable[str]
+    ) -> Iterator[Problem]:
         allowed = self._failed(error).get("properties", {})
         parent = self.expression(path)
-        for name in error.kind.as_dict()["unexpected"]:
-            where = f"{parent}.{name}" if _NAME.fullmatch(name) else parent
-            close = difflib.get_close_matches(name, allowed, n=1)
-            hint = f": did you mean {close[0]}?" if close else ""
-            yield Problem("structure", where, f"{where}: {_shown(name)} is no element here{hint}")
+        strangers = list(error.kind.as_dict()["unexpected"])
+        for name in strangers:
+            if name in element_names():
+                where = f"{parent}.{name}"
+                said = f"is no element here{_meant([name], allowed)}"
+                yield Problem("structure", where, f"{where}: {said}")
+        nameless = [name for name in strangers if name not in element_names()]
+        if nameless:
+            which = _numbered(sent, nameless)
+            said = f"{which} of this object is no element of FHIR{_meant(nameless, allowed)}"
+            yield Problem("structure", parent, f"{parent}: {said}")
 
     def _plain(self, error: ValidationError, instance: Any) -> tuple[str, str]:
         name, details = error.kind.name, error.kind.as_dict()
@@ -149,8 +173,9 @@ class Explainer:
         if rule == "calendar":
             return "is not a day of the calendar"
         if rule == "target":
-            return _wrong_target(instance, failed["x-of"])
-        # The value is not repeated: it may be the patient's, and errors end up in engines' logs.
+            return _wrong_reference(instance, failed["x-of"])
+        if rule == "absolute":
+            return "is not an absolute URI, which begins with a scheme such as https: or urn:oid:"
         name = str(error.schema_path[1]).removesuffix(".or-null")
         return f"is not {_FORMS.get(name, name)}"
 
@@ -166,10 +191,15 @@ _LIMITS = {
 }
 
 
-def _wrong_target(reference: str, targets: Sequence[str]) -> str:
+def wrong_target(targets: Sequence[str]) -> str:
+    """That a reference points to another type than these."""
+    return f"points to a type that does not belong here: use {_listed(targets)}"
+
+
+def _wrong_reference(reference: str, targets: Sequence[str]) -> str:
     if reference.startswith(tuple(f"{name}/" for name in targets)):
         return "is no reference: after the type comes an id of at most 64 letters, digits, - and ."
-    return f"points to a type that does not belong here: use {_listed(targets)}"
+    return wrong_target(targets)
 
 
 def _missing(where: str) -> Problem:
@@ -194,26 +224,42 @@ def _first(option: Schema) -> str | None:
 
 def _not_among(value: Any, options: Sequence[Any]) -> str:
     codes = [str(code) for code in options if code is not None]
-    close = difflib.get_close_matches(str(value), codes, n=1) if len(codes) > _SHOWN_CODES else []
-    hint = f": did you mean {close[0]}?" if close else ""
-    return f"{_shown(value)} is not one of {_listed(codes)}{hint}"
+    if not isinstance(value, str):
+        return f"must be one of {_listed(codes)}, not {_json_type(value)}"
+    close = difflib.get_close_matches(value[:_LONGEST_NAME], codes, n=1)
+    hint = f": did you mean {close[0]}?" if close and len(codes) > _SHOWN_CODES else ""
+    return f"is not one of {_listed(codes)}{hint}"
+
+
+def _at(whole: Any, path: Sequence[str | int]) -> Any:
+    """What stands at a JSON path."""
+    for step in path:
+        whole = whole[step]
+    return whole
+
+
+def _meant(names: Sequence[str], allowed: Iterable[str]) -> str:
+    """The elements that the names look like, as a question."""
+    options = list(allowed)
+    found = [
+        close
+        for name in names[:_SHOWN_CODES]
+        for close in difflib.get_close_matches(name[:_LONGEST_NAME], options, n=1)
+    ]
+    return f": did you mean {', '.join(dict.fromkeys(found))}?" if found else ""
+
+
+def _numbered(sent: Iterable[str], names: Sequence[str]) -> str:
+    """Which properties of an object those are, without saying what they are called."""
+    sought = set(names)
+    numbers = [str(n) for n, name in enumerate(sent, start=1) if name in sought]
+    return f"{'property' if len(numbers) == 1 else 'each of the properties'} {_listed(numbers)}"
 
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _SHOWN_CODES
     shown = ", ".join(names[:_SHOWN_CODES])
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    if len(text) > _SHOWN_VALUE:
-        return f'"{_printable(text[:_SHOWN_VALUE])}…" ({len(text)} characters)'
-    return f'"{_printable(text)}"'
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def _json_type(value: Any) -> str:

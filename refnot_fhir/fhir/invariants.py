@@ -9,10 +9,12 @@ from __future__ import annotations
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from refnot_fhir.fhir import narrative
+from refnot_fhir.fhir.contained import Broken, broken_containment, wrong_reference
+from refnot_fhir.fhir.narrative import Rules
 from refnot_fhir.fhir.versions import Version
 
 Json = Mapping[str, Any]
@@ -25,30 +27,25 @@ _FULL_DATE = len("2026-01-31")
 _EASTMOST, _WESTMOST = 14 * 3600 * _SECOND, 12 * 3600 * _SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """An invariant that does not hold: its key, where (JSON path below the resource), and why."""
-
-    key: str
-    path: Path
-    message: str
-
-
-def broken(resource: Json, version: Version, *, inside: Json | None = None) -> Iterator[Broken]:
+def broken(
+    resource: Json, version: Version, rules: Rules, *, inside: Json | None = None
+) -> Iterator[Broken]:
     """Each invariant that a well-formed resource breaks; `inside` names its container."""
     root = resource if inside is None else inside
-    contained = frozenset(item.get("id", "") for item in root.get("contained", ()))
-    if not _holds_everywhere(resource, contained):
-        yield from _located(resource, contained, inside is not None)
+    types = {item["id"]: item["resourceType"] for item in root.get("contained", ()) if "id" in item}
+    if inside is not None:
+        types[""] = root["resourceType"]  # what `#` alone means
+    if not _holds_everywhere(resource, types):
+        yield from _located(resource, types, rules)
     if "contained" in resource:
-        yield from _containment(resource, inside is not None)
+        yield from broken_containment(resource, is_contained=inside is not None)
     if resource["resourceType"] == "Observation":
         yield from _observation(resource)
     elif resource["resourceType"] == "Bundle":
         yield from _bundle(resource, version)
 
 
-def _holds_everywhere(resource: Json, contained: frozenset[str]) -> bool:
+def _holds_everywhere(resource: Json, types: Mapping[str, str]) -> bool:
     """True when nothing below needs a closer look: the common case, in one pass without paths."""
     below: list[Any] = [resource]
     while below:
@@ -57,13 +54,13 @@ def _holds_everywhere(resource: Json, contained: frozenset[str]) -> bool:
             continue
         if (len(node) == 1 and "id" in node) or ("end" in node and not _plainly_ordered(node)):
             return False
-        if _dangles(node.get("reference"), contained) or not _plain_values(node, below):
+        if "div" in node or not _plain_values(node, below):
+            return False
+        reference = node.get("reference")
+        is_to_be_checked = type(reference) is str and (reference[0] == "#" or "type" in node)
+        if is_to_be_checked and wrong_reference(node, types) is not None:
             return False
     return True
-
-
-def _dangles(reference: Any, contained: frozenset[str]) -> bool:
-    return type(reference) is str and reference[0] == "#" and reference[1:] not in contained
 
 
 def _plain_values(node: Json, below: list[Any]) -> bool:
@@ -93,13 +90,15 @@ def _zone(text: str) -> str:
     return "Z" if text[-1] == "Z" else text[-6:]
 
 
-def _located(resource: Json, contained: frozenset[str], is_contained: bool) -> Iterator[Broken]:
+def _located(resource: Json, types: Mapping[str, str], rules: Rules) -> Iterator[Broken]:
     for path, node in _nodes(resource, ()):
-        yield from _reference(path, node, contained, is_contained)
+        wrong = wrong_reference(node, types)
+        if wrong is not None:
+            yield wrong.below(path)
         yield from _period(path, node)
         yield from _aligned(path, node)
-        if path and node.keys() == {"id"}:
-            yield Broken("ele-1", path, "an element needs a value or children besides its id")
+        yield from _div(path, node, rules)
+        yield from _only_ids(path, node)
 
 
 def _nodes(node: Any, path: Path) -> Iterator[tuple[Path, Json]]:
@@ -113,15 +112,25 @@ def _nodes(node: Any, path: Path) -> Iterator[tuple[Path, Json]]:
             yield from _nodes(value, (*path, key))
 
 
-def _reference(
-    path: Path, node: Json, contained: frozenset[str], is_contained: bool
-) -> Iterator[Broken]:
-    target = node.get("reference")
-    if not isinstance(target, str) or not target.startswith("#"):
-        return
-    if target[1:] not in contained and not (target == "#" and is_contained):
-        where = (*path, "reference")
-        yield Broken("ref-1", where, "points to a contained resource that is not there")
+def _div(path: Path, node: Json, rules: Rules) -> Iterator[Broken]:
+    div = node.get("div")
+    fault = narrative.fault(div, rules) if isinstance(div, str) else None
+    if fault is not None:
+        yield Broken(fault.key, (*path, "div"), fault.message, fault.code)
+
+
+def _only_ids(path: Path, node: Json) -> Iterator[Broken]:
+    """Children that have an id and nothing else; that of a primitive stands beside its value."""
+    for key, value in node.items():
+        items = value if isinstance(value, list) else [value]
+        values = node.get(key[1:]) if key[0] == "_" else None
+        values = values if isinstance(values, list) else [values]
+        for index, item in enumerate(items):
+            valued = index < len(values) and values[index] is not None
+            if isinstance(item, Mapping) and item.keys() == {"id"} and not valued:
+                where = (*path, key, index) if isinstance(value, list) else (*path, key)
+                says = "an element needs a value or children besides its id"
+                yield Broken("ele-1", where, says)
 
 
 def _period(path: Path, node: Json) -> Iterator[Broken]:
@@ -174,16 +183,6 @@ def _instant(text: str) -> int:
     local += (moment.hour * 3600 + moment.minute * 60 + moment.second) * _SECOND
     offset = moment.utcoffset()
     return local if offset is None else local - round(offset.total_seconds()) * _SECOND
-
-
-def _containment(resource: Json, is_contained: bool) -> Iterator[Broken]:
-    if is_contained:
-        yield Broken("dom-2", ("contained",), "a contained resource cannot contain others")
-    for index, item in enumerate(resource["contained"]):
-        meta = item.get("meta")
-        if isinstance(meta, Mapping) and ("versionId" in meta or "lastUpdated" in meta):
-            says = "a contained resource has no version and no date of its own"
-            yield Broken("dom-4", ("contained", index, "meta"), says)
 
 
 def _observation(resource: Json) -> Iterator[Broken]:

@@ -1,8 +1,12 @@
 """JSON exactly: what a sender wrote is what is read, kept and written, to the last digit.
 
 Limits (a body beyond them is refused, quickly): 64 levels of nesting, 100 characters in a number,
-magnitudes of 10^-308 to 10^308. FHIR asks for 18 digits, and HL7's own examples go to 10^-245; what
-lies beyond the range of a double would be infinity or zero for whoever reads it next.
+magnitudes of 10^-308 to 10^308, 100,000 values in a resource, 3,000,000 in a body. FHIR asks for 18
+digits, and HL7's own examples go to 10^-245; what lies beyond the range of a double would be
+infinity or zero for whoever reads it next. Synthea's resources have 53 values on average and 2,400
+at most; bundles of them that fill the 50 MB of a body have two million.
+
+Errors name places by the elements that FHIR knows, and repeat nothing else of what was received.
 """
 
 from __future__ import annotations
@@ -17,9 +21,15 @@ from typing import Any, Final
 
 import msgspec
 
+from refnot_fhir.fhir.definitions import element_names, resource_types
+
 DEEPEST: Final = 64
 LONGEST_NUMBER: Final = 100
 LARGEST_EXPONENT: Final = 308
+MOST_VALUES: Final = 3_000_000
+MOST_VALUES_OF_RESOURCE: Final = 100_000
+MOST_VALUES_OF_ENTRY: Final = 50
+"""What an entry of a Bundle may have on average besides its resource."""
 
 BOM = b"\xef\xbb\xbf"
 _LARGEST_INTEGER = 10**LONGEST_NUMBER
@@ -45,6 +55,8 @@ def decode(body: bytes) -> Any:
     Raises WireError: not UTF-8, not JSON, a key twice in one object, beyond the limits above.
     """
     text = body.removeprefix(BOM)
+    if len(text) > MOST_VALUES_OF_RESOURCE:
+        _refuse_too_many(text)
     try:
         value = _DECODER.decode(text)
     except RecursionError:
@@ -91,6 +103,34 @@ def with_members(raw: bytes, **members: bytes) -> bytes:
     head = {name: old[name] for name in ("resourceType",) if name in old}
     added = {name: text for name, text in new.items() if name not in old}
     return _ENCODER.encode({**head, **added, **old, **new})
+
+
+def _refuse_too_many(text: bytes) -> None:
+    """Refuse more values than the limits before any of them is made a Python object."""
+    values = _most_values(text)
+    if values <= MOST_VALUES_OF_RESOURCE:
+        return
+    resources = [_most_values(raw) for raw in _resources(text)]
+    others = values - sum(resources)
+    allowed = MOST_VALUES_OF_RESOURCE + MOST_VALUES_OF_ENTRY * len(resources)
+    if max([others - allowed, *(n - MOST_VALUES_OF_RESOURCE for n in resources)]) > 0:
+        said = f"a resource has more than {MOST_VALUES_OF_RESOURCE} values (commas and brackets)"
+        raise WireError("too-costly", said)
+    if values > MOST_VALUES:
+        said = f"the body has more than {MOST_VALUES} values: send it in smaller bundles"
+        raise WireError("too-costly", said)
+
+
+def _most_values(text: bytes) -> int:
+    """The number of values in a JSON text, or more: text may hold commas and brackets too."""
+    return text.count(b",") + text.count(b"{") + text.count(b"[")
+
+
+def _resources(text: bytes) -> tuple[bytes, ...]:
+    try:
+        return tuple(raw for raw in raw_entries(text) if raw is not None)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return ()  # not a Bundle, or refused a moment later by whoever reads all of it
 
 
 class _Entry(msgspec.Struct):
@@ -195,8 +235,8 @@ def _refuse_duplicates(text: bytes) -> None:
     tree = json.loads(text, object_pairs_hook=_unique, parse_int=str, parse_float=str)
     place = _place(tree, is_duplicate)
     if found:
-        key = found[0].key[:60]
-        raise WireError("structure", f'the key "{key}" stands twice in one object', place)
+        key = f'the key "{found[0].key}"' if found[0].key in element_names() else "a key"
+        raise WireError("structure", f"{key} stands twice in one object", place)
 
 
 def _refuse_nul(value: Any) -> None:
@@ -211,18 +251,34 @@ def _refuse_nul(value: Any) -> None:
 
 
 def _place(value: Any, wanted: Callable[[Any, int], bool]) -> str | None:
-    """Where the first node that is wanted stands, as a path from the resource type or the root."""
-    root = str(value.get("resourceType", "$")) if isinstance(value, dict) else "$"
-    todo: list[tuple[Any, str, int]] = [(value, root, 0)]
+    """Where the first node that is wanted stands, as a path from the resource type or the root.
+
+    The path ends before a name that FHIR does not know, which may be anything.
+    """
+    todo: list[tuple[Any, str, int, bool]] = [(value, _root(value), 0, True)]
     while todo:
-        node, path, depth = todo.pop()
+        node, path, depth, known = todo.pop()
         if wanted(node, depth):
             return path
         if isinstance(node, dict):
-            todo += [(item, f"{path}.{key}", depth + 1) for key, item in node.items()]
+            names = element_names() if known else ()
+            todo += [
+                (item, f"{path}.{key}", depth + 1, True)
+                if key in names
+                else (item, path, depth + 1, False)
+                for key, item in node.items()
+            ]
         elif isinstance(node, list):
-            todo += [(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(node)]
+            todo += [
+                (item, f"{path}[{index}]" if known else path, depth + 1, known)
+                for index, item in enumerate(node)
+            ]
     return None
+
+
+def _root(value: Any) -> str:
+    name = value.get("resourceType") if isinstance(value, dict) else None
+    return name if isinstance(name, str) and name in resource_types() else "$"
 
 
 def _absurd(place: str | None) -> WireError:

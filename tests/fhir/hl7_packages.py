@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from refnot_fhir.fhir.definitions import other_types
 from refnot_fhir.fhir.gate import GATED
 from refnot_fhir.fhir.versions import Version
 from tests.real_input import BUNDLES
@@ -30,6 +31,24 @@ def examples(version: Version) -> dict[str, bytes]:
     prefixes = tuple(f"{name}-" for name in sorted(GATED))
     found = raw_resources(package(EXAMPLES[version]), prefixes)
     return {name.removesuffix(".json"): body for name, body in found}
+
+
+def other_examples(version: Version) -> Iterator[tuple[str, bytes]]:
+    """HL7's published examples of every other resource type, as `examples`."""
+    prefixes = tuple(f"{name}-" for name in sorted(other_types(version)))
+    for name, body in raw_resources(package(EXAMPLES[version]), prefixes):
+        # The R4 package carries the definitions too, which are no examples.
+        if not name.startswith(_DEFINITIONS) and name.endswith(".json"):
+            yield name.removesuffix(".json"), body
+
+
+_DEFINITIONS = (
+    "StructureDefinition-",
+    "SearchParameter-",
+    "ValueSet-",
+    "ConceptMap-",
+    "ImplementationGuide-",
+)
 
 
 def synthea_bundles() -> Iterator[tuple[str, bytes]]:

@@ -29,6 +29,11 @@ def person(**members: Any) -> Resource:
     return {"resourceType": "Patient", **members}
 
 
+def narrative(inner: str) -> Resource:
+    div = f'<div xmlns="http://www.w3.org/1999/xhtml">{inner}</div>'
+    return {"status": "generated", "div": div}
+
+
 def dose(version: Version, **dosage: Any) -> Resource:
     r4 = {"medicationCodeableConcept": {"text": "x"}, "effectiveDateTime": "2026"}
     r5 = {"medication": {"concept": {"text": "x"}}, "occurenceDateTime": "2026"}
@@ -79,6 +84,7 @@ BROKEN: list[tuple[str, Resource, str, tuple[Version, ...]]] = [
     ("pat-1", person(contact=[{"gender": "male"}]), "Patient.contact[0]", EVERY),
     ("cpt-2", person(telecom=[{"value": "1"}]), "Patient.telecom[0]", EVERY),
     ("ele-1", person(name=[{"id": "n1"}]), "Patient.name[0]", EVERY),
+    ("ele-1", person(_gender={"id": "g1"}), "Patient.gender", EVERY),
     ("ele-1", person(name=[{"given": [None, "H"]}]), "Patient.name[0].given[0]", EVERY),
     (
         "ele-1",
@@ -98,14 +104,17 @@ BROKEN: list[tuple[str, Resource, str, tuple[Version, ...]]] = [
         "ref-1",
         person(
             contained=[{**PERSON, "managingOrganization": {"reference": "#no"}}],
-            managingOrganization={"reference": "Organization/o"},
+            link=[{"other": {"reference": "#p1"}, "type": "seealso"}],
         ),
         "Patient.contained[0].managingOrganization.reference",
         EVERY,
     ),
     (
         "dom-2",
-        person(contained=[{**PERSON, "contained": [PERSON]}]),
+        person(
+            contained=[{**PERSON, "contained": [PERSON]}],
+            link=[{"other": {"reference": "#p1"}, "type": "seealso"}],
+        ),
         "Patient.contained[0].contained",
         EVERY,
     ),
@@ -115,6 +124,16 @@ BROKEN: list[tuple[str, Resource, str, tuple[Version, ...]]] = [
         "Patient.contained[0].meta",
         EVERY,
     ),
+    ("dom-3", person(contained=[PERSON]), "Patient.contained[0]", EVERY),
+    ("dom-3", person(contained=[{"resourceType": "Patient"}]), "Patient.contained[0]", EVERY),
+    (
+        "dom-5",
+        person(contained=[{**PERSON, "meta": {"security": [{"code": "R"}]}}]),
+        "Patient.contained[0].meta.security",
+        EVERY,
+    ),
+    ("txt-1", person(text=narrative("<p><u>x</u></p>")), "Patient.text.div", EVERY),
+    ("txt-2", person(text=narrative("<p> </p>")), "Patient.text.div", EVERY),
     ("bdl-1", bundle("collection", {"resource": PERSON}, total=1), "Bundle.total", EVERY),
     (
         "bdl-2",
@@ -189,6 +208,8 @@ KEPT: list[tuple[Resource, tuple[Version, ...]]] = [
     (within(start="2016-12-31T23:59:60Z", end="2017-01-01T00:00:00Z"), EVERY),
     (within(start="9999", end="9999-12-31T23:59:59-12:00"), EVERY),
     (within(end="2026"), EVERY),
+    (person(gender="male", _gender={"id": "g1"}), EVERY),
+    (person(name=[{"given": ["G", "H"], "_given": [None, {"id": "x"}]}]), EVERY),
     (
         person(
             contained=[{"resourceType": "Organization", "id": "o", "name": "O"}],
@@ -202,6 +223,13 @@ KEPT: list[tuple[Resource, tuple[Version, ...]]] = [
                 {**PERSON, "id": "twin", "link": [{"other": {"reference": "#"}, "type": "seealso"}]}
             ],
             link=[{"other": {"reference": "#twin"}, "type": "seealso"}],
+        ),
+        EVERY,
+    ),
+    (
+        person(
+            contained=[{"resourceType": "Binary", "id": "pic", "contentType": "image/png"}],
+            text=narrative('<p><img src="#pic"/></p>'),
         ),
         EVERY,
     ),

@@ -25,31 +25,36 @@ REFUSED: list[tuple[bytes, str, str, str | None]] = [
     (b"", "structure", "not JSON", None),
     (b"{", "structure", "not JSON", None),
     (b"{} x", "structure", "not JSON", None),
-    (b'{"a": NaN}', "structure", "not JSON", None),
-    (b'{"a": -Infinity}', "structure", "not JSON", None),
-    (b'{"a": 01}', "structure", "not JSON", None),
+    (b'{"code": NaN}', "structure", "not JSON", None),
+    (b'{"code": -Infinity}', "structure", "not JSON", None),
+    (b'{"code": 01}', "structure", "not JSON", None),
     (b'"\xff"', "structure", "not UTF-8", None),
     (b'"\xed\xa0\x80"', "structure", "not UTF-8", None),
     (b'"\\ud800"', "structure", "not JSON", None),
     (b'"\\udc00\\ud800"', "structure", "not JSON", None),
-    (b'{"a": "\x00"}', "structure", "not JSON", None),
-    (b'{"a": ["x\\u0000"]}', "value", "NUL", "$.a[0]"),
+    (b'{"code": "\x00"}', "structure", "not JSON", None),
+    (b'{"code": ["x\\u0000"]}', "value", "NUL", "$.code[0]"),
     (b'{"a\\u0000": 1}', "value", "NUL", "$"),
-    (b'{"a": 1e400}', "value", "number", "$.a"),
-    (b'{"a": 1e-400}', "value", "number", "$.a"),
-    (b'{"a": [1.5, 1e999999999]}', "value", "number", "$.a[1]"),
+    (b'{"code": 1e400}', "value", "number", "$.code"),
+    (b'{"code": 1e-400}', "value", "number", "$.code"),
+    (b'{"code": [1.5, 1e999999999]}', "value", "number", "$.code[1]"),
     (b"1e99999999999999999999", "value", "number", "$"),
-    (b'{"a": ' + b"9" * 1000 + b"}", "value", "number", "$.a"),
-    (b'{"a": ' + b"9" * 10**6 + b"}", "value", "number", "$.a"),
-    (b'{"a": 0.' + b"9" * 10**6 + b"}", "value", "number", "$.a"),
-    (b'{"a": 1e400, "b": ' + b"[" * 10**5 + b"}", "value", "number", None),
+    (b'{"code": ' + b"9" * 1000 + b"}", "value", "number", "$.code"),
+    (b'{"code": ' + b"9" * 10**6 + b"}", "value", "number", "$.code"),
+    (b'{"code": 0.' + b"9" * 10**6 + b"}", "value", "number", "$.code"),
+    (b'{"code": 1e400, "text": ' + b"[" * 90_000 + b"}", "value", "number", None),
     (b"[" * 10**5, "too-costly", "nested deeper than 64", None),
-    (b'{"a":' * 10**5, "too-costly", "nested deeper than 64", None),
-    (b'{"a": 1, "a": 1}', "structure", '"a" stands twice', "$"),
-    (b'{"a": 1, "\\u0061": 2}', "structure", '"a" stands twice', "$"),
-    (b'{"a" :1, "a" :2, "b":"\\":"}', "structure", '"a" stands twice', "$"),
-    (b'{"a"\n:1, "a"\t:2, "b":"\\":"}', "structure", '"a" stands twice', "$"),
-    (b'{"a" : [{"b":\n1,"c":2,"b" :1}]}', "structure", '"b" stands twice', "$.a[0]"),
+    (b'{"code":' * 10**5, "too-costly", "nested deeper than 64", None),
+    (b'{"code": 1, "code": 1}', "structure", '"code" stands twice', "$"),
+    (b'{"code": 1, "\\u0063ode": 2}', "structure", '"code" stands twice', "$"),
+    (b'{"code" :1, "code" :2, "text":"\\":"}', "structure", '"code" stands twice', "$"),
+    (b'{"code"\n:1, "code"\t:2, "text":"\\":"}', "structure", '"code" stands twice', "$"),
+    (
+        b'{"code" : [{"text":\n1,"id":2,"text" :1}]}',
+        "structure",
+        '"text" stands twice',
+        "$.code[0]",
+    ),
     (
         b'{"resourceType":"Patient","name":[{"family":"A","given":["\\":"],"family":"B"}]}',
         "structure",
@@ -66,6 +71,38 @@ def test_a_body_is_refused_with_its_reason_and_place(
     with pytest.raises(WireError, match=words) as refused:
         decode(body)
     assert (refused.value.code, refused.value.expression) == (code, where)
+
+
+def _many(count: int) -> bytes:
+    return b"{" + b",".join(b'"k%d":1' % number for number in range(count)) + b"}"
+
+
+def _bundle(*resources: bytes) -> bytes:
+    entries = b",".join(b'{"fullUrl":"urn:x","resource":%s}' % one for one in resources)
+    return b'{"resourceType":"Bundle","entry":[' + entries + b"]}"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (_many(10**6), "a resource has more than 100000 values"),
+        (b"[" + b"1," * 10**6 + b"1]", "a resource has more than 100000 values"),
+        (_bundle(b"{}", _many(10**6)), "a resource has more than 100000 values"),
+        (b'{"entry":7,"x":' + _many(10**6) + b"}", "a resource has more than 100000 values"),
+        (b'{"entry":[],"x":' + _many(10**6) + b"}", "a resource has more than 100000 values"),
+        (_bundle(*[_many(99_000)] * 31), "the body has more than 3000000 values"),
+        (b'{"a":' * 10**6, "a resource has more than 100000 values"),
+    ],
+    ids=["object", "array", "entry", "no-bundle", "beside", "bundle", "deep"],
+)
+def test_too_many_values_are_refused(body: bytes, words: str) -> None:
+    with pytest.raises(WireError, match=words) as refused:
+        decode(body)
+    assert refused.value.code == "too-costly"
+
+
+def test_a_bundle_may_have_more_values_than_a_resource() -> None:
+    assert len(decode(_bundle(*[_many(50)] * 20_000))["entry"]) == 20_000
 
 
 @pytest.mark.parametrize(
