@@ -25,7 +25,11 @@ class Dimension:
     factors: Mapping[str, Decimal]
     """UCUM unit to factor: one `unit` is `factor` canonical units. The canonical unit has 1."""
     aliases: Mapping[str, str]
-    """Unit as hospitals write it (normalised, see `units.py`) to UCUM unit."""
+    """Unit as hospitals write it (`spelling` of `units.py`) to UCUM unit."""
+    numerators: Mapping[str, str] = field(default_factory=dict)
+    """What stands before the slash, as hospitals write it, to what UCUM writes there."""
+    denominators: Mapping[str, str] = field(default_factory=dict)
+    """What stands behind the slash, likewise."""
 
 
 @dataclass(frozen=True, slots=True)

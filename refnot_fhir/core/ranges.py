@@ -217,8 +217,10 @@ def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, str] | str:
     limit = _in_lab_unit(found.high, asked)
     if isinstance(limit, str):
         return limit
-    low = _in_lab_unit(found.low, asked) if found.low is not None else None
-    if isinstance(low, Decimal) and low > limit:
+    low = _in_lab_unit(found.low, asked) if found.low is not None and found.low.value else None
+    if isinstance(low, str):
+        return f"its lower limit is not usable: {low}"
+    if low is not None and low > limit:
         return "its lower limit is above its upper limit"
     return _why_not_a_limit(limit, asked) or (limit, "")
 

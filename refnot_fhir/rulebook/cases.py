@@ -27,6 +27,7 @@ from refnot_fhir.core.screening import assess
 from refnot_fhir.core.seen import DoseSeen, LabSeen, ReferenceRange, Value
 from refnot_fhir.core.translate import lab_result
 from refnot_fhir.core.translate_dose import dose_given
+from refnot_fhir.core.units import UCUM
 from refnot_fhir.rulebook import codes
 from refnot_fhir.rulebook.files import MappingFile, Table, read
 
@@ -203,9 +204,9 @@ class _Reader:
         return spoken
 
     def _ranges(self, key: str, table: Table) -> tuple[ReferenceRange, ...]:
-        unit = table.get("range_unit", "")
+        unit, coded = table.get("range_unit", ""), table.get("range_unit_code", "")
         limits = {
-            part: Quantity(Decimal(table[part]), unit) for part in ("low", "high") if part in table
+            part: _quantity(table[part], unit, coded) for part in ("low", "high") if part in table
         }
         text = table.get("range_text", "")
         if not limits and not text:
@@ -228,7 +229,8 @@ class _Reader:
 def _quantity(sent: Decimal | int | str, unit: str, code: str) -> Quantity:
     text = str(sent)
     comparator = next((mark for mark in _COMPARATORS if text.startswith(mark)), "")
-    return Quantity(Decimal(text.removeprefix(comparator)), unit, code, comparator=comparator)
+    number = Decimal(text.removeprefix(comparator))
+    return Quantity(number, unit, code, UCUM if code else "", comparator)
 
 
 def _ended(text: str, zone: tzinfo) -> When:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab
-from refnot_fhir.core.units import normalise
+from refnot_fhir.core.units import spelling
 from refnot_fhir.rulebook.codes import Systems, address, codes, folded, texts
 from refnot_fhir.rulebook.files import MappingFile, Table
+from refnot_fhir.rulebook.unit_parts import unit_parts
 
 Dimensions = dict[str, Dimension]
 Labs = dict[str, Lab]
@@ -28,12 +29,26 @@ def _dimension(file: MappingFile, name: str, table: Table) -> Dimension:
     aliases: dict[str, str] = {}
     for unit, entry in units.items():
         for alias in entry.get("aliases", ()):
-            word = normalise(alias)
+            word = spelling(alias)
             other = word if word in factors else aliases.get(word, unit)
             if other != unit:
                 raise file.wrong(f'{name}.units."{unit}"', f"{alias!r} already means {other}")
             aliases[word] = unit
-    return Dimension(name, canonical, factors, aliases)
+    numerators, denominators = unit_parts(file, name, table)
+    found = Dimension(name, canonical, factors, aliases, numerators, denominators)
+    _refuse_doubtful_aliases(file, found)
+    return found
+
+
+def _refuse_doubtful_aliases(file: MappingFile, dimension: Dimension) -> None:
+    """A spelling that is listed as a whole must not mean another unit by its two sides."""
+    for alias, unit in dimension.aliases.items():
+        above, _, below = alias.rpartition("/")
+        by_sides = (dimension.numerators.get(above), dimension.denominators.get(below))
+        composed = f"{by_sides[0]}/{by_sides[1]}"
+        if composed in dimension.factors and composed != unit:
+            place = f'{dimension.name}.units."{unit}"'
+            raise file.wrong(place, f"{alias!r} already means {composed}, by its two sides")
 
 
 def panels(file: MappingFile, systems: Systems) -> frozenset[CodeKey]:
