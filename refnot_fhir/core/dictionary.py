@@ -58,9 +58,28 @@ class Lab:
     """Specimen codes accepted; when empty, any."""
     wrong_specimens: frozenset[str] = frozenset()
     """Lower-case words in a specimen's text or display that rule the reading out: `urine`."""
+    drawn_from: frozenset[CodeKey] = frozenset()
+    """Codes of places of the body that its specimen is drawn from."""
+    drawn_from_words: frozenset[str] = frozenset()
+    """Lower-case beginnings of words in the text of such a place; without any, every place is."""
+    wrong_sites: frozenset[str] = frozenset()
+    """Lower-case beginnings of words that say another place: `marrow`."""
+    wrong_methods: frozenset[CodeKey] = frozenset()
+    """Codes of methods that do not measure it."""
+    wrong_method_words: frozenset[str] = frozenset()
+    """Lower-case beginnings of words in the text of such a method or device: `estimat`."""
     plausible: tuple[Decimal, Decimal] | None = None
     """Both ends included, in `unit`; a value outside is taken for a unit mistake."""
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """How it is said that a measurement is of somebody else. Source: `mappings/labs.toml`."""
+
+    codes: frozenset[CodeKey] = frozenset()
+    texts: frozenset[str] = frozenset()
+    """Whole texts, folded: `donor`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from refnot_fhir.core.dictionary import (
     Drug,
     DrugClass,
     Lab,
+    Others,
     PlaceWords,
 )
 
@@ -242,6 +243,7 @@ class Rulebook:
     protocols: Mapping[str, Protocol]
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
+    others: Others = field(default_factory=Others)
 
     @property
     def judged_by_limit(self) -> frozenset[str]:

@@ -24,7 +24,7 @@ from refnot_fhir.core.records import (
 )
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.core.screening import assess
-from refnot_fhir.core.seen import DoseSeen, LabSeen, ReferenceRange, Value
+from refnot_fhir.core.seen import DoseSeen, Focus, LabSeen, ReferenceRange, Value
 from refnot_fhir.core.translate import lab_result
 from refnot_fhir.core.translate_dose import dose_given
 from refnot_fhir.core.units import UCUM
@@ -156,12 +156,25 @@ class _Reader:
                 ranges=self._ranges(key, table),
                 collected=self._when(table, site.zone),
                 issued=_moment(table["issued"]) if "issued" in table else None,
-                specimen=Concept(text=table["specimen"]) if "specimen" in table else None,
+                specimen=_said(table, "specimen"),
+                method=_said(table, "method"),
+                body_site=_said(table, "body_site"),
+                device=_said(table, "device"),
+                focus=tuple(self._focus(key, table)),
                 sample=table.get("sample", ""),
             )
             found = lab_result(seen, site=site, rulebook=self.rulebook, person=person)
             if found is not None:
                 yield found
+
+    def _focus(self, key: str, table: Table) -> Iterator[Focus]:
+        if "about_another" in table:
+            yield Focus(Concept(text=table["about_another"]), of_another=True)
+        if "focus" in table:
+            yield Focus(self._coded_or_text(f"{key}.focus", table["focus"]))
+
+    def _coded_or_text(self, key: str, said: str) -> Concept:
+        return Concept((Coding(*self._code(key, said, "")),)) if "|" in said else Concept(text=said)
 
     def _doses(self, site: Site) -> Iterator[DoseGiven]:
         for index, table in enumerate(self.table.get("doses", ())):
@@ -212,8 +225,7 @@ class _Reader:
         if not limits and not text:
             return ()
         group = table.get("range_for", "")
-        coded = (Coding(*self._code(f"{key}.range_for", group, "")),) if "|" in group else ()
-        applies_to = (Concept(coded, "" if coded else group),) if group else ()
+        applies_to = (self._coded_or_text(f"{key}.range_for", group),) if group else ()
         limit = ReferenceRange(limits.get("low"), limits.get("high"), text, applies_to=applies_to)
         return (limit,)
 
@@ -231,6 +243,10 @@ def _quantity(sent: Decimal | int | str, unit: str, code: str) -> Quantity:
     comparator = next((mark for mark in _COMPARATORS if text.startswith(mark)), "")
     number = Decimal(text.removeprefix(comparator))
     return Quantity(number, unit, code, UCUM if code else "", comparator)
+
+
+def _said(table: Table, part: str) -> Concept | None:
+    return Concept(text=table[part]) if part in table else None
 
 
 def _ended(text: str, zone: tzinfo) -> When:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
-from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab
+from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab, Others
 from refnot_fhir.core.units import spelling
 from refnot_fhir.rulebook.codes import Systems, address, codes, folded, texts
 from refnot_fhir.rulebook.files import MappingFile, Table
@@ -70,7 +71,7 @@ def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, syste
     key = f"lab.{name}"
     _check_unit(file, key, table, known)
     _check_plausible(file, key, table)
-    specimens, wrong_words = _specimens(file, key, table, systems)
+    specimen = _specimen(file, key, table)
     plausible = table.get("plausible")
     lab = Lab(
         name=name,
@@ -84,8 +85,7 @@ def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, syste
         answers=codes(file, f"{key}.answers", table.get("answers", {}), systems),
         answers_by_question=dict(_by_question(file, key, table, systems)),
         texts=texts(file, f"{key}.texts", table.get("texts", {})),
-        specimens=specimens,
-        wrong_specimens=wrong_words,
+        **_where_and_how(file, table.get("specimen", ""), specimen, systems),
         plausible=(Decimal(plausible["low"]), Decimal(plausible["high"])) if plausible else None,
         source=table["source"],
     )
@@ -135,18 +135,49 @@ def _conversions(
     return found
 
 
-def _specimens(
-    file: MappingFile, key: str, table: Table, systems: Systems
-) -> tuple[frozenset[CodeKey], frozenset[str]]:
+def _specimen(file: MappingFile, key: str, table: Table) -> Table:
+    """The group of specimens that a lab is measured in; empty when any will do."""
     name = table.get("specimen")
+    groups: Table = file.content.get("specimens", {})
     if name is None:
-        return frozenset(), frozenset()
-    groups = file.content.get("specimens", {})
+        return {}
     if name not in groups:
         raise file.wrong(f"{key}.specimen", f"{name!r} is not in specimens", groups)
-    group = groups[name]
-    accepted = codes(file, f"specimens.{name}.codes", group["codes"], systems)
-    return frozenset(accepted), frozenset(folded(word) for word in group.get("wrong_words", ()))
+    found: Table = groups[name]
+    return found
+
+
+def _where_and_how(
+    file: MappingFile, name: str, group: Table, systems: Systems
+) -> dict[str, frozenset[Any]]:
+    """What the group says of specimens, places of the body, methods and devices, for a `Lab`."""
+    key = f"specimens.{name}"
+    drawn_from, wrong_methods = group.get("drawn_from", {}), group.get("wrong_methods", {})
+
+    def coded(part: str, table: Table) -> frozenset[CodeKey]:
+        return frozenset(codes(file, f"{key}.{part}", table.get("codes", {}), systems))
+
+    def words(table: Table, part: str) -> frozenset[str]:
+        return frozenset(folded(word) for word in table.get(part, ()))
+
+    return {
+        "specimens": coded("codes", group),
+        "wrong_specimens": words(group, "wrong_words"),
+        "drawn_from": coded("drawn_from.codes", drawn_from),
+        "drawn_from_words": words(drawn_from, "words"),
+        "wrong_sites": words(drawn_from, "wrong_words"),
+        "wrong_methods": coded("wrong_methods.codes", wrong_methods),
+        "wrong_method_words": words(wrong_methods, "words"),
+    }
+
+
+def others(file: MappingFile, systems: Systems) -> Others:
+    """How labs.toml says that a measurement is of somebody else."""
+    table = file.content.get("others", {})
+    return Others(
+        codes=frozenset(codes(file, "others.codes", table.get("codes", {}), systems)),
+        texts=frozenset(folded(text) for text in table.get("texts", ())),
+    )
 
 
 def _by_question(
