@@ -1,4 +1,4 @@
-"""A measurement counts only if it is the patient's, of the right place, by a method that measures."""
+"""A measurement counts only if it is of the patient, of the right place, and really measured."""
 
 from __future__ import annotations
 
