@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from refnot_fhir.core.dictionary import Derivation, Dimension, Lab, PlaceWords
+from refnot_fhir.core.dictionary import Derivation, Dimension, Lab, PlaceWords, RangeWords
 from refnot_fhir.core.rules import (
     AgeRule,
     AnswerRule,
@@ -28,6 +28,7 @@ from refnot_fhir.core.rules import (
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 LOINC = "http://loinc.org"
+V3_GENDER = "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender"
 SNOMED = "http://snomed.info/sct"
 UCUM = "http://unitsofmeasure.org"
 
@@ -241,4 +242,16 @@ RULEBOOK = Rulebook(
     places=PlaceWords({}, {}, {}, {}, {}),
     sites={SITE.name: SITE},
     protocols={PROTOCOL.id: PROTOCOL},
+    range_words=RangeWords(
+        sex_codes={
+            (SNOMED, "248153007"): "male",
+            (SNOMED, "248152002"): "female",
+            ("http://hl7.org/fhir/administrative-gender", "male"): "male",
+            (V3_GENDER, "M"): "male",
+            (V3_GENDER, "F"): "female",
+        },
+        sex_texts={"male": "male", "m": "male", "муж": "male", "female": "female", "f": "female"}
+        | {"жен": "female"},
+        groups=frozenset({"pregnan", "child"}),
+    ),
 )

@@ -55,19 +55,27 @@ def _opinions(rule: LabRule, reading: LabResult, value: Interval) -> Iterator[Op
     for bound, compare in ((rule.more_than, above), (rule.at_most, within)):
         if bound is None:
             continue
-        limit = _limit(bound, reading)
-        if isinstance(limit, str):
-            yield Verdict.UNKNOWN, limit
+        limits = _limits_of(bound, reading)
+        if isinstance(limits, str):
+            yield Verdict.UNKNOWN, limits
+            continue
+        verdicts = {compare(value, limit, inclusive=bound.inclusive) for limit in limits}
+        if len(verdicts) > 1:
+            yield Verdict.UNKNOWN, "no-upper-limit"
         else:
-            verdict = compare(value, limit, inclusive=bound.inclusive)
+            verdict = verdicts.pop()
             yield verdict, _REASONS.get(verdict, "straddles-limit")
 
 
-def _limit(bound: Bound, reading: LabResult) -> Decimal | str:
-    """The bound in the reading's unit, or the reason why it cannot be had."""
+def _limits_of(bound: Bound, reading: LabResult) -> tuple[Decimal, ...] | str:
+    """The bound in the reading's unit, or the reason why it cannot be had.
+
+    Several are those of different upper limits of normal, one of which surely is the patient's.
+    """
     if bound.unit:
-        return bound.value if bound.unit == reading.unit else "other-unit"
-    return "no-upper-limit" if reading.uln is None else product(bound.value, reading.uln)
+        return (bound.value,) if bound.unit == reading.unit else "other-unit"
+    ulns = reading.ulns if reading.uln is None else (reading.uln,)
+    return tuple(product(bound.value, uln) for uln in ulns) or "no-upper-limit"
 
 
 def _say(rule: LabRule, case: Case, found: Dated, reason: str) -> str:
@@ -76,12 +84,16 @@ def _say(rule: LabRule, case: Case, found: Dated, reason: str) -> str:
     what = f"{case.title(reading.analyte)} {amount(reading)} {days}"
     if reading.multiple is not None:
         what += f", {shown_interval(reading.multiple)} × the upper limit of normal,"
+    elif reading.ulns:
+        either = " or ".join(shown(uln) for uln in reading.ulns)
+        what += f", whose upper limit of normal is {either} {reading.unit},"
     limits = " and ".join(_limits(rule))
+    either_way = " under each of them" if reading.ulns else ""
     match reason:
         case "within-limit":
-            return f"{what} is {limits}, as asked."
+            return f"{what} is {limits}{either_way}, as asked."
         case "beyond-limit":
-            return f"{what} is not {limits}."
+            return f"{what} is not {limits}{either_way}."
         case "no-upper-limit":
             return (
                 f"{what} cannot be compared with an upper limit of normal: {reading.no_uln}. "

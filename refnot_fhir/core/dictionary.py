@@ -83,6 +83,18 @@ class Others:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeWords:
+    """How reference ranges say whom they are for. Source: `mappings/labs.toml`."""
+
+    sex_codes: Mapping[CodeKey, str] = field(default_factory=dict)
+    """Code to `male` or `female`."""
+    sex_texts: Mapping[str, str] = field(default_factory=dict)
+    """Word, folded and without a full stop, to `male` or `female`."""
+    groups: frozenset[str] = frozenset()
+    """Folded beginnings of words that say another group: `pregnan`, `child`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Derivation:
     """A way to compute one lab from others of the same collection.
 

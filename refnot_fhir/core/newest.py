@@ -40,6 +40,9 @@ class Answer(NamedTuple):
     rivals: tuple[Dated, ...] = ()
 
 
+UNCLEAR = "newest-unclear"
+"""The reason where it cannot be told which reading is the newest, and those do not agree."""
+
 _NOTHING = Answer(Verdict.UNKNOWN, "no-evidence")
 
 
@@ -52,16 +55,19 @@ def least_favourable(kind: str) -> tuple[Verdict, ...]:
 def answer(question: Question, readings: Iterable[Dated], as_of: date) -> Answer:
     """What the newest reading says on a date.
 
-    Readings that might each be the newest are all judged, and the least favourable counts.
+    Readings that might each be the newest are all judged: they decide what all of them say, and
+    leave it unknown when they do not agree.
     """
     seen = [found for found in readings if found.first <= as_of]
     rivals = _rivals(question, seen)
     if not rivals:
         return _NOTHING
-    worst = least_favourable(question.kind)
+    worst = (Verdict.UNKNOWN, *least_favourable(question.kind))
     judged = [(_placed(question, rival, as_of), rival) for rival in rivals]
     judged.sort(key=lambda pair: (worst.index(pair[0][0]), *source_key(pair[1].reading.source)))
     verdict, reason = judged[0][0]
+    if any(said[0] is not verdict for said, _ in judged) and verdict is not Verdict.UNKNOWN:
+        verdict, reason = Verdict.UNKNOWN, UNCLEAR
     return Answer(verdict, reason, tuple(rival for _, rival in judged))
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import date
 
 from refnot_fhir.core.case import Case
-from refnot_fhir.core.evidence import of_dated, of_days, set_aside
+from refnot_fhir.core.evidence import amount, of_dated, of_days, set_aside
 from refnot_fhir.core.findings import Finding
 from refnot_fhir.core.moments import Dated
-from refnot_fhir.core.newest import Answer, Question, answer, holds_until
+from refnot_fhir.core.newest import UNCLEAR, Answer, Question, answer, holds_until
 from refnot_fhir.core.rules import Criterion
 
 Say = Callable[[Dated, str], str]
@@ -52,6 +52,15 @@ def _why(question: Question, said: Answer, case: Case, window: tuple[date, date]
     settle = f"A usable result of {asked} from {window[0]} to {window[1]} would settle it."
     if not said.rivals:
         return f"No usable result of {asked} is on record up to {window[1]}. {settle}"
+    if said.reason == UNCLEAR:
+        named = ", ".join(
+            f"{case.title(it.reading.analyte)} {amount(it.reading)} {of_days(it.first, it.last)}"
+            for it in said.rivals
+        )
+        return (
+            f"It cannot be told which of these is the newest, and they do not agree: {named}. "
+            "Their exact times, or a new result, would settle it."
+        )
     found = said.rivals[0]
     days = of_days(found.first, found.last)
     newest = f"The newest result of {case.title(found.reading.analyte)}, {days},"

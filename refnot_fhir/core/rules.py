@@ -19,6 +19,7 @@ from refnot_fhir.core.dictionary import (
     Lab,
     Others,
     PlaceWords,
+    RangeWords,
 )
 
 
@@ -244,6 +245,7 @@ class Rulebook:
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
     others: Others = field(default_factory=Others)
+    range_words: RangeWords = field(default_factory=RangeWords)
 
     @property
     def judged_by_limit(self) -> frozenset[str]:

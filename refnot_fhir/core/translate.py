@@ -10,6 +10,7 @@ from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.exact import as_sent
 from refnot_fhir.core.lab_value import ValueRead, original_value, read_value
 from refnot_fhir.core.origin import label, origin_problem
+from refnot_fhir.core.range_groups import Who
 from refnot_fhir.core.ranges import Asked, UpperLimitRead, upper_limit
 from refnot_fhir.core.records import (
     Concept,
@@ -70,7 +71,8 @@ def lab_result(
     if lab.kind == "quantity" and read.unit is not None and read.not_usable is None:
         dimensions = rulebook.dimensions
         unit_of = partial(read_unit, lab=lab, dimensions=dimensions, site_units=site.units)
-        asked = Asked(lab, read.unit, unit_of, site, person, seen.collected)
+        who = Who(person, seen.collected, site)
+        asked = Asked(lab, read.unit, unit_of, site, who, rulebook.range_words)
         limit = upper_limit(seen.ranges, asked)
     value, unit = original_value(seen.value)
     return LabResult(
@@ -84,6 +86,7 @@ def lab_result(
         uln=limit.value,
         multiple=_multiple(read.value, limit.value),
         no_uln=limit.why_none,
+        ulns=limit.among,
         collected=seen.collected,
         issued=seen.issued,
         specimen=label(seen.specimen),

@@ -217,17 +217,20 @@ class _Reader:
         return spoken
 
     def _ranges(self, key: str, table: Table) -> tuple[ReferenceRange, ...]:
+        tables = (table, *table.get("more_ranges", ()))
+        return tuple(it for one in tables if (it := self._range(key, one)) is not None)
+
+    def _range(self, key: str, table: Table) -> ReferenceRange | None:
         unit, coded = table.get("range_unit", ""), table.get("range_unit_code", "")
         limits = {
             part: _quantity(table[part], unit, coded) for part in ("low", "high") if part in table
         }
         text = table.get("range_text", "")
         if not limits and not text:
-            return ()
+            return None
         group = table.get("range_for", "")
         applies_to = (self._coded_or_text(f"{key}.range_for", group),) if group else ()
-        limit = ReferenceRange(limits.get("low"), limits.get("high"), text, applies_to=applies_to)
-        return (limit,)
+        return ReferenceRange(limits.get("low"), limits.get("high"), text, applies_to=applies_to)
 
     def _when(self, table: Table, zone: tzinfo) -> When | None:
         if "date" in table:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab, Others
+from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab, Others, RangeWords
 from refnot_fhir.core.units import spelling
 from refnot_fhir.rulebook.codes import Systems, address, codes, folded, texts
 from refnot_fhir.rulebook.files import MappingFile, Table
@@ -177,6 +177,23 @@ def others(file: MappingFile, systems: Systems) -> Others:
     return Others(
         codes=frozenset(codes(file, "others.codes", table.get("codes", {}), systems)),
         texts=frozenset(folded(text) for text in table.get("texts", ())),
+    )
+
+
+def range_words(file: MappingFile, systems: Systems) -> RangeWords:
+    """How labs.toml says whom a reference range is for."""
+    table = file.content.get("ranges", {})
+    by_sex = table.get("sexes", {})
+    sex_codes = {
+        code: sex
+        for sex, words in by_sex.items()
+        for code in codes(file, f"ranges.sexes.{sex}.codes", words.get("codes", {}), systems)
+    }
+    spoken = {sex: [text.rstrip(".") for text in words["texts"]] for sex, words in by_sex.items()}
+    return RangeWords(
+        sex_codes=sex_codes,
+        sex_texts=texts(file, "ranges.sexes", spoken),
+        groups=frozenset(folded(word) for word in table.get("groups", ())),
     )
 
 

@@ -59,6 +59,7 @@ def load(folder: Path) -> Rulebook:
         protocols=found,
         decisions=readings,
         others=dictionaries.others(files["labs"], systems),
+        range_words=dictionaries.range_words(files["labs"], systems),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date
 from decimal import Decimal
 
@@ -74,6 +75,28 @@ def test_a_value_is_compared_exactly(
 ) -> None:
     assert isinstance(rule.rule, LabRule)
     assert said(rule, lab_result(rule.rule.labs[0], value, uln=uln)) == expected, why
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("60", (MET, "within-limit")),
+        ("75", (MET, "within-limit")),
+        ("80", (UNKNOWN, "no-upper-limit")),
+        ("97.5", (NOT_MET, "beyond-limit")),
+    ],
+)
+def test_upper_limits_that_differ_decide_where_they_give_one_verdict(
+    value: str, expected: tuple[Verdict, str]
+) -> None:
+    either = (Decimal(50), Decimal(60))
+    reading = replace(lab_result("creatinine", value), ulns=either)
+    if expected[0] is NOT_MET:
+        reading = replace(reading, ulns=(Decimal(50), Decimal(64)))
+    found = decide(CREATININE, reading)
+    assert (found.verdict, found.reason) == expected
+    assert ("under each of them" in found.why) == (expected[0] is not UNKNOWN)
+    assert "whose upper limit of normal is 50 or 6" in found.why
 
 
 def test_limits_may_be_inclusive_or_strict_and_both_at_once() -> None:
@@ -212,21 +235,28 @@ def test_of_one_collection_time_the_later_publication_counts(flip: bool) -> None
     assert said(PLATELETS, first, second) == (NOT_MET, "beyond-limit")
 
 
-def test_what_cannot_be_ordered_counts_as_least_favourable() -> None:
+def test_what_cannot_be_ordered_decides_only_what_all_of_it_says() -> None:
     good, bad = lab_result(value="200", id="a"), lab_result(value="100", id="b")
-    assert said(PLATELETS, good, bad) == (NOT_MET, "beyond-limit")
+    assert said(PLATELETS, good, bad) == (UNKNOWN, "newest-unclear")
+    assert said(PLATELETS, bad, lab_result(value="90", id="c")) == (NOT_MET, "beyond-limit")
+    assert said(PLATELETS, good, lab_result(value="190", id="c")) == (MET, "within-limit")
     unclear = lab_result(not_usable="text-value", id="c")
     assert said(PLATELETS, good, unclear) == (UNKNOWN, "text-value")
-    assert said(PLATELETS, bad, unclear) == (NOT_MET, "beyond-limit")
+    assert said(PLATELETS, bad, unclear) == (UNKNOWN, "text-value")
     dated = lab_result(value="200", id="d", issued=moment(TODAY, 12))
-    assert said(PLATELETS, dated, bad) == (NOT_MET, "beyond-limit")
+    assert said(PLATELETS, dated, bad) == (UNKNOWN, "newest-unclear")
 
 
 def test_every_reading_that_may_be_the_newest_is_judged() -> None:
     exact = lab_result(value="200", id="exact")
     day = lab_result(value="100", id="day", on=whole_days(TODAY))
     found = decide(PLATELETS, exact, day)
-    assert found.verdict is NOT_MET
+    assert (found.verdict, found.reason) == (UNKNOWN, "newest-unclear")
+    assert found.why == (
+        "It cannot be told which of these is the newest, and they do not agree: platelets 100 "
+        "10*9/L of 2026-05-20, platelets 200 10*9/L of 2026-05-20. Their exact times, or a new "
+        "result, would settle it."
+    )
     assert [item.source.id for item in found.evidence] == ["day", "exact"]
     yesterday = lab_result(value="100", id="yesterday", on=whole_days(days_ago(1)))
     assert decide(PLATELETS, exact, yesterday).verdict is MET
