@@ -98,15 +98,24 @@ class RangeWords:
 class Derivation:
     """A way to compute one lab from others of the same collection.
 
-    result = `factor` × (sum of `sum_of`) / `divide_by`. Source: `mappings/labs.toml`.
+    result = `factor` × (sum of `sum_of`) / `divide_by`, or the sum alone without a factor.
+    Source: `mappings/labs.toml`.
     """
 
     lab: str
     name: str
     factor: str
+    """Empty: the parts are only added."""
     sum_of: tuple[str, ...]
     divide_by: Decimal
     source: str = ""
+    at_least: bool = False
+    """Whether the parts are not all of the lab, so that it is at least the result."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Every lab that it needs, the factor first."""
+        return (self.factor, *self.sum_of) if self.factor else self.sum_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class Question:
     kind: str
     """Of the criterion: says which verdict is least favourable."""
     judge: Callable[[LabResult], Opinion]
+    beside: tuple[str, ...] = ()
+    """Labs that are not asked for and may yet decide, less preferred than those of `labs`."""
 
     def window(self, as_of: date) -> tuple[date, date]:
         """First and last day that a reading may be from."""
@@ -72,10 +74,14 @@ def answer(question: Question, readings: Iterable[Dated], as_of: date) -> Answer
 
 
 def _rivals(question: Question, seen: Sequence[Dated]) -> list[Dated]:
-    """Of each collection time that may be the newest: the preferred lab, as last published."""
+    """Of each collection time that may be the newest: the preferred lab, as last published.
+
+    A lab beside those asked for gives way to none of them.
+    """
     times: dict[object, list[Dated]] = {}
     for found in might_be_last(seen, _collected):
-        times.setdefault((found.earliest, found.latest), []).append(found)
+        alone = found.reading.analyte in question.beside
+        times.setdefault((found.earliest, found.latest, alone), []).append(found)
     rivals: list[Dated] = []
     for group in times.values():
         first = min(_rank(question, found) for found in group)
@@ -86,8 +92,9 @@ def _rivals(question: Question, seen: Sequence[Dated]) -> list[Dated]:
 
 def _rank(question: Question, found: Dated) -> int:
     """A derived value comes after every reported one."""
-    after = len(question.labs) if found.reading.formula else 0
-    return question.labs.index(found.reading.analyte) + after
+    labs = (*question.labs, *question.beside)
+    after = len(labs) if found.reading.formula else 0
+    return labs.index(found.reading.analyte) + after
 
 
 def _collected(found: Dated) -> When | None:

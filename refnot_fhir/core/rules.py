@@ -92,6 +92,8 @@ class LabRule:
     within_days: int = 0
     lower_bounds: frozenset[str] = frozenset()
     """Labs that are a part of what is asked for: they can prove `more_than`, never disprove it."""
+    upper_bounds: tuple[str, ...] = ()
+    """Labs, none of `labs`, of which what is asked for is a part: they can only disprove it."""
 
 
 @dataclass(frozen=True, slots=True)

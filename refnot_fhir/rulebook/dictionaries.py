@@ -226,14 +226,16 @@ def derivations(file: MappingFile, known: Labs) -> tuple[Derivation, ...]:
 
 
 def _derivation(file: MappingFile, key: str, table: Table, known: Labs) -> Derivation:
-    for name in (table["lab"], table["factor"], *table["sum_of"]):
-        if name not in known:
-            raise file.wrong(key, f"{name!r} is not a lab", known)
-    return Derivation(
+    found = Derivation(
         lab=table["lab"],
         name=table["name"],
-        factor=table["factor"],
+        factor=table.get("factor", ""),
         sum_of=tuple(table["sum_of"]),
-        divide_by=Decimal(table["divide_by"]),
+        divide_by=Decimal(table.get("divide_by", 1)),
         source=table["source"],
+        at_least=table.get("at_least", False),
     )
+    for name in (found.lab, *found.parts):
+        if name not in known:
+            raise file.wrong(key, f"{name!r} is not a lab", known)
+    return found

@@ -46,6 +46,25 @@ WRONG = [
     ),
     (
         ELIGIBILITY,
+        "at_most = { times_upper_limit = 3 }",
+        'at_most = { times_upper_limit = 3 }, upper_bounds = ["platelets"]',
+        ["criterion[2].rule.upper_bounds", "only go with more_than"],
+    ),
+    (
+        ELIGIBILITY,
+        'labs = ["platelets"], more',
+        'labs = ["platelets"], upper_bounds = ["platelets"], more',
+        ["criterion[1].rule.upper_bounds", "must not be among labs"],
+    ),
+    (
+        "labs.toml",
+        "[lab.alt]",
+        '[[derivation]]\nlab = "alt"\nname = "x"\nfactor = "alt"\nsum_of = ["platelets"]\n'
+        'decision = "window"\nsource = "x"\n\n[lab.alt]',
+        ["derivation[0]", "divide_by"],
+    ),
+    (
+        ELIGIBILITY,
         'labs = ["platelets"]',
         'labs = ["platelet"]',
         ["criterion[1].rule.labs", "'platelet' is not a lab", "allowed: platelets, alt"],
