@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from refnot_fhir.core.dictionary import Derivation, Dimension, Lab, PlaceWords
+from refnot_fhir.core.dictionary import Derivation, Dimension, Lab, PlaceWords, RangeWords
 from refnot_fhir.core.rules import (
     AgeRule,
     AnswerRule,
@@ -28,6 +28,7 @@ from refnot_fhir.core.rules import (
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 LOINC = "http://loinc.org"
+V3_GENDER = "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender"
 SNOMED = "http://snomed.info/sct"
 UCUM = "http://unitsofmeasure.org"
 
@@ -112,6 +113,10 @@ LABS: dict[str, Lab] = {
         ),
         lab("neutrophils", _COUNT, "10*9/L", "26499-4", "751-8"),
         lab("white-cells", _COUNT, "10*9/L", "6690-2"),
+        lab("segmented-neutrophils", _COUNT, "10*9/L", "30451-9"),
+        lab("band-neutrophils", _COUNT, "10*9/L", "26507-4"),
+        lab("eosinophils", _COUNT, "10*9/L", "26449-9"),
+        lab("basophils", _COUNT, "10*9/L", "26444-0"),
         lab("granulocytes-percent", "fraction", "%", "19023-1"),
         lab("neutrophils-percent", "fraction", "%", "770-8"),
         lab("segmented-percent", "fraction", "%", "26505-8"),
@@ -241,4 +246,16 @@ RULEBOOK = Rulebook(
     places=PlaceWords({}, {}, {}, {}, {}),
     sites={SITE.name: SITE},
     protocols={PROTOCOL.id: PROTOCOL},
+    range_words=RangeWords(
+        sex_codes={
+            (SNOMED, "248153007"): "male",
+            (SNOMED, "248152002"): "female",
+            ("http://hl7.org/fhir/administrative-gender", "male"): "male",
+            (V3_GENDER, "M"): "male",
+            (V3_GENDER, "F"): "female",
+        },
+        sex_texts={"male": "male", "m": "male", "муж": "male", "female": "female", "f": "female"}
+        | {"жен": "female"},
+        groups=frozenset({"pregnan", "child"}),
+    ),
 )

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 
+from refnot_fhir.core.bounds import bounded, proved
 from refnot_fhir.core.case import Case
 from refnot_fhir.core.evidence import amount, of_days
 from refnot_fhir.core.exact import product, shown
@@ -25,8 +26,13 @@ _REASONS = {Verdict.MET: "within-limit", Verdict.NOT_MET: "beyond-limit"}
 
 def lab_finding(criterion: Criterion, rule: LabRule, case: Case, as_of: date) -> Finding:
     """Whether the newest reading is within the limits of the rule."""
-    question = Question(rule.labs, rule.within_days, criterion.kind, partial(_judge, rule))
-    found = newest_finding(criterion, question, case, as_of, say=partial(_say, rule, case))
+    question = Question(
+        rule.labs, rule.within_days, criterion.kind, partial(_judge, rule), rule.upper_bounds
+    )
+    readings = bounded(rule, case, partial(_compared, rule))
+    found = newest_finding(
+        criterion, question, case, as_of, say=partial(_say, rule, case), readings=readings
+    )
     bound = rule.more_than or rule.at_most
     if bound is None:
         return found
@@ -38,50 +44,65 @@ def _judge(rule: LabRule, reading: LabResult) -> Opinion:
         return Verdict.UNKNOWN, reading.not_usable.code
     if reading.value is None:
         return Verdict.UNKNOWN, "no-value"
-    value = reading.value
-    partly = reading.analyte in rule.lower_bounds
-    if partly:
-        value = Interval(value.low, None, value.low_open)
-    opinions = dict(_opinions(rule, reading, value))
+    opinions = dict(_opinions(rule, reading, proved(rule, reading)))
     if Verdict.NOT_MET in opinions:
         return Verdict.NOT_MET, opinions[Verdict.NOT_MET]
     if Verdict.UNKNOWN not in opinions:
         return Verdict.MET, _REASONS[Verdict.MET]
     reason = opinions[Verdict.UNKNOWN]
-    return Verdict.UNKNOWN, "lower-bound" if partly and reason == "straddles-limit" else reason
+    if reason == "straddles-limit" and reading.analyte in rule.lower_bounds:
+        return Verdict.UNKNOWN, "lower-bound"
+    if reason == "straddles-limit" and reading.analyte in rule.upper_bounds:
+        return Verdict.UNKNOWN, "upper-bound"
+    return Verdict.UNKNOWN, reason
+
+
+def _compared(rule: LabRule, value: Interval) -> Verdict:
+    """The verdict on the values that the lab may have, by limits in its own unit."""
+    for bound, compare in ((rule.more_than, above), (rule.at_most, within)):
+        if bound is not None and bound.unit:
+            return compare(value, bound.value, inclusive=bound.inclusive)
+    return Verdict.UNKNOWN
 
 
 def _opinions(rule: LabRule, reading: LabResult, value: Interval) -> Iterator[Opinion]:
     for bound, compare in ((rule.more_than, above), (rule.at_most, within)):
         if bound is None:
             continue
-        limit = _limit(bound, reading)
-        if isinstance(limit, str):
-            yield Verdict.UNKNOWN, limit
+        limits = _limits_of(bound, reading)
+        if isinstance(limits, str):
+            yield Verdict.UNKNOWN, limits
+            continue
+        verdicts = {compare(value, limit, inclusive=bound.inclusive) for limit in limits}
+        if len(verdicts) > 1:
+            yield Verdict.UNKNOWN, "no-upper-limit"
         else:
-            verdict = compare(value, limit, inclusive=bound.inclusive)
+            verdict = verdicts.pop()
             yield verdict, _REASONS.get(verdict, "straddles-limit")
 
 
-def _limit(bound: Bound, reading: LabResult) -> Decimal | str:
-    """The bound in the reading's unit, or the reason why it cannot be had."""
+def _limits_of(bound: Bound, reading: LabResult) -> tuple[Decimal, ...] | str:
+    """The bound in the reading's unit, or the reason why it cannot be had.
+
+    Several are those of different upper limits of normal, one of which surely is the patient's.
+    """
     if bound.unit:
-        return bound.value if bound.unit == reading.unit else "other-unit"
-    return "no-upper-limit" if reading.uln is None else product(bound.value, reading.uln)
+        return (bound.value,) if bound.unit == reading.unit else "other-unit"
+    ulns = reading.ulns if reading.uln is None else (reading.uln,)
+    return tuple(product(bound.value, uln) for uln in ulns) or "no-upper-limit"
 
 
 def _say(rule: LabRule, case: Case, found: Dated, reason: str) -> str:
-    reading = found.reading
-    days = of_days(found.first, found.last)
-    what = f"{case.title(reading.analyte)} {amount(reading)} {days}"
-    if reading.multiple is not None:
-        what += f", {shown_interval(reading.multiple)} × the upper limit of normal,"
+    reading, what = found.reading, _what(found, case)
     limits = " and ".join(_limits(rule))
+    either_way = " under each of them" if reading.ulns else ""
+    if reading.analyte in rule.upper_bounds:
+        return _say_of_the_whole(what, limits, case.title(rule.labs[0]), reason)
     match reason:
         case "within-limit":
-            return f"{what} is {limits}, as asked."
+            return f"{what} is {limits}{either_way}, as asked."
         case "beyond-limit":
-            return f"{what} is not {limits}."
+            return f"{what} is not {limits}{either_way}."
         case "no-upper-limit":
             return (
                 f"{what} cannot be compared with an upper limit of normal: {reading.no_uln}. "
@@ -100,6 +121,27 @@ def _say(rule: LabRule, case: Case, found: Dated, reason: str) -> str:
     return (
         f"{what} cannot be compared: a value in {', '.join(_units(rule))} is needed. "
         "Reading the hospital's data again, or a new result, would settle it."
+    )
+
+
+def _what(found: Dated, case: Case) -> str:
+    reading = found.reading
+    days = of_days(found.first, found.last)
+    what = f"{case.title(reading.analyte)} {amount(reading)} {days}"
+    if reading.multiple is not None:
+        return f"{what}, {shown_interval(reading.multiple)} × the upper limit of normal,"
+    if reading.ulns:
+        either = " or ".join(shown(uln) for uln in reading.ulns)
+        return f"{what}, whose upper limit of normal is {either} {reading.unit},"
+    return what
+
+
+def _say_of_the_whole(what: str, limits: str, asked: str, reason: str) -> str:
+    if reason == "beyond-limit":
+        return f"{what} is not {limits}, and {asked} are only a part of it."
+    return (
+        f"{what} holds more than {asked} and does not show whether these are {limits}. "
+        f"A reported value of {asked} would settle it."
     )
 
 

@@ -39,15 +39,18 @@ def derived(protocol: Protocol, readings: Mapping[str, Sequence[LabResult]]) -> 
     by_collection: dict[str, dict[_Collection, list[LabResult]]] = {}
     found: dict[tuple[str, _Collection], list[LabResult]] = {}
     for rule in protocol.derivations:
-        labs = (rule.factor, *rule.sum_of)
+        labs = rule.parts
         for lab in labs:
             if lab not in by_collection:
                 by_collection[lab] = _by_collection(readings.get(lab, ()))
-        for collection in by_collection[rule.factor]:
+        for collection in by_collection[labs[0]]:
             if not all(collection in by_collection[lab] for lab in labs):
                 continue
             parts = [_part(by_collection[lab][collection]) for lab in labs]
-            if _of_one_sample([part.reading for part in parts]):
+            # A lower bound with a part that is not usable bounds nothing, and hides nothing.
+            if rule.at_least and _problem(protocol, parts) is not None:
+                continue
+            if of_one_sample([part.reading for part in parts]):
                 found.setdefault((rule.lab, collection), []).append(
                     _computed(protocol, rule, parts)
                 )
@@ -61,11 +64,18 @@ def _usable(group: Iterable[LabResult]) -> list[LabResult]:
 def _by_collection(readings: Sequence[LabResult]) -> dict[_Collection, list[LabResult]]:
     groups: dict[_Collection, list[LabResult]] = {}
     for reading in readings:
-        if reading.collected is not None:
-            start, end = reading.collected.earliest, reading.collected.latest
-            tie = () if start == end else _tie(reading)
-            groups.setdefault((start, end, tie), []).append(reading)
+        collection = collection_of(reading)
+        if collection is not None:
+            groups.setdefault(collection, []).append(reading)
     return groups
+
+
+def collection_of(reading: LabResult) -> _Collection | None:
+    """What readings of one collection have in common; None for one without a date."""
+    if reading.collected is None:
+        return None
+    start, end = reading.collected.earliest, reading.collected.latest
+    return start, end, () if start == end else _tie(reading)
 
 
 def _tie(reading: LabResult) -> tuple[str, ...]:
@@ -81,7 +91,7 @@ def _is_inside(reading: LabResult) -> bool:
     return reading.sample.startswith("#")
 
 
-def _of_one_sample(readings: Sequence[LabResult]) -> bool:
+def of_one_sample(readings: Sequence[LabResult]) -> bool:
     """Whether no two of them name different samples."""
     if len({reading.specimen for reading in readings} - {""}) > 1:
         return False
@@ -120,25 +130,31 @@ def _computed(protocol: Protocol, rule: Derivation, parts: Sequence[_Part]) -> L
     lab = protocol.labs[rule.lab]
     published = [part.reading.issued for part in parts]
     known = [when for when in published if when is not None]
-    factor = parts[0].reading
+    first = parts[0].reading
     values = [part.value for part in parts if part.value is not None]
     problem = _problem(protocol, parts)
     return LabResult(
-        source=factor.source,
-        patient=factor.patient,
+        source=first.source,
+        patient=first.patient,
         analyte=rule.lab,
         original=Original(),
-        value=None if problem else over(times(values[0], _sum(values[1:])), rule.divide_by),
+        value=None if problem else _value(rule, values),
         unit=lab.unit,
         no_uln="a derived value has no reference range",
-        collected=factor.collected,
+        collected=first.collected,
         issued=max(known, key=_latest) if len(known) == len(published) else None,
-        specimen=factor.specimen,
-        sample=factor.sample,
+        specimen=first.specimen,
+        sample=first.sample,
         formula=_formula(protocol, rule, parts),
         derived_from=tuple(part.reading.source for part in parts),
         not_usable=problem,
     )
+
+
+def _value(rule: Derivation, values: Sequence[Interval]) -> Interval:
+    value = times(values[0], _sum(values[1:])) if rule.factor else _sum(values)
+    value = over(value, rule.divide_by)
+    return Interval(value.low, None, value.low_open) if rule.at_least else value
 
 
 def _sum(values: Sequence[Interval]) -> Interval:
@@ -158,7 +174,7 @@ def _formula(protocol: Protocol, rule: Derivation, parts: Sequence[_Part]) -> st
     for reading, value, _ in parts:
         said = "not usable" if value is None else f"{shown_interval(value)} {reading.unit}"
         names.append(f"{protocol.labs[reading.analyte].title} {said}")
-    return (
-        f"{protocol.labs[rule.lab].title} = "
-        f"{names[0]} × ({' + '.join(names[1:])}) / {shown(rule.divide_by)}"
-    )
+    whole = f"{protocol.labs[rule.lab].title} {'≥' if rule.at_least else '='}"
+    if not rule.factor:
+        return f"{whole} {' + '.join(names)}"
+    return f"{whole} {names[0]} × ({' + '.join(names[1:])}) / {shown(rule.divide_by)}"

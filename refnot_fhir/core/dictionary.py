@@ -25,7 +25,11 @@ class Dimension:
     factors: Mapping[str, Decimal]
     """UCUM unit to factor: one `unit` is `factor` canonical units. The canonical unit has 1."""
     aliases: Mapping[str, str]
-    """Unit as hospitals write it (normalised, see `units.py`) to UCUM unit."""
+    """Unit as hospitals write it (`spelling` of `units.py`) to UCUM unit."""
+    numerators: Mapping[str, str] = field(default_factory=dict)
+    """What stands before the slash, as hospitals write it, to what UCUM writes there."""
+    denominators: Mapping[str, str] = field(default_factory=dict)
+    """What stands behind the slash, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +58,64 @@ class Lab:
     """Specimen codes accepted; when empty, any."""
     wrong_specimens: frozenset[str] = frozenset()
     """Lower-case words in a specimen's text or display that rule the reading out: `urine`."""
+    drawn_from: frozenset[CodeKey] = frozenset()
+    """Codes of places of the body that its specimen is drawn from."""
+    drawn_from_words: frozenset[str] = frozenset()
+    """Lower-case beginnings of words in the text of such a place; without any, every place is."""
+    wrong_sites: frozenset[str] = frozenset()
+    """Lower-case beginnings of words that say another place: `marrow`."""
+    wrong_methods: frozenset[CodeKey] = frozenset()
+    """Codes of methods that do not measure it."""
+    wrong_method_words: frozenset[str] = frozenset()
+    """Lower-case beginnings of words in the text of such a method or device: `estimat`."""
     plausible: tuple[Decimal, Decimal] | None = None
     """Both ends included, in `unit`; a value outside is taken for a unit mistake."""
     source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
+class Others:
+    """How it is said that a measurement is of somebody else. Source: `mappings/labs.toml`."""
+
+    codes: frozenset[CodeKey] = frozenset()
+    texts: frozenset[str] = frozenset()
+    """Whole texts, folded: `donor`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RangeWords:
+    """How reference ranges say whom they are for. Source: `mappings/labs.toml`."""
+
+    sex_codes: Mapping[CodeKey, str] = field(default_factory=dict)
+    """Code to `male` or `female`."""
+    sex_texts: Mapping[str, str] = field(default_factory=dict)
+    """Word, folded and without a full stop, to `male` or `female`."""
+    groups: frozenset[str] = frozenset()
+    """Folded beginnings of words that say another group: `pregnan`, `child`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Derivation:
     """A way to compute one lab from others of the same collection.
 
-    result = `factor` × (sum of `sum_of`) / `divide_by`. Source: `mappings/labs.toml`.
+    result = `factor` × (sum of `sum_of`) / `divide_by`, or the sum alone without a factor.
+    Source: `mappings/labs.toml`.
     """
 
     lab: str
     name: str
     factor: str
+    """Empty: the parts are only added."""
     sum_of: tuple[str, ...]
     divide_by: Decimal
     source: str = ""
+    at_least: bool = False
+    """Whether the parts are not all of the lab, so that it is at least the result."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Every lab that it needs, the factor first."""
+        return (self.factor, *self.sum_of) if self.factor else self.sum_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from refnot_fhir.core.dictionary import Drug
 from refnot_fhir.core.exact import product, quotient, shown
 from refnot_fhir.core.records import Concept, Quantity
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import DoseSeen, Product
-from refnot_fhir.core.units import normalise
+from refnot_fhir.core.units import agreed, normalise
 
-_UCUM = "http://unitsofmeasure.org"
 _INTERNATIONAL_UNIT = "[IU]"
 _UNITY = frozenset({"", "1"})
 
@@ -164,20 +164,23 @@ def _has_unit(quantity: Quantity) -> bool:
 
 def _unit(quantity: Quantity, drug: Drug, site: Site) -> _Unit | str:
     """The unit of a quantity, or why it is refused; code and text must not contradict."""
-    coded = _read_unit(quantity.code, drug, site)
-    written = _read_unit(quantity.unit, drug, site)
-    if coded and written and (coded.kind, coded.factor) != (written.kind, written.factor):
-        return f"dose not evaluable: “{quantity.unit}” contradicts its code {quantity.code}"
-    if coded is None and quantity.system == _UCUM and quantity.code not in _UNITY:
-        # A UCUM unit has one meaning: what is written beside it cannot make it another one.
-        written = None
-    found = coded or written
-    if found is not None:
+    sent = replace(quantity, unit=_unless_unity(quantity.unit), code=_unless_unity(quantity.code))
+    found = agreed(
+        sent, partial(_read_unit, drug=drug, site=site), same=lambda it: (it.kind, it.factor)
+    )
+    if isinstance(found, _Unit):
         return found
-    sent = quantity.code or quantity.unit
-    if not sent:
+    if found.code == "no-unit" and not (quantity.code or quantity.unit):
         return "dose not evaluable: it has a number and no unit"
-    return f"dose not evaluable: “{sent}” counts neither units of activity, vials nor millilitres"
+    if found.code == "unit-conflict":
+        return f"dose not evaluable: {found.why[0].lower()}{found.why[1:].rstrip('.')}"
+    shown_as = quantity.code or quantity.unit
+    what = "counts neither units of activity, vials nor millilitres"
+    return f"dose not evaluable: “{shown_as}” {what}"
+
+
+def _unless_unity(unit: str) -> str:
+    return "" if unit in _UNITY else unit
 
 
 def _read_unit(sent: str, drug: Drug, site: Site) -> _Unit | None:

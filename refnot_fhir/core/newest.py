@@ -26,6 +26,8 @@ class Question:
     kind: str
     """Of the criterion: says which verdict is least favourable."""
     judge: Callable[[LabResult], Opinion]
+    beside: tuple[str, ...] = ()
+    """Labs that are not asked for and may yet decide, less preferred than those of `labs`."""
 
     def window(self, as_of: date) -> tuple[date, date]:
         """First and last day that a reading may be from."""
@@ -40,6 +42,9 @@ class Answer(NamedTuple):
     rivals: tuple[Dated, ...] = ()
 
 
+UNCLEAR = "newest-unclear"
+"""The reason where it cannot be told which reading is the newest, and those do not agree."""
+
 _NOTHING = Answer(Verdict.UNKNOWN, "no-evidence")
 
 
@@ -52,24 +57,31 @@ def least_favourable(kind: str) -> tuple[Verdict, ...]:
 def answer(question: Question, readings: Iterable[Dated], as_of: date) -> Answer:
     """What the newest reading says on a date.
 
-    Readings that might each be the newest are all judged, and the least favourable counts.
+    Readings that might each be the newest are all judged: they decide what all of them say, and
+    leave it unknown when they do not agree.
     """
     seen = [found for found in readings if found.first <= as_of]
     rivals = _rivals(question, seen)
     if not rivals:
         return _NOTHING
-    worst = least_favourable(question.kind)
+    worst = (Verdict.UNKNOWN, *least_favourable(question.kind))
     judged = [(_placed(question, rival, as_of), rival) for rival in rivals]
     judged.sort(key=lambda pair: (worst.index(pair[0][0]), *source_key(pair[1].reading.source)))
     verdict, reason = judged[0][0]
+    if any(said[0] is not verdict for said, _ in judged) and verdict is not Verdict.UNKNOWN:
+        verdict, reason = Verdict.UNKNOWN, UNCLEAR
     return Answer(verdict, reason, tuple(rival for _, rival in judged))
 
 
 def _rivals(question: Question, seen: Sequence[Dated]) -> list[Dated]:
-    """Of each collection time that may be the newest: the preferred lab, as last published."""
+    """Of each collection time that may be the newest: the preferred lab, as last published.
+
+    A lab beside those asked for gives way to none of them.
+    """
     times: dict[object, list[Dated]] = {}
     for found in might_be_last(seen, _collected):
-        times.setdefault((found.earliest, found.latest), []).append(found)
+        alone = found.reading.analyte in question.beside
+        times.setdefault((found.earliest, found.latest, alone), []).append(found)
     rivals: list[Dated] = []
     for group in times.values():
         first = min(_rank(question, found) for found in group)
@@ -80,8 +92,9 @@ def _rivals(question: Question, seen: Sequence[Dated]) -> list[Dated]:
 
 def _rank(question: Question, found: Dated) -> int:
     """A derived value comes after every reported one."""
-    after = len(question.labs) if found.reading.formula else 0
-    return question.labs.index(found.reading.analyte) + after
+    labs = (*question.labs, *question.beside)
+    after = len(labs) if found.reading.formula else 0
+    return labs.index(found.reading.analyte) + after
 
 
 def _collected(found: Dated) -> When | None:

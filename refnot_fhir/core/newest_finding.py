@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from refnot_fhir.core.case import Case
-from refnot_fhir.core.evidence import of_dated, of_days, set_aside
-from refnot_fhir.core.findings import Finding
+from refnot_fhir.core.evidence import amount, of_dated, of_days, set_aside
+from refnot_fhir.core.findings import Evidence, Finding
 from refnot_fhir.core.moments import Dated
-from refnot_fhir.core.newest import Answer, Question, answer, holds_until
+from refnot_fhir.core.newest import UNCLEAR, Answer, Question, answer, holds_until
+from refnot_fhir.core.records import Source
 from refnot_fhir.core.rules import Criterion
 
 Say = Callable[[Dated, str], str]
@@ -17,13 +18,23 @@ Say = Callable[[Dated, str], str]
 
 
 def newest_finding(
-    criterion: Criterion, question: Question, case: Case, as_of: date, *, say: Say
+    criterion: Criterion,
+    question: Question,
+    case: Case,
+    as_of: date,
+    *,
+    say: Say,
+    readings: Sequence[Dated] | None = None,
 ) -> Finding:
-    """What the newest reading says of a criterion, with the readings that could not be used."""
-    readings = case.of(question.labs)
+    """What the newest reading says of a criterion, with the readings that could not be used.
+
+    `readings` are those to judge, where they are not simply all of the labs asked for.
+    """
+    if readings is None:
+        readings = case.of(question.labs)
     said = answer(question, readings, as_of)
     window = question.window(as_of)
-    evidence = tuple(of_dated(rival, case) for rival in said.rivals)
+    evidence = _evidence(said.rivals, case)
     shown = {(item.source, item.formula) for item in evidence}
     others = set_aside(case, _parts(question, case), window)
     return Finding(
@@ -38,12 +49,32 @@ def newest_finding(
     )
 
 
+def _evidence(rivals: Sequence[Dated], case: Case) -> tuple[Evidence, ...]:
+    """The readings that may be the newest, each with what it was made of."""
+    found: dict[tuple[Source, str, str], Evidence] = {}
+    for rival in rivals:
+        for it in (rival, *_made_of(rival, case)):
+            reading = it.reading
+            key = (reading.source, reading.analyte, reading.formula)
+            found.setdefault(key, of_dated(it, case))
+    return tuple(found.values())
+
+
+def _made_of(whole: Dated, case: Case) -> list[Dated]:
+    sources = whole.reading.derived_from
+    if not sources:
+        return []
+    readings = (it for lab in case.readings.values() for it in lab)
+    parts = [it for it in readings if it.reading.source in sources and not it.reading.formula]
+    return sorted(parts, key=lambda it: (sources.index(it.reading.source), it.reading.analyte))
+
+
 def _parts(question: Question, case: Case) -> tuple[str, ...]:
     """The labs asked for, and those from which they can be derived."""
-    names = dict.fromkeys(question.labs)
+    names = dict.fromkeys((*question.labs, *question.beside))
     for rule in case.protocol.derivations:
         if rule.lab in question.labs:
-            names.update(dict.fromkeys((rule.factor, *rule.sum_of)))
+            names.update(dict.fromkeys(rule.parts))
     return tuple(names)
 
 
@@ -52,6 +83,15 @@ def _why(question: Question, said: Answer, case: Case, window: tuple[date, date]
     settle = f"A usable result of {asked} from {window[0]} to {window[1]} would settle it."
     if not said.rivals:
         return f"No usable result of {asked} is on record up to {window[1]}. {settle}"
+    if said.reason == UNCLEAR:
+        named = ", ".join(
+            f"{case.title(it.reading.analyte)} {amount(it.reading)} {of_days(it.first, it.last)}"
+            for it in said.rivals
+        )
+        return (
+            f"It cannot be told which of these is the newest, and they do not agree: {named}. "
+            "Their exact times, or a new result, would settle it."
+        )
     found = said.rivals[0]
     days = of_days(found.first, found.last)
     newest = f"The newest result of {case.title(found.reading.analyte)}, {days},"

@@ -187,6 +187,8 @@ class LabResult:
     """False for readings that say "no measurement": they never hide an older one."""
     sample: str = ""
     """As of `LabSeen`."""
+    ulns: tuple[Decimal, ...] = ()
+    """Where `uln` is none: several upper limits of which one surely is the patient's, in order."""
 
 
 @dataclass(frozen=True, slots=True)

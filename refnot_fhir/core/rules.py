@@ -17,7 +17,9 @@ from refnot_fhir.core.dictionary import (
     Drug,
     DrugClass,
     Lab,
+    Others,
     PlaceWords,
+    RangeWords,
 )
 
 
@@ -94,6 +96,8 @@ class LabRule:
     within_days: int = 0
     lower_bounds: frozenset[str] = frozenset()
     """Labs that are a part of what is asked for: they can prove `more_than`, never disprove it."""
+    upper_bounds: tuple[str, ...] = ()
+    """Labs, none of `labs`, of which what is asked for is a part: they can only disprove it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +250,8 @@ class Rulebook:
     protocols: Mapping[str, Protocol]
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
+    others: Others = field(default_factory=Others)
+    range_words: RangeWords = field(default_factory=RangeWords)
 
     @property
     def judged_by_limit(self) -> frozenset[str]:

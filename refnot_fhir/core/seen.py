@@ -32,6 +32,15 @@ class ReferenceRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Focus:
+    """What a measurement is said to be about, where that is not plainly the patient."""
+
+    what: Concept
+    of_another: bool = False
+    """That it is a reference to a person who is not the patient."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabSeen:
     """One measurement, score or answer as a hospital sent it: an Observation or a part of one."""
 
@@ -49,6 +58,11 @@ class LabSeen:
     method: Concept | None = None
     sample: str = ""
     """Which specimen it is: its id at the site, or `#id` inside the resource; empty: not said."""
+    focus: tuple[Focus, ...] = ()
+    """Whom or what it is about instead of the patient; empty: it is the patient's own."""
+    body_site: Concept | None = None
+    device: Concept | None = None
+    """The instrument, as far as it is described with the measurement."""
 
 
 @dataclass(frozen=True, slots=True)

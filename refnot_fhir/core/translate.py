@@ -9,6 +9,8 @@ from functools import partial
 from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.exact import as_sent
 from refnot_fhir.core.lab_value import ValueRead, original_value, read_value
+from refnot_fhir.core.origin import label, origin_problem
+from refnot_fhir.core.range_groups import Who
 from refnot_fhir.core.ranges import Asked, UpperLimitRead, upper_limit
 from refnot_fhir.core.records import (
     Concept,
@@ -69,7 +71,8 @@ def lab_result(
     if lab.kind == "quantity" and read.unit is not None and read.not_usable is None:
         dimensions = rulebook.dimensions
         unit_of = partial(read_unit, lab=lab, dimensions=dimensions, site_units=site.units)
-        asked = Asked(lab, read.unit, unit_of, site, person, seen.collected)
+        who = Who(person, seen.collected, site)
+        asked = Asked(lab, read.unit, unit_of, site, who, rulebook.range_words)
         limit = upper_limit(seen.ranges, asked)
     value, unit = original_value(seen.value)
     return LabResult(
@@ -83,9 +86,10 @@ def lab_result(
         uln=limit.value,
         multiple=_multiple(read.value, limit.value),
         no_uln=limit.why_none,
+        ulns=limit.among,
         collected=seen.collected,
         issued=seen.issued,
-        specimen=_label(seen.specimen),
+        specimen=label(seen.specimen),
         sample=seen.sample,
         notes=(*meant.notes, *read.notes, *limit.notes),
         not_usable=read.not_usable,
@@ -99,7 +103,7 @@ def _is_a_measurement(problem: NotUsable | None) -> bool:
 
 def _read(seen: LabSeen, meant: _Meant, site: Site, rulebook: Rulebook) -> tuple[ValueRead, bool]:
     """The value, or why it cannot be used; True when the row is of another thing."""
-    problem, another = _problem(seen, site, meant)
+    problem, another = _problem(seen, meant, site, rulebook)
     if problem is not None or seen.value is None:
         return ValueRead(not_usable=problem), another
     read = read_value(
@@ -147,22 +151,24 @@ def _standard(code: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[str
     return tuple(codes), tuple(notes)
 
 
-def _problem(seen: LabSeen, site: Site, meant: _Meant) -> tuple[NotUsable | None, bool]:
+def _problem(
+    seen: LabSeen, meant: _Meant, site: Site, rulebook: Rulebook
+) -> tuple[NotUsable | None, bool]:
     """Why the row cannot be used, before its value is read; True when it is of another thing."""
     if seen.status not in _USABLE:
         unsaid = NotUsable("not-final", f"The status “{seen.status}” does not say it is final.")
         return _NO_RESULT.get(seen.status, unsaid), False
     if meant.not_usable is not None:
         return meant.not_usable, meant.another
-    specimen = _specimen_problem(seen.specimen, meant.lab, site)
-    if specimen is not None:
-        return specimen
+    origin = origin_problem(seen, meant.lab, site, rulebook.others)
+    if origin is not None:
+        return origin
     return _missing(seen), False
 
 
 def _missing(seen: LabSeen) -> NotUsable | None:
     if seen.absent is not None:
-        reason = _label(seen.absent) or "no reason given"
+        reason = label(seen.absent) or "no reason given"
         return NotUsable("absent", f"There is no value: {reason}.")
     if seen.value is None:
         return NotUsable("no-value", "The row has no value.")
@@ -173,37 +179,12 @@ def _missing(seen: LabSeen) -> NotUsable | None:
     return None
 
 
-def _specimen_problem(
-    specimen: Concept | None, lab: Lab, site: Site
-) -> tuple[NotUsable, bool] | None:
-    if specimen is None:
-        return None
-    words = " ".join((specimen.text, *(coding.display for coding in specimen.codings))).lower()
-    for word in lab.wrong_specimens:
-        if word in words:
-            why = f"The sample is “{_label(specimen)}”, which does not show {lab.title}."
-            return NotUsable("wrong-specimen", why), True
-    codes = {(coding.system, coding.code) for coding in specimen.codings}
-    meant = {site.codes.get(code, code) for code in codes}
-    if not lab.specimens or not meant or meant & lab.specimens:
-        return None
-    why = f"The sample “{_label(specimen)}” is not one known to show {lab.title}."
-    return NotUsable("wrong-specimen", why), False
-
-
 def _multiple(value: Interval | None, uln: Decimal | None) -> Interval | None:
     if value is None or uln is None:
         return None
     low = None if value.low is None else _SHOWN_RATIO.divide(value.low, uln)
     high = None if value.high is None else _SHOWN_RATIO.divide(value.high, uln)
     return Interval(low, high, value.low_open, value.high_open)
-
-
-def _label(concept: Concept | None) -> str:
-    if concept is None:
-        return ""
-    names = (coding.display or coding.code for coding in concept.codings)
-    return concept.text or next(names, "")
 
 
 def _range_text(found: ReferenceRange) -> str:

@@ -6,14 +6,25 @@ Then the kind of quantity is compared with the one that the lab has, and only th
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache, partial
+from typing import TypeVar
 
 from refnot_fhir.core.dictionary import Dimension, Lab
 from refnot_fhir.core.exact import product
 from refnot_fhir.core.records import NotUsable, Quantity
+
+UCUM = "http://unitsofmeasure.org"
+
+_Meaning = TypeVar("_Meaning")
+
+_ANNOTATION = re.compile(r"\{[^{}]*\}")
+# Signs that NFKC leaves apart, and that print alike: slashes, asterisk, circumflex, dots.
+_ALIKE = str.maketrans({"⁄": "/", "∕": "/", "∗": "*", "ˆ": "^", "∙": "·", "⋅": "·", "•": "·"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +48,38 @@ def normalise(unit: str) -> str:
     return " ".join(unit.split())
 
 
+@lru_cache(maxsize=4096)
+def spelling(unit: str) -> str:
+    """The unit as spellings are compared: as `normalise`, without blanks and invisible signs.
+
+    Signs that print alike are one; upper and lower case stay two.
+    """
+    text = normalise(unit).replace(" ", "")
+    if text.isascii():
+        return text
+    return "".join(it for it in text.translate(_ALIKE) if unicodedata.category(it) != "Cf")
+
+
 def to_ucum(unit: str, dimension: Dimension, site_units: Mapping[str, str]) -> str | None:
-    """The UCUM unit of `dimension` that a hospital means by `unit`; None: none of it."""
-    return _ucum(normalise(unit), dimension, site_units)
+    """The UCUM unit of `dimension` that a hospital means by `unit`; None: none of it.
+
+    An annotation, `10*3{cells}/uL`, has no meaning in UCUM (https://ucum.org/ucum#para-12).
+    """
+    text = normalise(unit)
+    key = spelling(site_units.get(text, text))
+    found = _listed(key, dimension)
+    return found if found or "{" not in key else _listed(_ANNOTATION.sub("", key), dimension)
 
 
-def _ucum(text: str, dimension: Dimension, site_units: Mapping[str, str]) -> str | None:
-    text = site_units.get(text, text)
-    ucum = dimension.aliases.get(text, text)
+def _listed(key: str, dimension: Dimension) -> str | None:
+    """The unit that a spelling is listed for: as a whole, or on either side of its slash."""
+    ucum = dimension.aliases.get(key, key)
+    if ucum in dimension.factors:
+        return ucum
+    above, slash, below = key.rpartition("/")
+    if not slash or above not in dimension.numerators or below not in dimension.denominators:
+        return None
+    ucum = f"{dimension.numerators[above]}/{dimension.denominators[below]}"
     return ucum if ucum in dimension.factors else None
 
 
@@ -55,38 +90,61 @@ def read_unit(
     dimensions: Mapping[str, Dimension],
     site_units: Mapping[str, str],
 ) -> UnitRead | NotUsable:
-    """What the unit of a quantity means for a lab, or why the quantity cannot be used.
+    """What the unit of a quantity means for a lab, or why the quantity cannot be used."""
+    read = partial(_read_text, lab=lab, dimensions=dimensions, site_units=site_units)
+    found = agreed(quantity, read, same=lambda unit: (unit.dimension, unit.factor))
+    if isinstance(found, NotUsable):
+        return found
+    if found.dimension != lab.dimension and found.dimension not in lab.conversions:
+        why = (
+            f"The unit {found.ucum} measures {_words(found.dimension)}, "
+            f"but {lab.title} is measured as {_words(lab.dimension)}."
+        )
+        return NotUsable("wrong-dimension", why)
+    return found
 
-    The coded unit is preferred to the one shown; when both are understood they must agree.
+
+def agreed(
+    quantity: Quantity,
+    read: Callable[[str], _Meaning | None],
+    *,
+    same: Callable[[_Meaning], Hashable],
+) -> _Meaning | NotUsable:
+    """What the unit of a quantity means by its code and by its text, which must agree.
+
+    `read` understands one of the two, and `same` says when two meanings are one. A code that is
+    said to be UCUM and is not understood contradicts whatever stands beside it, and so does a text
+    that is not understood beside a code that is: it may be another unit. A code of any other system
+    that is not understood says nothing, and the text counts.
     """
     coded = normalise(quantity.code)
     seen = coded if quantity.unit == quantity.code else normalise(quantity.unit)
     if not coded and not seen:
         return NotUsable("no-unit", "The value has no unit, and none is ever assumed.")
-    reads = [
-        _read_text(text, lab, dimensions=dimensions, site_units=site_units)
-        for text in dict.fromkeys((coded, seen))
-        if text
-    ]
-    known = [read for read in reads if not isinstance(read, str)]
-    if not known:
-        return NotUsable("unknown-unit", f"The unit “{coded or seen}” is not known.")
-    return _agreed(known, lab, quantity)
+    by_code = read(coded) if coded else None
+    if seen in ("", coded):
+        return _known(by_code, coded)
+    by_text = read(seen)
+    if by_code is None and (not coded or quantity.system != UCUM):
+        return _known(by_text, seen)
+    if by_code is None and by_text is None:
+        return NotUsable("unknown-unit", f"The unit “{coded}”, shown as “{seen}”, is not known.")
+    if by_code is None:
+        why = f"Its UCUM code, “{coded}”, is not known to mean the unit shown, “{seen}”."
+        return NotUsable("unit-conflict", why)
+    if by_text is None:
+        why = f"The unit shown, “{seen}”, is not known to mean the same as its code, “{coded}”."
+        return NotUsable("unit-conflict", why)
+    if same(by_text) != same(by_code):
+        why = f"The unit shown, “{seen}”, contradicts its code, “{coded}”."
+        return NotUsable("unit-conflict", why)
+    return by_code
 
 
-def _agreed(known: list[UnitRead], lab: Lab, quantity: Quantity) -> UnitRead | NotUsable:
-    first = known[0]
-    for other in known[1:]:
-        if (other.dimension, other.factor) != (first.dimension, first.factor):
-            why = f"The unit shown, “{quantity.unit}”, contradicts its code, “{quantity.code}”."
-            return NotUsable("unknown-unit", why)
-    if first.dimension != lab.dimension and first.dimension not in lab.conversions:
-        why = (
-            f"The unit {first.ucum} measures {_words(first.dimension)}, "
-            f"but {lab.title} is measured as {_words(lab.dimension)}."
-        )
-        return NotUsable("wrong-dimension", why)
-    return first
+def _known(meaning: _Meaning | None, text: str) -> _Meaning | NotUsable:
+    if meaning is None:
+        return NotUsable("unknown-unit", f"The unit “{text}” is not known.")
+    return meaning
 
 
 def _words(dimension: str) -> str:
@@ -99,17 +157,17 @@ def _read_text(
     *,
     dimensions: Mapping[str, Dimension],
     site_units: Mapping[str, str],
-) -> UnitRead | str:
-    """The unit of the first dimension that knows it; the text itself when none does."""
+) -> UnitRead | None:
+    """The unit of the first dimension that knows it; None when none does."""
     for dimension in _by_closeness(lab, dimensions):
-        ucum = _ucum(text, dimension, site_units)
+        ucum = to_ucum(text, dimension, site_units)
         if ucum is not None:
             factor = dimension.factors[ucum]
             if dimension.name in lab.conversions:
                 factor = product(factor, lab.conversions[dimension.name])
             note = "" if ucum == text else f"unit {text} read as {ucum}"
             return UnitRead(ucum, dimension.name, factor, note)
-    return text
+    return None
 
 
 def _by_closeness(lab: Lab, dimensions: Mapping[str, Dimension]) -> Iterator[Dimension]:

@@ -5,12 +5,12 @@ https://hl7.org/fhir/R4/observation.html, https://hl7.org/fhir/R5/observation.ht
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from refnot_fhir.core.records import Concept, Source, When
-from refnot_fhir.core.seen import LabSeen, OtherValue, ReferenceRange, Value
+from refnot_fhir.core.seen import Focus, LabSeen, OtherValue, ReferenceRange, Value
 from refnot_fhir.fhir.elements import (
     Json,
     concept,
@@ -23,6 +23,7 @@ from refnot_fhir.fhir.elements import (
     quantity,
     when,
 )
+from refnot_fhir.fhir.observation_context import body_site, device, focus, is_concept
 from refnot_fhir.fhir.versions import Version
 
 _RETRACTED = "entered-in-error"
@@ -42,7 +43,7 @@ def read(
 
     A panel, which has no value but components or members, is no reading of its own; members that
     are resources of their own are read when they arrive. What a contained member does not say of
-    its patient, time and specimen is the panel's.
+    its patient, time, specimen, focus, body site, method and device is the panel's.
     """
     reader = _Reader(resource, zone, dates_in_utc)
     return tuple(reader.readings(resource, source, _Frame(source), frozenset()))
@@ -60,6 +61,9 @@ class _Frame:
     specimen: Concept | None = None
     sample: str = ""
     method: Concept | None = None
+    focus: tuple[Focus, ...] = ()
+    body_site: Concept | None = None
+    device: Concept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,10 @@ class _Reader:
             issued=issued or panel.issued,
             specimen=specimen,
             sample=sample,
-            method=concept(resource.get("method")),
+            method=concept(resource.get("method")) or panel.method,
+            focus=focus(self.root, resource) or panel.focus,
+            body_site=body_site(resource) or panel.body_site,
+            device=device(self.root, resource) or panel.device,
         )
 
     def _issued(self, resource: Json) -> When | None:
@@ -139,6 +146,9 @@ def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> LabSee
         specimen=frame.specimen,
         method=frame.method,
         sample=frame.sample,
+        focus=frame.focus,
+        body_site=frame.body_site,
+        device=frame.device,
     )
 
 
@@ -199,7 +209,7 @@ def _specimen(root: Json, reference: Json | None) -> Concept | None:
     if found is not None and found[1].get("resourceType") == "Specimen":
         type_ = found[1].get("type")
         # A Specimen is not gated, so that its type may be anything.
-        if _is_concept(type_):
+        if is_concept(type_):
             return concept(type_)
     return Concept(text=reference["display"]) if reference.get("display") else None
 
@@ -210,14 +220,3 @@ def _sample(reference: Json | None) -> str:
         return ""
     literal: str = reference.get("reference", "")
     return id_of(reference, "Specimen") or literal
-
-
-def _is_concept(element: object) -> bool:
-    if not isinstance(element, Mapping) or not isinstance(element.get("text", ""), str):
-        return False
-    codings = element.get("coding", [])
-    return isinstance(codings, list) and all(
-        isinstance(found, Mapping)
-        and all(isinstance(found.get(name, ""), str) for name in ("system", "code", "display"))
-        for found in codings
-    )

@@ -24,9 +24,10 @@ from refnot_fhir.core.records import (
 )
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.core.screening import assess
-from refnot_fhir.core.seen import DoseSeen, LabSeen, ReferenceRange, Value
+from refnot_fhir.core.seen import DoseSeen, Focus, LabSeen, ReferenceRange, Value
 from refnot_fhir.core.translate import lab_result
 from refnot_fhir.core.translate_dose import dose_given
+from refnot_fhir.core.units import UCUM
 from refnot_fhir.rulebook import codes
 from refnot_fhir.rulebook.files import MappingFile, Table, read
 
@@ -155,12 +156,25 @@ class _Reader:
                 ranges=self._ranges(key, table),
                 collected=self._when(table, site.zone),
                 issued=_moment(table["issued"]) if "issued" in table else None,
-                specimen=Concept(text=table["specimen"]) if "specimen" in table else None,
+                specimen=_said(table, "specimen"),
+                method=_said(table, "method"),
+                body_site=_said(table, "body_site"),
+                device=_said(table, "device"),
+                focus=tuple(self._focus(key, table)),
                 sample=table.get("sample", ""),
             )
             found = lab_result(seen, site=site, rulebook=self.rulebook, person=person)
             if found is not None:
                 yield found
+
+    def _focus(self, key: str, table: Table) -> Iterator[Focus]:
+        if "about_another" in table:
+            yield Focus(Concept(text=table["about_another"]), of_another=True)
+        if "focus" in table:
+            yield Focus(self._coded_or_text(f"{key}.focus", table["focus"]))
+
+    def _coded_or_text(self, key: str, said: str) -> Concept:
+        return Concept((Coding(*self._code(key, said, "")),)) if "|" in said else Concept(text=said)
 
     def _doses(self, site: Site) -> Iterator[DoseGiven]:
         for index, table in enumerate(self.table.get("doses", ())):
@@ -203,18 +217,20 @@ class _Reader:
         return spoken
 
     def _ranges(self, key: str, table: Table) -> tuple[ReferenceRange, ...]:
-        unit = table.get("range_unit", "")
+        tables = (table, *table.get("more_ranges", ()))
+        return tuple(it for one in tables if (it := self._range(key, one)) is not None)
+
+    def _range(self, key: str, table: Table) -> ReferenceRange | None:
+        unit, coded = table.get("range_unit", ""), table.get("range_unit_code", "")
         limits = {
-            part: Quantity(Decimal(table[part]), unit) for part in ("low", "high") if part in table
+            part: _quantity(table[part], unit, coded) for part in ("low", "high") if part in table
         }
         text = table.get("range_text", "")
         if not limits and not text:
-            return ()
+            return None
         group = table.get("range_for", "")
-        coded = (Coding(*self._code(f"{key}.range_for", group, "")),) if "|" in group else ()
-        applies_to = (Concept(coded, "" if coded else group),) if group else ()
-        limit = ReferenceRange(limits.get("low"), limits.get("high"), text, applies_to=applies_to)
-        return (limit,)
+        applies_to = (self._coded_or_text(f"{key}.range_for", group),) if group else ()
+        return ReferenceRange(limits.get("low"), limits.get("high"), text, applies_to=applies_to)
 
     def _when(self, table: Table, zone: tzinfo) -> When | None:
         if "date" in table:
@@ -228,7 +244,12 @@ class _Reader:
 def _quantity(sent: Decimal | int | str, unit: str, code: str) -> Quantity:
     text = str(sent)
     comparator = next((mark for mark in _COMPARATORS if text.startswith(mark)), "")
-    return Quantity(Decimal(text.removeprefix(comparator)), unit, code, comparator=comparator)
+    number = Decimal(text.removeprefix(comparator))
+    return Quantity(number, unit, code, UCUM if code else "", comparator)
+
+
+def _said(table: Table, part: str) -> Concept | None:
+    return Concept(text=table[part]) if part in table else None
 
 
 def _ended(text: str, zone: tzinfo) -> When:

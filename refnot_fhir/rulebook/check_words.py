@@ -132,12 +132,19 @@ def local_codes_that_lead_nowhere(_: Path, rulebook: Rulebook) -> Iterator[Remar
 def _known_codes(rulebook: Rulebook) -> Iterator[CodeKey]:
     for lab in rulebook.labs.values():
         yield from (*lab.codes, *lab.traps, *lab.answers, *lab.specimens)
+        yield from (*lab.drawn_from, *lab.wrong_methods)
     for drug in rulebook.drugs.values():
         yield from drug.codes
     for group in rulebook.drug_classes.values():
         yield from (*group.codes, *group.review)
     places = rulebook.places
-    yield from (*rulebook.panels, *places.routes, *places.sites, *places.sides)
+    yield from (
+        *rulebook.panels,
+        *rulebook.others.codes,
+        *places.routes,
+        *places.sites,
+        *places.sides,
+    )
 
 
 def swaps_that_are_not_mutual(_: Path, rulebook: Rulebook) -> Iterator[Remark]:

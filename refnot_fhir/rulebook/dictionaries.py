@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
-from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab
-from refnot_fhir.core.units import normalise
+from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab, Others, RangeWords
+from refnot_fhir.core.units import spelling
 from refnot_fhir.rulebook.codes import Systems, address, codes, folded, texts
 from refnot_fhir.rulebook.files import MappingFile, Table
+from refnot_fhir.rulebook.unit_parts import unit_parts
 
 Dimensions = dict[str, Dimension]
 Labs = dict[str, Lab]
@@ -28,12 +30,26 @@ def _dimension(file: MappingFile, name: str, table: Table) -> Dimension:
     aliases: dict[str, str] = {}
     for unit, entry in units.items():
         for alias in entry.get("aliases", ()):
-            word = normalise(alias)
+            word = spelling(alias)
             other = word if word in factors else aliases.get(word, unit)
             if other != unit:
                 raise file.wrong(f'{name}.units."{unit}"', f"{alias!r} already means {other}")
             aliases[word] = unit
-    return Dimension(name, canonical, factors, aliases)
+    numerators, denominators = unit_parts(file, name, table)
+    found = Dimension(name, canonical, factors, aliases, numerators, denominators)
+    _refuse_doubtful_aliases(file, found)
+    return found
+
+
+def _refuse_doubtful_aliases(file: MappingFile, dimension: Dimension) -> None:
+    """A spelling that is listed as a whole must not mean another unit by its two sides."""
+    for alias, unit in dimension.aliases.items():
+        above, _, below = alias.rpartition("/")
+        by_sides = (dimension.numerators.get(above), dimension.denominators.get(below))
+        composed = f"{by_sides[0]}/{by_sides[1]}"
+        if composed in dimension.factors and composed != unit:
+            place = f'{dimension.name}.units."{unit}"'
+            raise file.wrong(place, f"{alias!r} already means {composed}, by its two sides")
 
 
 def panels(file: MappingFile, systems: Systems) -> frozenset[CodeKey]:
@@ -55,7 +71,7 @@ def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, syste
     key = f"lab.{name}"
     _check_unit(file, key, table, known)
     _check_plausible(file, key, table)
-    specimens, wrong_words = _specimens(file, key, table, systems)
+    specimen = _specimen(file, key, table)
     plausible = table.get("plausible")
     lab = Lab(
         name=name,
@@ -69,8 +85,7 @@ def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, syste
         answers=codes(file, f"{key}.answers", table.get("answers", {}), systems),
         answers_by_question=dict(_by_question(file, key, table, systems)),
         texts=texts(file, f"{key}.texts", table.get("texts", {})),
-        specimens=specimens,
-        wrong_specimens=wrong_words,
+        **_where_and_how(file, table.get("specimen", ""), specimen, systems),
         plausible=(Decimal(plausible["low"]), Decimal(plausible["high"])) if plausible else None,
         source=table["source"],
     )
@@ -120,18 +135,66 @@ def _conversions(
     return found
 
 
-def _specimens(
-    file: MappingFile, key: str, table: Table, systems: Systems
-) -> tuple[frozenset[CodeKey], frozenset[str]]:
+def _specimen(file: MappingFile, key: str, table: Table) -> Table:
+    """The group of specimens that a lab is measured in; empty when any will do."""
     name = table.get("specimen")
+    groups: Table = file.content.get("specimens", {})
     if name is None:
-        return frozenset(), frozenset()
-    groups = file.content.get("specimens", {})
+        return {}
     if name not in groups:
         raise file.wrong(f"{key}.specimen", f"{name!r} is not in specimens", groups)
-    group = groups[name]
-    accepted = codes(file, f"specimens.{name}.codes", group["codes"], systems)
-    return frozenset(accepted), frozenset(folded(word) for word in group.get("wrong_words", ()))
+    found: Table = groups[name]
+    return found
+
+
+def _where_and_how(
+    file: MappingFile, name: str, group: Table, systems: Systems
+) -> dict[str, frozenset[Any]]:
+    """What the group says of specimens, places of the body, methods and devices, for a `Lab`."""
+    key = f"specimens.{name}"
+    drawn_from, wrong_methods = group.get("drawn_from", {}), group.get("wrong_methods", {})
+
+    def coded(part: str, table: Table) -> frozenset[CodeKey]:
+        return frozenset(codes(file, f"{key}.{part}", table.get("codes", {}), systems))
+
+    def words(table: Table, part: str) -> frozenset[str]:
+        return frozenset(folded(word) for word in table.get(part, ()))
+
+    return {
+        "specimens": coded("codes", group),
+        "wrong_specimens": words(group, "wrong_words"),
+        "drawn_from": coded("drawn_from.codes", drawn_from),
+        "drawn_from_words": words(drawn_from, "words"),
+        "wrong_sites": words(drawn_from, "wrong_words"),
+        "wrong_methods": coded("wrong_methods.codes", wrong_methods),
+        "wrong_method_words": words(wrong_methods, "words"),
+    }
+
+
+def others(file: MappingFile, systems: Systems) -> Others:
+    """How labs.toml says that a measurement is of somebody else."""
+    table = file.content.get("others", {})
+    return Others(
+        codes=frozenset(codes(file, "others.codes", table.get("codes", {}), systems)),
+        texts=frozenset(folded(text) for text in table.get("texts", ())),
+    )
+
+
+def range_words(file: MappingFile, systems: Systems) -> RangeWords:
+    """How labs.toml says whom a reference range is for."""
+    table = file.content.get("ranges", {})
+    by_sex = table.get("sexes", {})
+    sex_codes = {
+        code: sex
+        for sex, words in by_sex.items()
+        for code in codes(file, f"ranges.sexes.{sex}.codes", words.get("codes", {}), systems)
+    }
+    spoken = {sex: [text.rstrip(".") for text in words["texts"]] for sex, words in by_sex.items()}
+    return RangeWords(
+        sex_codes=sex_codes,
+        sex_texts=texts(file, "ranges.sexes", spoken),
+        groups=frozenset(folded(word) for word in table.get("groups", ())),
+    )
 
 
 def _by_question(
@@ -163,14 +226,16 @@ def derivations(file: MappingFile, known: Labs) -> tuple[Derivation, ...]:
 
 
 def _derivation(file: MappingFile, key: str, table: Table, known: Labs) -> Derivation:
-    for name in (table["lab"], table["factor"], *table["sum_of"]):
-        if name not in known:
-            raise file.wrong(key, f"{name!r} is not a lab", known)
-    return Derivation(
+    found = Derivation(
         lab=table["lab"],
         name=table["name"],
-        factor=table["factor"],
+        factor=table.get("factor", ""),
         sum_of=tuple(table["sum_of"]),
-        divide_by=Decimal(table["divide_by"]),
+        divide_by=Decimal(table.get("divide_by", 1)),
         source=table["source"],
+        at_least=table.get("at_least", False),
     )
+    for name in (found.lab, *found.parts):
+        if name not in known:
+            raise file.wrong(key, f"{name!r} is not a lab", known)
+    return found

@@ -91,12 +91,19 @@ def _lab(rule: LabRule, protocol: Protocol) -> Iterator[str]:
     if bound and not bound.unit:
         reasons.insert(1, "without an upper limit of normal for the value")
     yield f"- **Unknown** {listed(reasons, 'or')}."
+    if rule.upper_bounds:
+        wholes = listed(_inline(protocol.labs[name].title) for name in rule.upper_bounds)
+        yield (
+            f"- {wholes.capitalize()} hold all of it: they can show it not met, and never met "
+            "alone. Bounds of one collection are combined."
+        )
     if len(rule.labs) > 1:
         yield f"- Of one collection time the first of {listed(names)} counts; else the newest."
     for way in protocol.derivations:
         if way.lab in rule.labs:
             title = _inline(protocol.labs[way.lab].title)
-            yield f"- Computed if need be, from one sample: {title} = {way.name}."
+            sign = "are" if way.at_least else "="
+            yield f"- Computed if need be, from one sample: {title} {sign} {way.name}."
 
 
 def _said(rule: LabRule) -> tuple[Bound | None, str]:

@@ -58,6 +58,8 @@ def load(folder: Path) -> Rulebook:
         sites=_with_default(found_sites),
         protocols=found,
         decisions=readings,
+        others=dictionaries.others(files["labs"], systems),
+        range_words=dictionaries.range_words(files["labs"], systems),
     )
 
 

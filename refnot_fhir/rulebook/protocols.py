@@ -151,18 +151,24 @@ def _age(place: _Place, table: Table) -> AgeRule:
 def _lab(place: _Place, table: Table) -> LabRule:
     labs = place.labs(table, "labs", ("quantity",))
     part = next(name for name in ("more_than", "at_most") if name in table)
-    bound = _bound(place, part, table[part], labs)
+    bound = _bound(place, part, table[part], (*labs, *table.get("upper_bounds", ())))
     lower_bounds = frozenset(table.get("lower_bounds", ()))
     if lower_bounds and part != "more_than":
         raise place.file.wrong(f"{place.key}.lower_bounds", "only go with more_than")
     if not lower_bounds <= set(labs):
         raise place.file.wrong(f"{place.key}.lower_bounds", "must be among labs", labs)
+    upper_bounds = place.labs(table, "upper_bounds", ("quantity",))
+    if upper_bounds and part != "more_than":
+        raise place.file.wrong(f"{place.key}.upper_bounds", "only go with more_than")
+    if set(upper_bounds) & set(labs):
+        raise place.file.wrong(f"{place.key}.upper_bounds", "must not be among labs", labs)
     return LabRule(
         labs=labs,
         more_than=bound if part == "more_than" else None,
         at_most=bound if part == "at_most" else None,
         within_days=place.window(table),
         lower_bounds=lower_bounds,
+        upper_bounds=upper_bounds,
     )
 
 
@@ -237,11 +243,13 @@ def _needed(
         rule = criterion.rule
         if isinstance(rule, LabRule | AnswerRule):
             asked |= dict.fromkeys(rule.labs)
+        if isinstance(rule, LabRule):
+            asked |= dict.fromkeys(rule.upper_bounds)
         if isinstance(rule, AnswerRule):
             asked |= dict.fromkeys(rule.supporting)
     derivations = tuple(way for way in words.derivations if way.lab in asked)
     for way in derivations:
-        asked |= dict.fromkeys((way.factor, *way.sum_of))
+        asked |= dict.fromkeys(way.parts)
     return {name: words.labs[name] for name in asked}, derivations
 
 

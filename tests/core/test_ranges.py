@@ -15,6 +15,7 @@ from tests.builders import (
     RULEBOOK,
     SITE,
     SNOMED,
+    UCUM,
     concept,
     lab_seen,
     person,
@@ -71,6 +72,14 @@ def years(value: str) -> Quantity:
         ((upto("40", applies_to=(MALE, FEMALE)),), "40", "for both sexes"),
         ((upto("40", applies_to=(Concept(text="female"),)),), "40", "the bare word"),
         ((upto("40", applies_to=(V3_FEMALE,)),), "40", "the code of v3"),
+        ((upto("40", applies_to=(Concept(text="Female"),)),), "40", "the word, capitalised"),
+        ((upto("40", applies_to=(Concept(text="жен."),)),), "40", "the word, with a full stop"),
+        ((upto("40", applies_to=(Concept(text="F"),)),), "40", "the letter, as a capital"),
+        ((upto("40", applies_to=(concept("1", "urn:x", display="F"),)),), "40", "the display"),
+        ((upto("50", text="M"), upto("40", text="F")), "40", "the text names the sex"),
+        ((upto("40", text="Female 18-65"),), "40", "and more"),
+        ((upto("40", text="0-40 U/L"),), "40", "letters of a unit are no words"),
+        ((upto("40", applies_to=(FEMALE,), text="F"),), "40", "code and text agree"),
         ((upto("40", text="> 5", low=quantity(5, "U/L")),), "40", "the lower limit in words"),
         ((upto("40", low=quantity(5, "U/L")),), "40", "both limits"),
         ((upto("40", low=quantity(None, "U/L")),), "40", "a lower limit without a number"),
@@ -109,7 +118,15 @@ def test_a_range_that_surely_applies_gives_the_upper_limit(
         ((upto("50", applies_to=(PREGNANT,)),), "for “77386006”, and whether"),
         ((upto("50", applies_to=(FEMALE, PREGNANT)),), "for “77386006”, and whether"),
         ((upto("50", applies_to=(Concept(text="Children under 18"),)),), "“Children under 18”"),
-        ((upto("50", applies_to=(Concept(text="Female"),)),), "it is for “Female”"),
+        ((upto("50", applies_to=(Concept(text="Feminine"),)),), "it is for “Feminine”"),
+        ((upto("50", applies_to=(Concept(text="f"),)),), "it is for “f”"),
+        ((upto("50", text="Pregnant women"),), "it is for “Pregnant women”"),
+        ((upto("50", text="children"),), "it is for “children”"),
+        ((upto("50", text="Male: 0-50"),), "for the other sex"),
+        ((upto("50", text="Male", applies_to=(FEMALE,)),), "its text “Male” names another sex"),
+        ((upto("40", low=quantity(5, "furlong")),), "its lower limit is not usable"),
+        ((upto("40", low=Quantity(Decimal(5), "U/L", "kU/L", UCUM)),), "its lower limit is not"),
+        ((replace(upto("1"), high=Quantity(Decimal(4), "U/L", "kU/L", UCUM)),), "is not known to"),
         ((upto("50", applies_to=(replace(PREGNANT, text="female"),)),), "it is for “female”"),
         ((upto("50", applies_to=(replace(FEMALE, text="male"),)),), "it is for “male”"),
         ((upto("50", applies_to=(Concept(),)),), "it is for “”"),
@@ -161,10 +178,47 @@ def test_a_range_for_one_sex_is_no_limit_where_the_records_of_the_sex_do_not_agr
     assert alt(upto("40", applies_to=(FEMALE,)), of=agreeing).uln == 40
 
 
-def test_a_reason_that_two_ranges_share_is_said_once() -> None:
+def test_the_ranges_of_both_sexes_are_told_where_the_sex_is_not_known() -> None:
     ranges = (upto("50", applies_to=(MALE,)), upto("40", applies_to=(FEMALE,)))
     found = alt(*ranges, of=person(gender=""))
+    assert (found.uln, found.multiple) == (None, None)
+    assert found.ulns == (Decimal(40), Decimal(50))
     assert found.no_uln == "it is for one sex, and the patient's is not known"
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        (upto("50", applies_to=(MALE,)),),
+        (upto("50", applies_to=(MALE,)), upto("0", applies_to=(FEMALE,))),
+        (
+            upto("50", applies_to=(MALE,)),
+            upto("40", applies_to=(FEMALE,)),
+            upto("60", text="child"),
+        ),
+        (upto("50", applies_to=(MALE,)), upto("40", applies_to=(FEMALE,), age_high=years("9"))),
+    ],
+)
+def test_ranges_that_may_not_be_all_there_are_tell_none(
+    ranges: tuple[ReferenceRange, ...],
+) -> None:
+    assert alt(*ranges, of=person(gender="")).ulns == ()
+
+
+def test_one_limit_of_both_sexes_is_the_limit() -> None:
+    ranges = (upto("40", applies_to=(MALE,)), upto("40", applies_to=(FEMALE,)))
+    assert alt(*ranges, of=person(gender="")).uln == 40
+
+
+def test_ranges_that_apply_and_differ_are_told() -> None:
+    assert alt(upto("50"), upto("40")).ulns == (Decimal(40), Decimal(50))
+
+
+def test_a_local_code_of_a_sex_means_what_the_hospital_says() -> None:
+    at = site(codes={("urn:x", "1"): (V3_GENDER, "F")})
+    coded = (concept("1", "urn:x"),)
+    assert alt(upto("40", applies_to=coded), at=at).uln == 40
+    assert alt(upto("40", applies_to=coded)).uln is None
 
 
 def creatinine(value: Quantity, *ranges: ReferenceRange, at: Site = SITE) -> LabResult:
@@ -244,6 +298,26 @@ def test_a_range_in_text_is_read_where_the_hospital_is_known_to_write_so(
         assert found.notes == (f"upper limit read from the text “{text}”",)
 
 
+@pytest.mark.parametrize(
+    ("text", "uln"),
+    [
+        ("Male: 0-41; Female: 0-31", 31),
+        ("муж. до 41, жен. до 31", 31),
+        ("М 0-41 Ж 0-31", None),
+        ("M 0-41 F 0-31", 31),
+        ("0-41 (M)\n0-31 (F)", 31),
+        ("F: <31 U/L | M: <41 U/L", 31),
+        ("M 0-41", None),
+        ("upto M 41 F 31", None),
+    ],
+)
+def test_a_text_with_a_range_for_each_sex_is_read_in_its_parts(text: str, uln: int | None) -> None:
+    found = alt(upto(None, text=text), at=site(range_text=True, decimal_comma=True))
+    assert found.uln == uln
+    both = alt(upto(None, text=text), at=site(range_text=True), of=person(gender=""))
+    assert bool(both.ulns) == (uln is not None)
+
+
 LABORATORY = {
     ("alt", ""): UpperLimit(Decimal(45), "U/L", "the laboratory's list of 2025"),
     ("alt", "female"): UpperLimit(Decimal("0.5"), "ukat/L", "the laboratory's list of 2025"),
@@ -267,6 +341,16 @@ def test_a_limit_that_is_stated_by_sex_needs_records_of_the_sex_that_agree() -> 
     assert alt(at=site(upper_limits=limits), of=person(gender="male")).no_uln == (
         "no reference range was sent with the value"
     )
+
+
+def test_limits_that_are_stated_for_both_sexes_are_told_where_the_sex_is_not_known() -> None:
+    limits = {
+        ("alt", "male"): UpperLimit(Decimal(41), "U/L", "a list"),
+        ("alt", "female"): UpperLimit(Decimal(31), "U/L", "a list"),
+    }
+    assert alt(at=site(upper_limits=limits), of=person(gender="")).ulns == (31, 41)
+    wrong = {**limits, ("alt", "male"): UpperLimit(Decimal(41), "furlong", "a list")}
+    assert alt(at=site(upper_limits=wrong), of=person(gender="")).ulns == ()
 
 
 def test_the_laboratorys_own_limit_never_replaces_a_range_that_was_sent() -> None:

@@ -77,9 +77,9 @@ def test_a_performance_status_is_one_that_is_listed(
         ((status("pregnant"), blood_test("negative")), MET, "answer-met", "at one time status"),
         (
             (status("not-pregnant"), status("pregnant", id="s2")),
-            MET,
-            "answer-met",
-            "least favourable",
+            UNKNOWN,
+            "newest-unclear",
+            "of one time, and they do not agree",
         ),
         ((status("pregnant", 5), blood_test("negative")), UNKNOWN, "conflict", "another kind"),
         ((status("pregnant", 15), blood_test("negative")), NOT_MET, "answer-not-met", "too old"),

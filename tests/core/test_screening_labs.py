@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date
 from decimal import Decimal
 
@@ -76,6 +77,28 @@ def test_a_value_is_compared_exactly(
     assert said(rule, lab_result(rule.rule.labs[0], value, uln=uln)) == expected, why
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("60", (MET, "within-limit")),
+        ("75", (MET, "within-limit")),
+        ("80", (UNKNOWN, "no-upper-limit")),
+        ("97.5", (NOT_MET, "beyond-limit")),
+    ],
+)
+def test_upper_limits_that_differ_decide_where_they_give_one_verdict(
+    value: str, expected: tuple[Verdict, str]
+) -> None:
+    either = (Decimal(50), Decimal(60))
+    reading = replace(lab_result("creatinine", value), ulns=either)
+    if expected[0] is NOT_MET:
+        reading = replace(reading, ulns=(Decimal(50), Decimal(64)))
+    found = decide(CREATININE, reading)
+    assert (found.verdict, found.reason) == expected
+    assert ("under each of them" in found.why) == (expected[0] is not UNKNOWN)
+    assert "whose upper limit of normal is 50 or 6" in found.why
+
+
 def test_limits_may_be_inclusive_or_strict_and_both_at_once() -> None:
     between = LabRule(
         ("platelets",), Bound(Decimal(100), "10*9/L"), Bound(Decimal(200), "10*9/L", False), 28
@@ -130,7 +153,8 @@ def test_the_evidence_of_a_derived_value_leads_to_its_parts() -> None:
         lab_result("white-cells", "5", id="w"),
         lab_result("granulocytes-percent", "50", id="p"),
     )
-    (evidence,) = decide(GRANULOCYTES, *parts).evidence
+    evidence, *made_of = decide(GRANULOCYTES, *parts).evidence
+    assert [item.source.id for item in made_of] == ["w", "p"]
     assert [part.id for part in evidence.derived_from] == ["w", "p"]
     assert evidence.formula in evidence.shown
 
@@ -212,21 +236,28 @@ def test_of_one_collection_time_the_later_publication_counts(flip: bool) -> None
     assert said(PLATELETS, first, second) == (NOT_MET, "beyond-limit")
 
 
-def test_what_cannot_be_ordered_counts_as_least_favourable() -> None:
+def test_what_cannot_be_ordered_decides_only_what_all_of_it_says() -> None:
     good, bad = lab_result(value="200", id="a"), lab_result(value="100", id="b")
-    assert said(PLATELETS, good, bad) == (NOT_MET, "beyond-limit")
+    assert said(PLATELETS, good, bad) == (UNKNOWN, "newest-unclear")
+    assert said(PLATELETS, bad, lab_result(value="90", id="c")) == (NOT_MET, "beyond-limit")
+    assert said(PLATELETS, good, lab_result(value="190", id="c")) == (MET, "within-limit")
     unclear = lab_result(not_usable="text-value", id="c")
     assert said(PLATELETS, good, unclear) == (UNKNOWN, "text-value")
-    assert said(PLATELETS, bad, unclear) == (NOT_MET, "beyond-limit")
+    assert said(PLATELETS, bad, unclear) == (UNKNOWN, "text-value")
     dated = lab_result(value="200", id="d", issued=moment(TODAY, 12))
-    assert said(PLATELETS, dated, bad) == (NOT_MET, "beyond-limit")
+    assert said(PLATELETS, dated, bad) == (UNKNOWN, "newest-unclear")
 
 
 def test_every_reading_that_may_be_the_newest_is_judged() -> None:
     exact = lab_result(value="200", id="exact")
     day = lab_result(value="100", id="day", on=whole_days(TODAY))
     found = decide(PLATELETS, exact, day)
-    assert found.verdict is NOT_MET
+    assert (found.verdict, found.reason) == (UNKNOWN, "newest-unclear")
+    assert found.why == (
+        "It cannot be told which of these is the newest, and they do not agree: platelets 100 "
+        "10*9/L of 2026-05-20, platelets 200 10*9/L of 2026-05-20. Their exact times, or a new "
+        "result, would settle it."
+    )
     assert [item.source.id for item in found.evidence] == ["day", "exact"]
     yesterday = lab_result(value="100", id="yesterday", on=whole_days(days_ago(1)))
     assert decide(PLATELETS, exact, yesterday).verdict is MET
@@ -253,9 +284,14 @@ def test_a_date_known_within_bounds_must_lie_in_the_window_wholly(
         ([("neutrophils", "2.1", 0)], (MET, "within-limit"), "a part above the limit proves"),
         ([("neutrophils", "2.0", 0)], (UNKNOWN, "lower-bound"), "a part below proves nothing"),
         (
-            [("granulocytes", "1.9", 0), ("neutrophils", "2.1", 0)],
+            [("granulocytes", "1.9", 0), ("neutrophils", "1.8", 0)],
             (NOT_MET, "beyond-limit"),
             "at one time the preferred lab",
+        ),
+        (
+            [("granulocytes", "1.9", 0), ("neutrophils", "2.1", 0)],
+            (UNKNOWN, "contradictory-bounds"),
+            "a part is never more than the whole",
         ),
         (
             [("granulocytes", "1.9", 1), ("neutrophils", "2.1", 0)],
@@ -290,8 +326,8 @@ def test_a_date_known_within_bounds_must_lie_in_the_window_wholly(
         ),
         (
             [("white-cells", "5", 0), ("granulocytes-percent", "90", 0), ("neutrophils", "2", 0)],
-            (UNKNOWN, "lower-bound"),
-            "what is reported comes before what is derived",
+            (MET, "within-limit"),
+            "what is derived goes with what is reported",
         ),
     ],
 )
@@ -311,7 +347,7 @@ def test_an_interval_of_a_part_is_a_lower_bound_only() -> None:
 def test_a_preferred_lab_published_earlier_still_comes_first_at_one_time() -> None:
     labs = (
         lab_result("granulocytes", "1.9", issued=moment(TODAY, 9), id="a"),
-        lab_result("neutrophils", "2.1", issued=moment(TODAY, 10), id="b"),
+        lab_result("neutrophils", "1.8", issued=moment(TODAY, 10), id="b"),
     )
     assert said(GRANULOCYTES, *labs) == (NOT_MET, "beyond-limit")
 
@@ -327,7 +363,7 @@ def test_unusable_parts_of_a_derivation_are_shown() -> None:
         "The newest result of granulocytes, of 2026-05-20, cannot be used: It would be derived "
         "from granulocytes percent: Because of no-unit. "
     )
-    assert [item.source.id for item in found.evidence] == ["w", "p"]
+    assert [item.source.id for item in found.evidence] == ["w", "w", "p"]
 
 
 def test_a_derivation_that_fails_hides_an_older_count() -> None:

@@ -61,10 +61,16 @@ def test_local_codes_units_and_limits_of_a_hospital_are_read(rulebook):
     assert str(site.zone) == "Europe/Moscow"
 
 
-def test_a_protocol_carries_only_the_labs_that_it_asks_for(production):
+def test_a_protocol_carries_only_the_labs_that_it_asks_for(production, tmp_path):
     labs = set(production.protocols["refnot-r2"].labs)
-    assert {"granulocytes", "white-cells", "bands-percent", "hcg"} <= labs
-    assert "band-neutrophils" not in labs
+    assert {"granulocytes", "white-cells", "bands-percent", "band-neutrophils", "hcg"} <= labs
+    unasked = edited(
+        tmp_path, "labs.toml", "[lab.alt]", '[lab.x]\ntitle = "X"\nkind = "answer"\n'
+        'codes.loinc = { "1-1" = "X" }\nsource = "tests"\n\n[lab.alt]'
+    )  # fmt: skip
+    rulebook = load(unasked)
+    assert "x" in rulebook.labs
+    assert "x" not in rulebook.protocols["trial"].labs
 
 
 def test_a_rulebook_travels_to_other_processes(production):

@@ -13,7 +13,22 @@ DOSING = "protocols/trial/dosing.toml"
 PROTOCOL = "protocols/trial/protocol.toml"
 SITE = "sites/default.toml"
 
+UNITS = "units.toml"
+
 WRONG = [
+    (
+        UNITS,
+        'source = "UCUM"\nunits."10*9/L"',
+        'source = "UCUM"\nnumerators."10*9" = ["K"]\nnumerators."10*3" = ["K"]\nunits."10*9/L"',
+        ["number-concentration.numerators.", "'K' already means '10*9'"],
+    ),
+    (
+        UNITS,
+        'units."/uL" = { factor = 0.001, aliases = ["/µL"] }',
+        'units."/uL" = { factor = 0.001, aliases = ["G/l"] }\nnumerators."10*9" = ["G"]\n'
+        'denominators.L = ["l"]',
+        ['units."/uL"', "'G/l' already means 10*9/L, by its two sides"],
+    ),
     (ELIGIBILITY, "value = 150", "value = nan", ["eligibility.toml", "nan is not a number"]),
     ("protocols/trial/cases.toml", "title =", "titel =", ["case[0]", "titel"]),
     # file, what is there, what is put there, what the message says
@@ -28,6 +43,25 @@ WRONG = [
         'kind = "age"',
         'kind = "aeg"',
         ["criterion[0].rule.kind", "'aeg' is not allowed", "allowed: age, lab"],
+    ),
+    (
+        ELIGIBILITY,
+        "at_most = { times_upper_limit = 3 }",
+        'at_most = { times_upper_limit = 3 }, upper_bounds = ["platelets"]',
+        ["criterion[2].rule.upper_bounds", "only go with more_than"],
+    ),
+    (
+        ELIGIBILITY,
+        'labs = ["platelets"], more',
+        'labs = ["platelets"], upper_bounds = ["platelets"], more',
+        ["criterion[1].rule.upper_bounds", "must not be among labs"],
+    ),
+    (
+        "labs.toml",
+        "[lab.alt]",
+        '[[derivation]]\nlab = "alt"\nname = "x"\nfactor = "alt"\nsum_of = ["platelets"]\n'
+        'decision = "window"\nsource = "x"\n\n[lab.alt]',
+        ["derivation[0]", "divide_by"],
     ),
     (
         ELIGIBILITY,

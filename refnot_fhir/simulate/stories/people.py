@@ -73,6 +73,7 @@ def birth_year_leaves_it_open(story: Story) -> None:
 
 @shows("WHO 3: in bed for more than half of the day.")
 def who_three(story: Story) -> None:
+    story.never_measured("who-status")
     story.who_status(_REFUSED_SCORE, days_before=1)
     story.expect(IN04="not-met")
 

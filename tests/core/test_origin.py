@@ -1,0 +1,92 @@
+"""A measurement counts only if it is of the patient, of the right place, and really measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from refnot_fhir.core.dictionary import Others
+from refnot_fhir.core.origin import label, origin_problem
+from refnot_fhir.core.records import Concept
+from refnot_fhir.core.seen import Focus
+from tests.builders import LABS, LOCAL, SNOMED, concept, lab_seen, site
+
+DONOR = concept("DON", "urn:participation", display="Donor")
+OTHERS = Others(frozenset({("urn:participation", "DON")}), frozenset({"donor"}))
+BLOOD = replace(
+    LABS["creatinine"],
+    drawn_from=frozenset({(SNOMED, "49852007")}),
+    drawn_from_words=frozenset({"vein", "arm"}),
+    wrong_sites=frozenset({"marrow"}),
+    wrong_methods=frozenset({(SNOMED, "414135002")}),
+    wrong_method_words=frozenset({"estimat"}),
+)
+LOCAL_VEIN = site(codes={(LOCAL, "V1"): (SNOMED, "49852007")})
+
+
+@pytest.mark.parametrize(
+    ("focus", "surely_another"),
+    [
+        (Focus(Concept(text="RelatedPerson/r1"), of_another=True), True),
+        (Focus(DONOR), True),
+        (Focus(Concept(text=" DONOR ")), True),
+        (Focus(Concept(text="Condition/c1")), False),
+        (Focus(concept("XYZ", "urn:participation")), False),
+    ],
+)
+def test_a_focus_that_is_not_the_patient_is_never_the_patients(
+    focus: Focus, surely_another: bool
+) -> None:
+    seen = replace(lab_seen("2160-0"), focus=(focus,))
+    found = origin_problem(seen, BLOOD, site(), OTHERS)
+    assert found is not None
+    assert (found[0].code, found[1]) == ("other-focus", surely_another)
+    assert label(focus.what) in found[0].why
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "surely_another"),
+    [
+        (Concept(text="Bone marrow of an arm"), "wrong-site", True),
+        (Concept(text="Pharynx"), "wrong-site", False),
+        (concept("1", LOCAL), "wrong-site", False),
+        (Concept(text="Left ARM"), "", False),
+        (concept("49852007", SNOMED), "", False),
+        (concept("V1", LOCAL), "", False),
+        (concept("1", LOCAL, display="median cubital vein"), "", False),
+    ],
+)
+def test_the_place_must_be_one_that_the_specimen_is_drawn_from(
+    place: Concept, code: str, surely_another: bool
+) -> None:
+    seen = replace(lab_seen("2160-0"), body_site=place)
+    found = origin_problem(seen, BLOOD, LOCAL_VEIN, OTHERS)
+    assert (found[0].code, found[1]) == (code, surely_another) if found else code == ""
+
+
+def test_where_no_places_are_listed_every_place_will_do() -> None:
+    seen = replace(lab_seen("82810-3"), body_site=Concept(text="Uterus"))
+    assert origin_problem(seen, LABS["pregnancy-status"], site(), OTHERS) is None
+
+
+@pytest.mark.parametrize("part", ["method", "device"])
+@pytest.mark.parametrize(
+    ("said", "measures"),
+    [
+        (Concept(text="Visual estimate"), False),
+        (concept("414135002", SNOMED), False),
+        (Concept(text="urine dipstick"), False),
+        (Concept(text="Jaffe, kinetic"), True),
+        (concept("1", LOCAL), True),
+    ],
+)
+def test_a_method_or_device_counts_unless_it_is_known_not_to_measure(
+    part: str, said: Concept, measures: bool
+) -> None:
+    named = {part: said}
+    found = origin_problem(replace(lab_seen("2160-0"), **named), BLOOD, site(), OTHERS)
+    assert (found is None) == measures
+    if found is not None:
+        assert (found[0].code, found[1]) == ("wrong-method", False)
+        assert found[0].why.startswith(f"The {part}, “")
