@@ -90,6 +90,7 @@ def _chart(site: Site, patient: str, family: list[PatientFacts]) -> Chart:
         person=family[0].person,
         labs=tuple(lab for facts in family for lab in facts.labs),
         doses=tuple(dose for facts in family for dose in facts.doses),
+        all_doses=site.administrations,
     )
 
 

@@ -14,6 +14,7 @@ from refnot_fhir.core.intervals import over
 from refnot_fhir.core.records import (
     Chart,
     Coding,
+    CompleteFeed,
     Concept,
     DaySpan,
     DoseGiven,
@@ -238,7 +239,8 @@ def chart(
     of: Person | None = None,
     nobody: bool = False,
     enrolled_on: date | None = None,
+    all_doses: CompleteFeed | None = None,
 ) -> Chart:
     """A chart of these readings, of a woman of 56 unless `of` says otherwise or `nobody`."""
     known = None if nobody else of or person()
-    return Chart("hospital", "p1", MOSCOW, known, labs, doses, enrolled_on)
+    return Chart("hospital", "p1", MOSCOW, known, labs, doses, enrolled_on, all_doses)

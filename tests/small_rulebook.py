@@ -17,6 +17,7 @@ from refnot_fhir.core.rules import (
     Bound,
     Criterion,
     DosingRule,
+    DrugAnswer,
     DrugRule,
     LabRule,
     PersonRule,
@@ -156,6 +157,11 @@ LABS: dict[str, Lab] = {
             answers={(SNOMED, "10828004"): "positive", (SNOMED, "260385009"): "negative"},
         ),
         lab("hcg", "arbitrary-concentration", "[IU]/L", "19080-1"),
+        replace(
+            lab("immunotherapy-6-weeks", "", "", "immunotherapy", kind="answer"),
+            answers={(SNOMED, "373066001"): "given", (SNOMED, "373067005"): "not-given"},
+            texts={"true": "given", "false": "not-given"},
+        ),
     )
 }
 
@@ -219,7 +225,10 @@ PREGNANCY = criterion(
     "EX04",
     "exclusion",
 )
-IMMUNOTHERAPY = criterion(DrugRule("immunotherapy", 42, "refnot"), "EX09", "exclusion")
+ASKED = DrugAnswer(
+    ("immunotherapy-6-weeks",), frozenset({"given"}), frozenset({"not-given"}), within_days=14
+)
+IMMUNOTHERAPY = criterion(DrugRule("immunotherapy", 42, "refnot", ASKED), "EX09", "exclusion")
 CONSENT = criterion(PersonRule("a signed consent"), "IN06")
 
 DECIDABLE = (

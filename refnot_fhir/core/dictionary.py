@@ -99,7 +99,7 @@ class Drug:
 
 @dataclass(frozen=True, slots=True)
 class DrugClass:
-    """Drugs known by code only, as a class. Source: `mappings/drugs.toml`."""
+    """Drugs known as a class, by code or name. Source: `mappings/drugs.toml`."""
 
     name: str
     title: str
@@ -110,6 +110,8 @@ class DrugClass:
     codes: frozenset[CodeKey]
     review: frozenset[CodeKey] = frozenset()
     """Codes whose class depends on the use: never decided by machine."""
+    texts: frozenset[str] = frozenset()
+    """Names of its drugs, as those of `Drug`."""
     source: str = ""
 
 

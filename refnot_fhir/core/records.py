@@ -234,6 +234,15 @@ class DoseGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class CompleteFeed:
+    """A hospital's statement that its feed carries every administration since a day."""
+
+    since: date
+    stated_by: str
+    """Who says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """All that is known of one patient of one site."""
 
@@ -245,3 +254,5 @@ class Chart:
     labs: tuple[LabResult, ...] = ()
     doses: tuple[DoseGiven, ...] = ()
     enrolled_on: date | None = None
+    all_doses: CompleteFeed | None = None
+    """That `doses` are all there were, if the hospital states it."""

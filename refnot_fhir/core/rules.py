@@ -19,6 +19,7 @@ from refnot_fhir.core.dictionary import (
     Lab,
     PlaceWords,
 )
+from refnot_fhir.core.records import CompleteFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Site:
     """This feed states local clock times with a false `Z`. Only ever set with proof."""
     upper_limits: Mapping[tuple[str, str], UpperLimit] = field(default_factory=dict)
     """(lab, sex or empty) to the laboratory's own limit, for rows sent without a range."""
+    administrations: CompleteFeed | None = None
+    """Since when this feed carries all administrations, if the hospital states it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,17 @@ class AnswerRule:
 
 
 @dataclass(frozen=True, slots=True)
+class DrugAnswer:
+    """A person's documented answer to whether a drug of a class was given within the window."""
+
+    labs: tuple[str, ...]
+    given: frozenset[str]
+    not_given: frozenset[str]
+    within_days: int
+    """For so many days a negative answer stands; it covers the window that ends on its own day."""
+
+
+@dataclass(frozen=True, slots=True)
 class DrugRule:
     """Whether a drug of a class was given within a window before the date of assessment."""
 
@@ -118,6 +132,8 @@ class DrugRule:
     within_days: int
     study_drug: str
     """The protocol's own drug: its trial doses do not count."""
+    answer: DrugAnswer | None = None
+    """What alone shows that none was given; without it the criterion is never not met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +260,8 @@ class Rulebook:
     places: PlaceWords
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
+    amount_words: frozenset[str] = frozenset()
+    """Units and forms (normalised, lower case) that may follow the name of a drug."""
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
 

@@ -122,6 +122,7 @@ class _Reader:
             labs=tuple(self._labs(site, person)),
             doses=tuple(self._doses(site)),
             enrolled_on=date.fromisoformat(enrolled) if enrolled else None,
+            all_doses=site.administrations,
         )
         return WorkedPatient(
             title=table["title"],

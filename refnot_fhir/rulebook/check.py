@@ -95,7 +95,8 @@ def sources_that_name_no_record(study: _Study) -> Iterator[Remark]:
 def windows_without_use(study: _Study) -> Iterator[Remark]:
     """A window that no criterion looks through."""
     content = study.files["eligibility"].content
-    used = {table["rule"].get("window") for table in content["criterion"]}
+    rules = [table["rule"] for table in content["criterion"]]
+    used = {it.get("window") for rule in rules for it in (rule, rule.get("answer", {}))}
     for name in content.get("windows", {}):
         if name not in used:
             yield study.remark("eligibility", f"windows.{name}", "no criterion uses it")

@@ -15,6 +15,11 @@ Drugs = dict[str, Drug]
 DrugClasses = dict[str, DrugClass]
 
 
+def amount_words(file: MappingFile) -> frozenset[str]:
+    """Units and forms that may follow the name of a drug."""
+    return frozenset(plain(word) for word in file.content.get("amount_words", ()))
+
+
 def drug_classes(file: MappingFile, systems: Systems) -> DrugClasses:
     """Every class of drugs.toml."""
     return {
@@ -34,6 +39,7 @@ def _drug_class(file: MappingFile, name: str, table: Table, systems: Systems) ->
         exceptions=tuple(read("exceptions")),
         codes=frozenset(read("codes")),
         review=frozenset(read("review")),
+        texts=frozenset(plain(text) for text in table.get("texts", ())),
         source=table["source"],
     )
 
@@ -45,6 +51,11 @@ def drugs(file: MappingFile, classes: DrugClasses, systems: Systems) -> Drugs:
         for name, table in file.content["drug"].items()
     }
     owner: dict[object, str] = {}
+    for one in classes.values():
+        for text in sorted(one.texts):
+            if text in owner:
+                raise file.wrong(f"class.{one.name}.texts", f"{text!r} already means {owner[text]}")
+            owner[text] = one.name
     for drug in found.values():
         for mark in (*sorted(drug.codes), *sorted(drug.texts)):
             if mark in owner:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from refnot_fhir.core.dictionary import CodeKey, Lab
+from refnot_fhir.core.records import CompleteFeed
 from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.units import normalise
 from refnot_fhir.rulebook.codes import Systems, address, code
@@ -57,7 +59,19 @@ def site(file: MappingFile, name: str, *, words: Words, systems: Systems) -> Sit
         range_text=_holds(table, "range_text"),
         dates_in_utc=_holds(table, "dates_in_utc"),
         upper_limits=dict(_upper_limits(file, table, words)),
+        administrations=_administrations(file, table),
     )
+
+
+def _administrations(file: MappingFile, table: Table) -> CompleteFeed | None:
+    said = table.get("administrations")
+    if said is None:
+        return None
+    try:
+        since = date.fromisoformat(said["complete_since"])
+    except ValueError as error:
+        raise file.wrong("administrations.complete_since", f"no date: {error}") from error
+    return CompleteFeed(since, said["stated_by"])
 
 
 def _zone(file: MappingFile, name: str) -> ZoneInfo:

@@ -121,6 +121,14 @@ class Story:
         question = loinc(words["question"], words["text"])
         self._answer("pregnancy-status", question, said, days_before)
 
+    def immunotherapy(self, answer: str, *, days_before: int) -> None:
+        """An answer to the question for immunotherapy: `given` or `not-given`."""
+        words = hospital().immunotherapy
+        said = {"coding": [{"system": hospital().codes["snomed"], "code": words[answer]}]}
+        coding = {"system": words["system"], "code": words["question"]}
+        question = {"coding": [coding], "text": words["text"]}
+        self._answer("immunotherapy-6-weeks", question, said, days_before)
+
     def _answer(self, lab: str, question: Resource, answer: Resource, days_before: int) -> None:
         key, at = self.new_key("o"), self.at(days_before)
         resource = answered(key, self.reference, question, answer, at=at)
