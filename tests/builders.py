@@ -220,6 +220,8 @@ def person(
     *,
     sex_signals: tuple[str, ...] = (),
     deceased: bool = False,
+    died: date | None = None,
+    dead_by: datetime | None = None,
     replaced_by: str = "",
 ) -> Person:
     """The facts of a Patient."""
@@ -228,7 +230,9 @@ def person(
         birth=None if born is None else birth(born),
         gender=gender,
         sex_signals=sex_signals,
-        deceased=deceased,
+        deceased=deceased or died is not None or dead_by is not None,
+        died=None if died is None else whole_days(died),
+        dead_by=dead_by,
         replaced_by=replaced_by,
     )
 

@@ -116,6 +116,15 @@ class DrugClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasons:
+    """Reasons that say one thing, such as that a treatment was discontinued."""
+
+    codes: frozenset[CodeKey] = frozenset()
+    texts: frozenset[str] = frozenset()
+    """Whole texts, in the form of `drug_names.plain`."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceWords:
     """How routes and injection sites are said. Source: `mappings/places.toml`."""
 

@@ -18,6 +18,7 @@ from refnot_fhir.core.dictionary import (
     DrugClass,
     Lab,
     PlaceWords,
+    Reasons,
 )
 from refnot_fhir.core.records import CompleteFeed
 
@@ -55,8 +56,22 @@ class Site:
     """This feed states local clock times with a false `Z`. Only ever set with proof."""
     upper_limits: Mapping[tuple[str, str], UpperLimit] = field(default_factory=dict)
     """(lab, sex or empty) to the laboratory's own limit, for rows sent without a range."""
+    vials: tuple[VialStrength, ...] = ()
+    """Strengths of vials that the hospital states for its stock."""
     administrations: CompleteFeed | None = None
     """Since when this feed carries all administrations, if the hospital states it."""
+
+
+@dataclass(frozen=True, slots=True)
+class VialStrength:
+    """What a vial of a drug holds, as a hospital states it outside its messages."""
+
+    drug: str
+    iu: Decimal
+    code: CodeKey | None = None
+    """The one product that it is said of, by the hospital's code; None: of no one code."""
+    text: str = ""
+    """The one product that it is said of, by its whole name (`drug_names.plain`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +196,9 @@ class DosingRule:
     gap_days: frozenset[int]
     """Days after the last dose that are on schedule."""
     new_course_after_days: int
-    """A gap of at least so many days begins another course, even if the last was broken off."""
+    """A pause of at least so many days begins another course, unless both sides fit into one."""
+    longest_pause_days: int
+    """A pause of at least so many days begins another course in any case."""
     same_dose_minutes: int
     """Vials given within this time are one protocol dose."""
     source: str = ""
@@ -260,6 +277,8 @@ class Rulebook:
     places: PlaceWords
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
+    discontinued: Reasons = field(default_factory=Reasons)
+    """Reasons for not giving a dose that end the course."""
     amount_words: frozenset[str] = frozenset()
     """Units and forms (normalised, lower case) that may follow the name of a drug."""
     decisions: Mapping[str, Decision] = field(default_factory=dict)

@@ -69,6 +69,9 @@ DEVIATIONS = {
     "possible-duplicate": Word(
         "Possible duplicate", "Two records may tell of one and the same administration."
     ),
+    "dose-after-death": Word(
+        "Dose after death", "It was given after the patient is recorded as having died."
+    ),
     "dose-before-eligible": Word(
         "Dose before eligibility",
         "The first dose of a course was given while a criterion was known not to be satisfied.",

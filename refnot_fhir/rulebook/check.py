@@ -78,6 +78,8 @@ def schedules_that_do_not_add_up(study: _Study) -> Iterator[Remark]:
         yield remark("doses_per_course", "is not doses_per_week × weeks_per_course")
     if rule.new_course_after_days <= max(rule.gap_days):
         yield remark("new_course_after_days", "a gap that is on schedule begins another course")
+    if rule.longest_pause_days < rule.new_course_after_days:
+        yield remark("longest_pause_days", "is shorter than new_course_after_days")
     vials = study.rulebook.drugs[rule.drug].vial_units
     if vials and all(rule.dose_iu % vial for vial in vials):
         yield remark("dose_iu", "is no whole number of vials of one strength")

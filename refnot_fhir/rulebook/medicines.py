@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
+from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass, Reasons
 from refnot_fhir.core.drug_names import plain
 from refnot_fhir.core.units import normalise
 from refnot_fhir.rulebook.codes import Systems, codes
@@ -13,6 +13,15 @@ from refnot_fhir.rulebook.files import MappingFile, Table
 
 Drugs = dict[str, Drug]
 DrugClasses = dict[str, DrugClass]
+
+
+def discontinued(file: MappingFile, systems: Systems) -> Reasons:
+    """Reasons that say that a treatment was discontinued."""
+    table = file.content.get("discontinued", {})
+    return Reasons(
+        codes=frozenset(codes(file, "discontinued.codes", table.get("codes", {}), systems)),
+        texts=frozenset(plain(text) for text in table.get("texts", ())),
+    )
 
 
 def amount_words(file: MappingFile) -> frozenset[str]:

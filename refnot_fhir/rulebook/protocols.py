@@ -284,6 +284,7 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
         courses=table["courses"],
         gap_days=frozenset(table["gap_days"]),
         new_course_after_days=table["new_course_after_days"],
+        longest_pause_days=table["longest_pause_days"],
         same_dose_minutes=table["same_dose_minutes"],
         source=table["source"],
         decisions=tuple(table["decisions"]),

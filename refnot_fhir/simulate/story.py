@@ -176,7 +176,8 @@ class Story:
     def versioned(self, resource: Resource, version: int) -> Resource:
         """The resource as its hospital's given version, a day newer for each one."""
         sent = self.at(1 - version, time(18)).isoformat()
-        return resource | {"meta": {"versionId": str(version), "lastUpdated": sent}}
+        meta = resource.get("meta", {}) | {"versionId": str(version), "lastUpdated": sent}
+        return resource | {"meta": meta}
 
     def opening(self) -> list[Resource]:
         """The patient, and everything recorded before the first message, in order of time."""

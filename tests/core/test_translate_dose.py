@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from refnot_fhir.core.dictionary import DrugClass
+from refnot_fhir.core.dictionary import DrugClass, Reasons
 from refnot_fhir.core.drug_names import NOT_LISTED
 from refnot_fhir.core.records import Coding, Concept
 from tests import builders as build
-from tests.core.dose_builders import ATC, RULEBOOK, RXNORM, STUDY_DRUGS, codes, translate
+from tests.core.dose_builders import ATC, RULEBOOK, RXNORM, SITE, STUDY_DRUGS, codes, translate
 
 # -- the drug
 
@@ -308,3 +308,24 @@ WORDS = replace(
 def test_a_class_is_told_by_the_name_of_a_drug(said, classes, why):
     found = translate(WORDS, medication=said)
     assert (found.classes, found.classified) == (classes, bool(classes)), why
+
+
+@pytest.mark.parametrize(
+    ("status", "reasons", "ends", "why"),
+    [
+        ("not-done", (codes((build.SNOMED, "274512008")),), True, "a listed code"),
+        ("not-done", (codes(text="Treatment  discontinued"),), True, "a listed text"),
+        ("stopped", (codes(text="treatment discontinued"),), True, "the last dose, in part"),
+        ("not-done", (codes(text="fever"), codes((build.LOCAL, "end"))), True, "a local code"),
+        ("not-done", (codes(text="fever"),), False, "another reason"),
+        ("not-done", (), False, "no reason"),
+        ("completed", (codes(text="treatment discontinued"),), False, "it was given in full"),
+    ],
+)
+def test_a_reason_may_say_that_the_treatment_was_discontinued(status, reasons, ends, why):
+    listed = Reasons(
+        frozenset({(build.SNOMED, "274512008")}), frozenset({"treatment discontinued"})
+    )
+    site = replace(SITE, codes={(build.LOCAL, "end"): (build.SNOMED, "274512008")})
+    found = translate(replace(RULEBOOK, discontinued=listed), site, status=status, reasons=reasons)
+    assert found.ends_course is ends, why

@@ -325,6 +325,18 @@ WRONG = [
     (
         "sites/default.toml",
         "title = ",
+        'vials = [{ drug = "placebo", iu = 100, reason = "x" }]\ntitle = ',
+        ["vials[0].drug", "no drug that comes in vials of IU", "trialdrug"],
+    ),
+    (
+        "sites/default.toml",
+        "title = ",
+        'vials = [{ drug = "trialdrug", iu = 7, reason = "x" }]\ntitle = ',
+        ["vials[0].iu", "no vial of Trialdrug holds 7 IU"],
+    ),
+    (
+        "sites/default.toml",
+        "title = ",
         'administrations = { complete_since = "2010-02-30", stated_by = "x" }\ntitle = ',
         ["administrations.complete_since", "no date"],
     ),
