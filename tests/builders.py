@@ -247,4 +247,4 @@ def chart(
 ) -> Chart:
     """A chart of these readings, of a woman of 56 unless `of` says otherwise or `nobody`."""
     known = None if nobody else of or person()
-    return Chart("hospital", "p1", MOSCOW, known, labs, doses, enrolled_on, all_doses)
+    return Chart("hospital", "p1", MOSCOW, known, labs, doses, enrolled_on, all_doses=all_doses)
