@@ -169,6 +169,7 @@ class _Screening:
                 person=gathering.person,
                 labs=tuple(gathering.labs),
                 doses=tuple(gathering.doses),
+                all_doses=self._site.administrations,
             )
 
 

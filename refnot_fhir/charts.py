@@ -90,6 +90,7 @@ def _chart(site: Site, patient: str, family: list[PatientFacts]) -> Chart:
         person=family[0].person,
         labs=tuple(lab for facts in family for lab in facts.labs),
         doses=tuple(dose for facts in family for dose in facts.doses),
+        all_doses=site.administrations,
     )
 
 
@@ -116,7 +117,9 @@ def stand(
     """
     today = judge.today(site)
     enrolled = before.enrolled_on if before else None
-    chart = replace(chart, enrolled_on=enrolled)
+    # What only a replay ended follows from the chart itself, and may be taken back by it.
+    ended = before.ended_on if before and not before.replay else None
+    chart = replace(chart, enrolled_on=enrolled, ended_on=ended)
     assessment = screening.assess(protocol, chart, on or enrolled or today)
     record = dosing.follow(protocol, chart, on or today)
     after = subject.proposed(

@@ -188,7 +188,7 @@ def subjects_command(status: tuple[str, ...], site: str | None, as_json: bool,
     rows = [
         {
             "id": one.id, "site": one.site, "patient": one.patient, "protocol": one.protocol,
-            "status": one.status, "since": one.history[-1].at.isoformat(),
+            "status": one.status, "since": one.history[-1].began.isoformat(),
             "why": one.history[-1].why,
         }
         for one in found

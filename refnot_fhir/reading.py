@@ -71,8 +71,10 @@ def understand(resource: Mapping[str, Any], source: Source, context: Context) ->
     return _READERS[source.type](resource, source, context)
 
 
-def _patient(resource: Mapping[str, Any], source: Source, _context: Context) -> Understood:
-    return Understood(source.id, True, person=patient.read(resource, source))
+def _patient(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:
+    site = context.site
+    person = patient.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc)
+    return Understood(source.id, True, person=person)
 
 
 def _observation(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:

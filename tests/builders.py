@@ -14,6 +14,7 @@ from refnot_fhir.core.intervals import over
 from refnot_fhir.core.records import (
     Chart,
     Coding,
+    CompleteFeed,
     Concept,
     DaySpan,
     DoseGiven,
@@ -219,6 +220,8 @@ def person(
     *,
     sex_signals: tuple[str, ...] = (),
     deceased: bool = False,
+    died: date | None = None,
+    dead_by: datetime | None = None,
     replaced_by: str = "",
 ) -> Person:
     """The facts of a Patient."""
@@ -227,7 +230,9 @@ def person(
         birth=None if born is None else birth(born),
         gender=gender,
         sex_signals=sex_signals,
-        deceased=deceased,
+        deceased=deceased or died is not None or dead_by is not None,
+        died=None if died is None else whole_days(died),
+        dead_by=dead_by,
         replaced_by=replaced_by,
     )
 
@@ -238,7 +243,8 @@ def chart(
     of: Person | None = None,
     nobody: bool = False,
     enrolled_on: date | None = None,
+    all_doses: CompleteFeed | None = None,
 ) -> Chart:
     """A chart of these readings, of a woman of 56 unless `of` says otherwise or `nobody`."""
     known = None if nobody else of or person()
-    return Chart("hospital", "p1", MOSCOW, known, labs, doses, enrolled_on)
+    return Chart("hospital", "p1", MOSCOW, known, labs, doses, enrolled_on, all_doses=all_doses)

@@ -308,6 +308,13 @@ def dose(id: str = "d1", *, days_ago: int = 0, of: str = "p1", **more: object) -
     }
 
 
+def no_immunotherapy(of: str = "p1", days_ago: int = 0) -> Json:
+    """The documented answer that no immunotherapy was given."""
+    asked = lab(f"{of}-immuno", 0, code="immunotherapy", of=of, days_ago=days_ago)
+    del asked["valueQuantity"]
+    return asked | {"valueBoolean": False}
+
+
 def eligible(of: str = "p1") -> list[Json]:
     """A patient with whom every criterion is satisfied."""
     chemistry = {"alt": "1742-6", "ast": "1920-8", "alp": "6768-6"}
@@ -322,6 +329,7 @@ def eligible(of: str = "p1") -> list[Json]:
         ),
         lab(f"{of}-who", 1, code="89247-1", unit="{score}", of=of),
         medicine(f"{of}-med", of=of),
+        no_immunotherapy(of),
     ]
 
 

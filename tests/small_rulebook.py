@@ -17,6 +17,7 @@ from refnot_fhir.core.rules import (
     Bound,
     Criterion,
     DosingRule,
+    DrugAnswer,
     DrugRule,
     LabRule,
     PersonRule,
@@ -161,6 +162,11 @@ LABS: dict[str, Lab] = {
             answers={(SNOMED, "10828004"): "positive", (SNOMED, "260385009"): "negative"},
         ),
         lab("hcg", "arbitrary-concentration", "[IU]/L", "19080-1"),
+        replace(
+            lab("immunotherapy-6-weeks", "", "", "immunotherapy", kind="answer"),
+            answers={(SNOMED, "373066001"): "given", (SNOMED, "373067005"): "not-given"},
+            texts={"true": "given", "false": "not-given"},
+        ),
     )
 }
 
@@ -186,6 +192,7 @@ DOSING = DosingRule(
     courses=2,
     gap_days=frozenset({2, 3}),
     new_course_after_days=14,
+    longest_pause_days=56,
     same_dose_minutes=60,
 )
 
@@ -224,7 +231,10 @@ PREGNANCY = criterion(
     "EX04",
     "exclusion",
 )
-IMMUNOTHERAPY = criterion(DrugRule("immunotherapy", 42, "refnot"), "EX09", "exclusion")
+ASKED = DrugAnswer(
+    ("immunotherapy-6-weeks",), frozenset({"given"}), frozenset({"not-given"}), within_days=14
+)
+IMMUNOTHERAPY = criterion(DrugRule("immunotherapy", 42, "refnot", ASKED), "EX09", "exclusion")
 CONSENT = criterion(PersonRule("a signed consent"), "IN06")
 
 DECIDABLE = (

@@ -32,6 +32,24 @@ def test_a_wrong_expectation_would_be_noticed():
     assert (found.criterion, found.expected, found.found) == ("IN07B", "not-met", "met")
 
 
+def test_a_wrong_expectation_of_doses_would_be_noticed():
+    protocol = _RULEBOOK.protocols["refnot-r2"]
+    title = "A death without a date leaves nothing to be missed once it was known"
+    cases = worked_patients(MAPPINGS, protocol, _RULEBOOK)
+    patient = next(one for one in cases if one.title == title)
+    wrong = {"given": "4", "courses": "2", "iu": "unknown", "deviations": "missed-dose"}
+    found = [
+        (item.criterion, item.expected, item.found)
+        for item in disagreements(replace(patient, dosing=wrong), protocol)
+    ]
+    assert found == [
+        ("dosing.given", "4", "5"),
+        ("dosing.courses", "2", "1"),
+        ("dosing.iu", "unknown", "2000000"),
+        ("dosing.deviations", "missed-dose", "missed-dose, missed-dose"),
+    ]
+
+
 CHANGES = [
     ("at_least_years = 18", "at_least_years = 19", "IN03"),
     ("at_most_years = 75", "at_most_years = 76", "IN03"),

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
 from refnot_fhir.core.case import Case
 from refnot_fhir.core.days import shifted
-from refnot_fhir.core.evidence import dose_text, of_dose
+from refnot_fhir.core.evidence import amount, dose_text, of_dated, of_days, of_dose
 from refnot_fhir.core.findings import Finding
-from refnot_fhir.core.moments import source_key
-from refnot_fhir.core.newest import last_day, turning_days
-from refnot_fhir.core.records import DaySpan, DoseGiven
-from refnot_fhir.core.rules import Criterion, DrugRule
+from refnot_fhir.core.moments import Dated, source_key
+from refnot_fhir.core.newest import Opinion, Question, answer, last_day, turning_days
+from refnot_fhir.core.records import DaySpan, DoseGiven, LabResult
+from refnot_fhir.core.rules import Criterion, DrugAnswer, DrugRule
 from refnot_fhir.core.study_tag import names, of_another_study
 from refnot_fhir.core.verdict import Verdict
 
 _HAPPENED = frozenset({"given", "partial"})
-"""Outcomes that show that administrations are recorded: only beside these silence says no."""
+
+_NAMED = 10
+"""So many drugs are named at most where administrations are counted."""
 
 _MAY_COUNT = {
     **dict.fromkeys(_HAPPENED, ""),
@@ -47,7 +50,7 @@ class _Given(NamedTuple):
     ended: DaySpan | None
     """None when and only when `began` is."""
     doubt: str | None
-    """Empty: it is of the class; None: it has no bearing; else the reason for doubt."""
+    """Empty: it is of the class; None: it is of another one; else the reason for doubt."""
 
     @property
     def days(self) -> DaySpan | None:
@@ -56,37 +59,67 @@ class _Given(NamedTuple):
             return None
         return DaySpan(self.began.first, self.ended.last, self.began.text)
 
+    @property
+    def happened(self) -> bool:
+        """Whether it was surely given, all or part."""
+        return self.dose.outcome in _HAPPENED
+
 
 class _Said(NamedTuple):
     verdict: Verdict
     reason: str
     resting_on: tuple[_Given, ...] = ()
+    answers: tuple[Dated, ...] = ()
+
+    @property
+    def of_doses(self) -> bool:
+        """Whether it is administrations that decide, or leave open, what is asked."""
+        return bool(self.resting_on) and self.resting_on[0].doubt is not None
 
 
 def drug_finding(criterion: Criterion, rule: DrugRule, case: Case, as_of: date) -> Finding:
-    """Whether an administration of the class is inside the window; silence proves nothing."""
+    """Whether an administration of the class is inside the window.
+
+    Only a person's documented answer shows that none was; no record, and no lack of one, does.
+    """
     on_record = _on_record(rule, case)
-    said = _said(on_record, rule, as_of)
+    answers = case.of(rule.answer.labs) if rule.answer is not None else ()
+    said = _said(on_record, answers, rule, as_of)
     window = (shifted(as_of, -rule.within_days), as_of)
-    days = (
-        day
-        for given in on_record
-        for span in (given.began, given.ended)
-        if span is not None
-        for day in turning_days(span.first, span.last, rule.within_days)
-    )
+    if said.reason == "no-evidence" and _sends_all(case, window):
+        said = said._replace(reason="none-on-record")
+    shown = said.resting_on if said.of_doses else said.resting_on[:_NAMED]
+    doses = tuple(of_dose(given.dose, given.days) for given in shown)
     return Finding(
         criterion=criterion.id,
         kind=criterion.kind,
         verdict=said.verdict,
         reason=said.reason,
-        why=_why(said, rule, window),
-        evidence=tuple(of_dose(given.dose, given.days) for given in said.resting_on),
+        why=_why(said, rule, case, window),
+        evidence=(*doses, *(of_dated(it, case) for it in said.answers)),
         window=window,
         holds_until=last_day(
-            as_of, said.verdict, days, lambda day: _said(on_record, rule, day).verdict
+            as_of,
+            said.verdict,
+            _turning_days(on_record, answers, rule),
+            lambda day: _said(on_record, answers, rule, day).verdict,
         ),
     )
+
+
+def _turning_days(
+    on_record: Sequence[_Given], answers: Iterable[Dated], rule: DrugRule
+) -> Iterator[date]:
+    """Days on which something may enter the window, leave it, or cease to stand."""
+    for given in on_record:
+        for span in (given.began, given.ended):
+            if span is not None:
+                yield from turning_days(span.first, span.last, rule.within_days)
+    stands = rule.answer.within_days if rule.answer is not None else 0
+    for it in answers:
+        yield shifted(it.last, 1)
+        yield from turning_days(it.first, it.last, rule.within_days)
+        yield from turning_days(it.first, it.last, stands)
 
 
 def _on_record(rule: DrugRule, case: Case) -> list[_Given]:
@@ -145,26 +178,78 @@ def _trial_dose(dose: DoseGiven, days: DaySpan | None, case: Case) -> bool | Non
     return False if days.last < enrolled else None
 
 
-def _said(on_record: Sequence[_Given], rule: DrugRule, as_of: date) -> _Said:
-    seen = [it for it in on_record if it.began is None or it.began.first <= as_of]
-    start = shifted(as_of, -rule.within_days)
+def _said(
+    on_record: Sequence[_Given], answers: Iterable[Dated], rule: DrugRule, as_of: date
+) -> _Said:
+    """What speaks for an administration counts first, then what may, then what a person said."""
     certain: list[_Given] = []
     unsure: list[_Given] = []
-    for given in seen:
-        place = _place(given, start, as_of)
-        if given.doubt is None or place == "outside":
-            continue
+    harmless: list[_Given] = []
+    for given, place in _in_window(on_record, rule, as_of):
         doubt = given.doubt or place
-        (unsure if doubt else certain).append(given._replace(doubt=doubt))
+        if given.doubt is None:
+            harmless += [given] if given.happened and not place else []
+        elif doubt:
+            unsure.append(given._replace(doubt=doubt))
+        else:
+            certain.append(given)
+    answered = _answered(answers, rule, as_of)
     if certain:
-        return _Said(Verdict.MET, "given-within-window", tuple(certain))
+        return _Said(Verdict.MET, "given-within-window", tuple(certain), answered.answers)
+    if answered.verdict is Verdict.MET:
+        return answered
     if unsure:
-        return _Said(Verdict.UNKNOWN, unsure[0].doubt or "", tuple(unsure))
-    happened = [given for given in seen if given.dose.outcome in _HAPPENED]
-    if not happened:
+        return _Said(Verdict.UNKNOWN, unsure[0].doubt or "", tuple(unsure), answered.answers)
+    if answered.answers:
+        return answered
+    return answered._replace(resting_on=tuple(harmless))
+
+
+def _in_window(
+    on_record: Iterable[_Given], rule: DrugRule, as_of: date
+) -> Iterator[tuple[_Given, str]]:
+    """Administrations that may be inside the window, each with the doubt about its place."""
+    start = shifted(as_of, -rule.within_days)
+    for given in on_record:
+        if given.began is not None and given.began.first > as_of:
+            continue
+        place = _place(given, start, as_of)
+        if place != "outside":
+            yield given, place
+
+
+def _answered(answers: Iterable[Dated], rule: DrugRule, as_of: date) -> _Said:
+    """What a person documented: the newest answer, as far as it reaches.
+
+    An answer is about the window that ended on its own day. A yes of an earlier day leaves open
+    whether it was within the window of today; a no stands for a stated number of days.
+    """
+    asked = rule.answer
+    if asked is None:
         return _Said(Verdict.UNKNOWN, "no-evidence")
-    of_class = [given for given in happened if given.doubt is not None]
-    return _Said(Verdict.NOT_MET, "none-within-window", tuple((of_class or happened)[:1]))
+    question = Question(
+        asked.labs, rule.within_days, "exclusion", lambda reading: _judge(asked, reading)
+    )
+    newest = answer(question, answers, as_of)
+    if newest.reason in ("no-evidence", "outside-window"):
+        return _Said(Verdict.UNKNOWN, "no-evidence")
+    said = _Said(newest.verdict, newest.reason, answers=newest.rivals)
+    if said.verdict is Verdict.MET and any(it.first < as_of for it in newest.rivals):
+        return said._replace(verdict=Verdict.UNKNOWN, reason="answer-earlier")
+    stands_from = shifted(as_of, -asked.within_days)
+    if said.verdict is Verdict.NOT_MET and any(it.first < stands_from for it in newest.rivals):
+        return said._replace(verdict=Verdict.UNKNOWN, reason="answer-too-old")
+    return said
+
+
+def _judge(asked: DrugAnswer, reading: LabResult) -> Opinion:
+    if reading.not_usable is not None:
+        return Verdict.UNKNOWN, reading.not_usable.code
+    if reading.answer in asked.given:
+        return Verdict.MET, "answer-met"
+    if reading.answer in asked.not_given:
+        return Verdict.NOT_MET, "answer-not-met"
+    return Verdict.UNKNOWN, "review"
 
 
 def _place(given: _Given, start: date, as_of: date) -> str:
@@ -177,20 +262,68 @@ def _place(given: _Given, start: date, as_of: date) -> str:
     return "" if inside else "window-unclear"
 
 
-def _why(said: _Said, rule: DrugRule, window: tuple[date, date]) -> str:
+def _why(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
     between = f"from {window[0]} to {window[1]}"
-    if not said.resting_on:
+    if said.of_doses and said.verdict is Verdict.MET:
+        first = said.resting_on[0]
+        why = f"{dose_text(first.dose, first.days)} is {rule.drug_class}, given {between}."
+        return f"{why} But {_named(said, case)} is on record too." if said.answers else why
+    if said.of_doses:
+        names = dict.fromkeys(dose_text(it.dose, it.days) for it in said.resting_on)
         return (
-            f"Nothing but trial doses is known to have been given up to {window[1]}, which proves "
-            f"nothing. The record of what was given {between} would settle it."
+            f"{_listed(names)} may be {rule.drug_class} given {between}: "
+            f"{_DOUBTS[said.reason]} would settle it."
         )
-    first = said.resting_on[0]
-    newest = dose_text(first.dose, first.days)
-    if said.verdict is Verdict.MET:
-        return f"{newest} is {rule.drug_class}, given {between}."
-    if said.verdict is Verdict.NOT_MET:
-        return f"No {rule.drug_class} is on record {between}; what was given last is {newest}."
-    return (
-        f"{newest} may be {rule.drug_class} given {between}: "
-        f"{_DOUBTS[said.reason]} would settle it."
-    )
+    if said.answers:
+        return _why_answered(said, rule, case, window)
+    return f"{_silence(said, rule, case, window)} {_settles(rule, case, between)}"
+
+
+def _why_answered(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
+    what, between = _named(said, case), f"from {window[0]} to {window[1]}"
+    if said.verdict is not Verdict.UNKNOWN:
+        return f"{what}."
+    more = {
+        "answer-earlier": f"tells of the {rule.within_days} days before it",
+        "answer-too-old": "is too old to stand for today",
+        "window-unclear": "may be from outside the window",
+    }.get(said.reason, "does not decide it")
+    return f"{what}, {more}. {_settles(rule, case, between)}"
+
+
+def _named(said: _Said, case: Case) -> str:
+    it = said.answers[0]
+    days = of_days(it.first, it.last)
+    return f"{case.title(it.reading.analyte)}: {amount(it.reading)}, {days}"
+
+
+def _sends_all(case: Case, window: tuple[date, date]) -> bool:
+    feed = case.chart.all_doses
+    return feed is not None and feed.since <= window[0]
+
+
+def _silence(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
+    """What was seen where nothing speaks for an administration of the class."""
+    feed, between = case.chart.all_doses, f"from {window[0]} to {window[1]}"
+    if feed is None:
+        return f"No {rule.drug_class} is on record {between}, which proves nothing."
+    states = f"The hospital states that it sends all administrations since {feed.since}"
+    if not _sends_all(case, window):
+        return f"{states} ({feed.stated_by}), which is not all of the time {between}."
+    names = Counter(it.dose.shown or it.dose.drug or "without a name" for it in said.resting_on)
+    shown = [f"{name} ({count})" for name, count in names.most_common(_NAMED)]
+    if len(names) > _NAMED:
+        shown.append(f"{len(names) - _NAMED} other drugs")
+    seen = f"{len(said.resting_on)} {between}" + (f": {_listed(shown)}" if shown else "")
+    return f"{states} ({feed.stated_by}). It sent {seen}; none is {rule.drug_class}."
+
+
+def _settles(rule: DrugRule, case: Case, between: str) -> str:
+    if rule.answer is None:
+        return f"A person's statement on {between.removeprefix('from ')} would settle it."
+    asked = case.titles(rule.answer.labs)
+    return f"An answer to “{asked}” of {between.rpartition(' ')[2]} would settle it."
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

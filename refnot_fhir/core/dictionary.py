@@ -143,7 +143,7 @@ class Drug:
 
 @dataclass(frozen=True, slots=True)
 class DrugClass:
-    """Drugs known by code only, as a class. Source: `mappings/drugs.toml`."""
+    """Drugs known as a class, by code or name. Source: `mappings/drugs.toml`."""
 
     name: str
     title: str
@@ -154,7 +154,18 @@ class DrugClass:
     codes: frozenset[CodeKey]
     review: frozenset[CodeKey] = frozenset()
     """Codes whose class depends on the use: never decided by machine."""
+    texts: frozenset[str] = frozenset()
+    """Names of its drugs, as those of `Drug`."""
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Reasons that say one thing, such as that a treatment was discontinued."""
+
+    codes: frozenset[CodeKey] = frozenset()
+    texts: frozenset[str] = frozenset()
+    """Whole texts, in the form of `drug_names.plain`."""
 
 
 @dataclass(frozen=True, slots=True)

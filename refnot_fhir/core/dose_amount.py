@@ -9,9 +9,10 @@ from decimal import Decimal
 from functools import partial
 
 from refnot_fhir.core.dictionary import Drug
+from refnot_fhir.core.drug_names import texts_of
 from refnot_fhir.core.exact import product, quotient, shown
 from refnot_fhir.core.records import Concept, Quantity
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.rules import Site, VialStrength
 from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.core.units import agreed, normalise
 
@@ -44,7 +45,8 @@ def read_amount(
     """The amount of a drug whose doses are counted in international units.
 
     Units of activity count as they are. Vials count when the strength of one is said by the
-    product, by the dose's text or by the drug's name, or only one exists. Millilitres count by the
+    product, by the dose's text or by the drug's name, or stated by the hospital for the product or
+    for all it has, or only one exists. Millilitres count by the
     product's strength per volume, or because one protocol dose is dissolved in a known volume.
     Everything else, a mass above all, is refused: amounts are never guessed, and never read from
     free text.
@@ -83,7 +85,10 @@ class _Reading:
     def of_vials(self, count: Decimal) -> Amount:
         strength, note = self._vial()
         if strength is None:
-            why = "dose not evaluable: the strength of the vials is not said"
+            why = (
+                "dose not evaluable: the strength of the vials is not said; the Medication "
+                "(ingredient.strength) or the hospital's file (vials) can state it"
+            )
             return Amount(why_not=why, vials=f"{shown(count)} vial{'' if count == 1 else 's'}")
         vials = f"{shown(count)} × {shown(strength)} IU"
         return Amount(product(count, strength), vials=vials, notes=(note,))
@@ -107,13 +112,32 @@ class _Reading:
         if strength is not None:
             return strength, "vials × the product's strength"
         said = _strengths_in(self.seen.dose_text, self.drug)
-        named = _strengths_in_name(self.seen.medication, self.drug)
+        made = self.seen.product or Product()
+        labelled = _strengths_in_name(Concept(text=made.strength_text), self.drug)
+        named = _strengths_in_name(self.seen.medication, self.drug) | labelled
         if len(said | named) == 1:
-            who = "dose's text" if said else "drug's name"
+            who = "dose's text" if said else "product's words" if labelled else "drug's name"
             return (said | named).pop(), f"vials × the strength in the {who}"
-        if len(self.drug.vial_units) == 1 and not said and not named:
+        if said or named:
+            return None, ""
+        return self._stated()
+
+    def _stated(self) -> tuple[Decimal | None, str]:
+        """What one vial holds where the message says nothing: the hospital's own statement."""
+        of_drug = [one for one in self.site.vials if one.drug == self.drug.name]
+        of_product = [one for one in of_drug if self._is_product(one)]
+        general = [one for one in of_drug if one.code is None and not one.text]
+        strengths = {one.iu for one in of_product or general}
+        if len(strengths) == 1:
+            return strengths.pop(), "vials × the strength that the hospital states"
+        if len(self.drug.vial_units) == 1 and not strengths:
             return self.drug.vial_units[0], "vials × the only strength that exists"
         return None, ""
+
+    def _is_product(self, stated: VialStrength) -> bool:
+        medication = self.seen.medication or Concept()
+        sent = {(coding.system, coding.code) for coding in medication.codings}
+        return stated.code in sent or bool(stated.text and stated.text in texts_of(medication))
 
     def _strength(self, per_kind: str) -> Decimal | None:
         """IU in one vial, or in one mL, as the product says."""

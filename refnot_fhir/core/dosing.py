@@ -7,14 +7,16 @@ from dataclasses import replace
 from datetime import date
 
 from refnot_fhir.core.days import shifted
+from refnot_fhir.core.death import days_of_death, nothing_due_from
 from refnot_fhir.core.findings import Deviation, DosingRecord, ProtocolDose
-from refnot_fhir.core.missed import unreported
+from refnot_fhir.core.missed import Course, courses_of, unreported
 from refnot_fhir.core.moments import source_key
 from refnot_fhir.core.occasions import Occasion, fits, occasions, sum_of
-from refnot_fhir.core.records import Chart, DoseGiven
+from refnot_fhir.core.records import Chart, DaySpan, DoseGiven
 from refnot_fhir.core.rules import DosingRule, Protocol
 from refnot_fhir.core.schedule import (
     Place,
+    days_of,
     deviation,
     of_administration,
     of_dose,
@@ -44,14 +46,20 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
     placed = places(found, rule)
     numbered = {id(place.occasion): place for place in placed}
     others = [occasion for occasion in found if id(occasion) not in numbered]
+    ends, death = nothing_due_from(chart), days_of_death(chart)
+    courses = courses_of(placed, others, rule, ends)
     doses = tuple(
-        _numbered(numbered[id(occasion)], protocol, chart)
-        if id(occasion) in numbered
-        else _unnumbered(occasion, placed, rule)
+        _after_death(
+            _numbered(numbered[id(occasion)], protocol, chart)
+            if id(occasion) in numbered
+            else _unnumbered(occasion, courses, rule, ends),
+            occasion,
+            death,
+        )
         for occasion in found
     )
     deviations = [
-        *unreported(placed, others, rule, as_of),
+        *unreported(courses, as_of),
         *(d for o in doses for d in o.deviations),
     ]
     given = [occasion for occasion in found if occasion.administered]
@@ -65,7 +73,7 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
         cumulative_complete=all(map(_fully_known, found)),
         given=len(given),
         planned=_planned(placed, given, rule),
-        next_due=_next_due(placed, others, rule, as_of),
+        next_due=_next_due(courses, others, rule, as_of),
         first_given_on=placed[0].occasion.on if placed else None,
     )
 
@@ -91,21 +99,33 @@ def _planned(placed: Sequence[Place], given: Sequence[Occasion], rule: DosingRul
 
 
 def _next_due(
-    placed: Sequence[Place], others: Iterable[Occasion], rule: DosingRule, as_of: date
+    courses: Sequence[Course], others: Iterable[Occasion], rule: DosingRule, as_of: date
 ) -> tuple[date, date] | None:
     """Days on schedule after the last dose.
 
-    None when its course is complete or was broken off, and when another dose may have been later.
+    None when its course is complete, ended or over, and when another dose may have been later.
     """
-    if not placed or placed[-1].number >= rule.doses_per_course:
+    if not courses or courses[-1].is_over(as_of):
         return None
-    last = placed[-1].occasion
-    if last.on is None or (as_of - last.on).days >= rule.new_course_after_days:
+    place = courses[-1].doses[-1]
+    last = place.occasion
+    if place.number >= rule.doses_per_course or last.on is None:
         return None
     unclear = (one for one in others if one.administered or one.outcome == "unknown")
     if any(one.latest > last.latest for one in unclear):
         return None
     return shifted(last.on, min(rule.gap_days)), shifted(last.on, max(rule.gap_days))
+
+
+def _after_death(dose: ProtocolDose, occasion: Occasion, death: DaySpan | None) -> ProtocolDose:
+    """The dose, with the deviation that it was surely given after the patient's death."""
+    first = days_of(occasion)[0]
+    if death is None or not occasion.administered or first <= death.last:
+        return dose
+    when = f"on {death.text}" if death.text else f"by {death.last}"
+    why = f"given, and the patient is recorded as having died {when}"
+    found = (*dose.deviations, deviation("dose-after-death", why, occasion))
+    return replace(dose, deviations=tuple(sorted(found, key=_by_date)))
 
 
 def _numbered(place: Place, protocol: Protocol, chart: Chart) -> ProtocolDose:
@@ -119,17 +139,21 @@ def _numbered(place: Place, protocol: Protocol, chart: Chart) -> ProtocolDose:
     )
 
 
-def _unnumbered(occasion: Occasion, placed: Sequence[Place], rule: DosingRule) -> ProtocolDose:
+def _unnumbered(
+    occasion: Occasion, courses: Sequence[Course], rule: DosingRule, ends: date | None
+) -> ProtocolDose:
     """What is no dose of a course, with the course that it falls into, or the first."""
-    before = [place for place in placed if place.occasion.earliest <= occasion.earliest]
-    dose = _dose(occasion, list(_of_unnumbered(occasion, rule)))
-    course = before[-1].course if before else 1
+    begun = [one for one in courses if one.doses[0].occasion.earliest <= occasion.earliest]
+    ended = begun[-1].ends if begun else ends
+    due = ended is None or days_of(occasion)[0] < ended
+    dose = _dose(occasion, list(_of_unnumbered(occasion, rule, due=due)))
+    course = begun[-1].doses[0].course if begun else 1
     return replace(dose, course=course, planned=None if occasion.administered else occasion.on)
 
 
-def _of_unnumbered(occasion: Occasion, rule: DosingRule) -> Iterator[Deviation]:
+def _of_unnumbered(occasion: Occasion, rule: DosingRule, *, due: bool) -> Iterator[Deviation]:
     reason = _reason(occasion)
-    if occasion.outcome == "not-given":
+    if occasion.outcome == "not-given" and due:
         why = "reported as not given" + (f": {reason}" if reason else "")
         yield deviation("missed-dose", why, occasion)
     elif occasion.outcome == "unknown":

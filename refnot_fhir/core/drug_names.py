@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
@@ -61,8 +61,8 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
     A name is the whole text, or has nothing after it but numbers, units of the drug, punctuation,
     and in brackets another of its names: `Refnot (TNF-T) 100 000 IU`.
 
-    A class is certain when a code is listed under it, or taken out of it; it is unclear where a
-    code is too short to tell, or the use decides, unless the drug is known by name.
+    A class is certain when a code or a name is listed under it, or a code taken out of it; it is
+    unclear where a code is too short to tell, or the use decides, unless the name says it.
     """
     keys, notes = keys_of(concept, site)
     drugs = _by_code(keys, rulebook) or _by_name(concept, rulebook)
@@ -74,10 +74,11 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
         )
     drug = drugs[0] if drugs else None
     places = _places(keys, rulebook.drug_classes.values())
-    named = drug.classes if drug else ()
+    named = drug.classes if drug else _classes_by_name(concept, rulebook)
     classes = {*named, *(name for name, place in places if place == "in")}
-    unclear = {name for name, place in places if place == "unclear"} if drug is None else set()
-    told = drug is not None or (bool(places) and not unclear)
+    known = drug is not None or bool(named)
+    unclear = set() if known else {name for name, place in places if place == "unclear"}
+    told = known or (bool(places) and not unclear)
     if drug is None:
         notes = (*notes, *_unread_names(concept, rulebook))
     return Recognised(drug, tuple(sorted(classes)), told, tuple(sorted(unclear)), notes)
@@ -90,21 +91,35 @@ def _by_code(keys: Iterable[CodeKey], rulebook: Rulebook) -> list[Drug]:
 def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
     texts = texts_of(concept)
     return [
-        drug for drug in rulebook.drugs.values() if any(_is_called(text, drug) for text in texts)
+        drug
+        for drug in rulebook.drugs.values()
+        if any(_is_called(text, drug.texts, _amounts_of(drug, rulebook)) for text in texts)
     ]
 
 
-def _is_called(text: str, drug: Drug) -> bool:
-    """Whether a text is a name of the drug, with at most amounts and another name after it."""
-    if text in drug.texts:
-        return True
-    if not any(map(text.startswith, drug.texts)):
-        return False
-    names = _any_of(drug.texts)
-    units = _any_of(
-        normalise(unit).lower()
-        for unit in (*drug.dose_units, *drug.count_units, *drug.volume_units)
+def _amounts_of(drug: Drug, rulebook: Rulebook) -> Iterable[str]:
+    """Words that say how much, or in which form, of a drug: its own, if it has units of its own."""
+    own = (*drug.dose_units, *drug.count_units, *drug.volume_units)
+    return (normalise(unit).lower() for unit in own) if own else rulebook.amount_words
+
+
+def _classes_by_name(concept: Concept, rulebook: Rulebook) -> tuple[str, ...]:
+    """The class that every text names: one that is not understood may be of another drug."""
+    texts = texts_of(concept)
+    return tuple(
+        one.name
+        for one in rulebook.drug_classes.values()
+        if texts and all(_is_called(text, one.texts, rulebook.amount_words) for text in texts)
     )
+
+
+def _is_called(text: str, known: Collection[str], amounts: Iterable[str]) -> bool:
+    """Whether a text is one of these names, with at most amounts and another name after it."""
+    if text in known:
+        return True
+    if not any(map(text.startswith, known)):
+        return False
+    names, units = _any_of(known), _any_of(amounts)
     rest = rf"(?:\(\s*{names}\s*\)|\[\s*{names}\s*\]|{units}|\d|\W)"
     # Possessive: a text cannot be made to take long by being readable in many ways.
     return re.fullmatch(rf"{names}{rest}*+", text) is not None

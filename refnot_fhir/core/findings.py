@@ -142,13 +142,26 @@ class DosingRecord:
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """A subject's status from a moment on, and what or who set it."""
+    """A subject's status from a day on, and what or who set it."""
 
     status: str
     at: datetime
+    """When it was decided and became known here."""
     why: str
     by: str
     """`rule`, or who decided."""
+    since: date | None = None
+    """The day on which it began clinically; see `began`."""
+
+    @property
+    def began(self) -> date:
+        """The day on which the status began clinically: the one answer to "since when".
+
+        It is the day of the first dose for a participation that a replay found, the day of death
+        for one that a death ended, the day that people stated for what they decided, and the date
+        of assessment for every other. Records of earlier releases only know the day of `at`.
+        """
+        return self.since or self.at.date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +187,18 @@ class Subject:
     holds_until: date | None = None
     verdicts: tuple[tuple[str, str], ...] = ()
     """(criterion, verdict code) of the newest assessment kept."""
+
+    @property
+    def stages(self) -> tuple[tuple[StatusChange, date, date | None], ...]:
+        """Every status so far with its first day and the first day of the next one.
+
+        What became known late may have begun before statuses that were set earlier: of these
+        nothing is left but the day on which the later one began, so that none ends before it began.
+        """
+        found: list[tuple[StatusChange, date, date | None]] = []
+        ends: date | None = None
+        for change in reversed(self.history):
+            begins = change.began if ends is None else min(change.began, ends)
+            found.append((change, begins, ends))
+            ends = begins
+        return tuple(reversed(found))

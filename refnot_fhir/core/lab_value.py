@@ -37,7 +37,10 @@ def read_value(
 ) -> ValueRead:
     """The value in the terms of `lab`; `questions` are the codes that were asked for."""
     if isinstance(value, bool):
-        return _refused("other-value", "yes or no is not a value of this lab")
+        said = lab.texts.get("true" if value else "false")
+        if said is None:
+            return _refused("other-value", "yes or no is not a value of this lab")
+        return _answer(said, lab)
     if isinstance(value, OtherValue):
         return _refused("other-value", f"what was sent ({value.kind}) is not a value of this lab")
     if isinstance(value, Concept):

@@ -49,6 +49,11 @@ class Occasion:
         """Whether the patient received it, all or part."""
         return self.outcome in ADMINISTERED
 
+    @property
+    def ends_course(self) -> bool:
+        """Whether it was reported that the treatment was discontinued."""
+        return any(part.ends_course for part in self.parts)
+
     def overlaps(self, other: Occasion) -> bool:
         """Whether either may have been before the other."""
         return self.earliest <= other.latest and other.earliest <= self.latest

@@ -109,6 +109,10 @@ class Person:
     """The id of the Patient that this record was merged into."""
     identifiers: tuple[tuple[str, str], ...] = ()
     """(system, value)."""
+    died: When | None = None
+    """When the patient died, if `deceased` came with a date."""
+    dead_by: datetime | None = None
+    """When a death without a date became known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,17 @@ class DoseGiven:
     notes: tuple[str, ...] = ()
     ended: When | None = None
     """When it ended, if it was given over a period; one without an end may last for ever."""
+    ends_course: bool = False
+    """That it was stopped or not given because the treatment was discontinued."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteFeed:
+    """A hospital's statement that its feed carries every administration since a day."""
+
+    since: date
+    stated_by: str
+    """Who says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,3 +262,7 @@ class Chart:
     labs: tuple[LabResult, ...] = ()
     doses: tuple[DoseGiven, ...] = ()
     enrolled_on: date | None = None
+    ended_on: date | None = None
+    """The last day of the patient's participation, if people ended it."""
+    all_doses: CompleteFeed | None = None
+    """That `doses` are all there were, if the hospital states it."""

@@ -20,7 +20,9 @@ from refnot_fhir.core.dictionary import (
     Others,
     PlaceWords,
     RangeWords,
+    Reasons,
 )
+from refnot_fhir.core.records import CompleteFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,22 @@ class Site:
     """This feed states local clock times with a false `Z`. Only ever set with proof."""
     upper_limits: Mapping[tuple[str, str], UpperLimit] = field(default_factory=dict)
     """(lab, sex or empty) to the laboratory's own limit, for rows sent without a range."""
+    vials: tuple[VialStrength, ...] = ()
+    """Strengths of vials that the hospital states for its stock."""
+    administrations: CompleteFeed | None = None
+    """Since when this feed carries all administrations, if the hospital states it."""
+
+
+@dataclass(frozen=True, slots=True)
+class VialStrength:
+    """What a vial of a drug holds, as a hospital states it outside its messages."""
+
+    drug: str
+    iu: Decimal
+    code: CodeKey | None = None
+    """The one product that it is said of, by the hospital's code; None: of no one code."""
+    text: str = ""
+    """The one product that it is said of, by its whole name (`drug_names.plain`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,17 @@ class AnswerRule:
 
 
 @dataclass(frozen=True, slots=True)
+class DrugAnswer:
+    """A person's documented answer to whether a drug of a class was given within the window."""
+
+    labs: tuple[str, ...]
+    given: frozenset[str]
+    not_given: frozenset[str]
+    within_days: int
+    """For so many days a negative answer stands; it covers the window that ends on its own day."""
+
+
+@dataclass(frozen=True, slots=True)
 class DrugRule:
     """Whether a drug of a class was given within a window before the date of assessment."""
 
@@ -122,6 +151,8 @@ class DrugRule:
     within_days: int
     study_drug: str
     """The protocol's own drug: its trial doses do not count."""
+    answer: DrugAnswer | None = None
+    """What alone shows that none was given; without it the criterion is never not met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +200,9 @@ class DosingRule:
     gap_days: frozenset[int]
     """Days after the last dose that are on schedule."""
     new_course_after_days: int
-    """A gap of at least so many days begins another course, even if the last was broken off."""
+    """A pause of at least so many days begins another course, unless both sides fit into one."""
+    longest_pause_days: int
+    """A pause of at least so many days begins another course in any case."""
     same_dose_minutes: int
     """Vials given within this time are one protocol dose."""
     source: str = ""
@@ -248,6 +281,10 @@ class Rulebook:
     places: PlaceWords
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
+    discontinued: Reasons = field(default_factory=Reasons)
+    """Reasons for not giving a dose that end the course."""
+    amount_words: frozenset[str] = frozenset()
+    """Units and forms (normalised, lower case) that may follow the name of a drug."""
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
     others: Others = field(default_factory=Others)

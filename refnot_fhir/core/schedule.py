@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import zip_longest
 
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.findings import Deviation
 from refnot_fhir.core.occasions import Occasion, fits
+from refnot_fhir.core.records import DoseGiven
 from refnot_fhir.core.rules import DosingRule
 
 WEEK = 7
@@ -41,29 +43,42 @@ def places(occasions: Iterable[Occasion], rule: DosingRule) -> list[Place]:
     """Given occasions, in order of time, numbered within their courses.
 
     A course is `doses_per_course` doses in `weeks_per_course` weeks. The next one begins with the
-    first dose after a complete course whose weeks are surely over, or where surely at least
-    `new_course_after_days` days passed without a dose. An occasion that may have been before or
-    after another one has no place and is left out.
+    first dose after a complete course whose weeks are surely over, and after a pause of surely at
+    least `longest_pause_days`. After one of at least `new_course_after_days` it does so unless the
+    course and the doses up to the next such pause fit into one course: then it is a gap. An
+    occasion that may have been before or after another one has no place and is left out.
     """
     given = [occasion for occasion in occasions if occasion.administered and occasion.days]
     sure = [one for one in given if one.timed or not _ambiguous(one, given)]
     found: list[Place] = []
-    for occasion in sure:
+    for occasion, ahead in zip(sure, _up_to_a_pause(sure, rule), strict=True):
         course = [place for place in found if place.course == found[-1].course]
-        if not course or _is_over(course, occasion, rule):
+        if not course or _is_over(course, occasion, ahead, rule):
             found.append(_first(occasion, course[-1] if course else None))
         else:
             found.append(_next(occasion, course))
     return found
 
 
-def _is_over(course: Sequence[Place], occasion: Occasion, rule: DosingRule) -> bool:
-    """Whether a dose comes after a course, and not in it."""
+def _up_to_a_pause(given: Sequence[Occasion], rule: DosingRule) -> list[int]:
+    """For every dose, how many there are from it on up to the next pause."""
+    counts: list[int] = []
+    for occasion, after in reversed([*zip_longest(given, given[1:])]):
+        paused = after is None or _gap(occasion, after)[0] >= rule.new_course_after_days
+        counts.append(1 if paused else counts[-1] + 1)
+    return counts[::-1]
+
+
+def _is_over(course: Sequence[Place], occasion: Occasion, ahead: int, rule: DosingRule) -> bool:
+    """Whether a dose comes after a course, and not in it; `ahead` doses come up to a pause."""
     last = course[-1]
-    if _gap(last.occasion, occasion)[0] >= rule.new_course_after_days:
-        return True
-    end = shifted(days_of(course[0].occasion)[1], rule.weeks_per_course * WEEK)
-    return last.number >= rule.doses_per_course and days_of(occasion)[0] >= end
+    pause = _gap(last.occasion, occasion)[0]
+    if last.number >= rule.doses_per_course:
+        end = shifted(days_of(course[0].occasion)[1], rule.weeks_per_course * WEEK)
+        return pause >= rule.new_course_after_days or days_of(occasion)[0] >= end
+    if pause < rule.new_course_after_days:
+        return False
+    return pause >= rule.longest_pause_days or last.number + ahead > rule.doses_per_course
 
 
 def _first(occasion: Occasion, last: Place | None) -> Place:
@@ -111,9 +126,10 @@ def of_dose(place: Place, rule: DosingRule) -> Iterator[Deviation]:
     if occasion.iu is not None and not fits(occasion.iu, rule):
         yield wrong_dose(occasion, occasion.iu, rule)
     yield from _of_course(place, rule)
-    if place.before is not None:
-        yield from _of_interval(place, place.before.occasion, rule)
-        yield from _of_alternation(place.before.occasion, occasion)
+    last = place.before or place.follows
+    if last is not None:
+        yield from _of_interval(place, last, rule)
+        yield from _of_alternation(last.occasion, occasion)
 
 
 def of_administration(occasion: Occasion, rule: DosingRule) -> Iterator[Deviation]:
@@ -122,22 +138,21 @@ def of_administration(occasion: Occasion, rule: DosingRule) -> Iterator[Deviatio
         yield deviation("dose-not-evaluable", occasion.no_iu or "no amount is known", occasion)
     if occasion.duplicate:
         yield deviation("possible-duplicate", occasion.duplicate, occasion)
-    for part in occasion.parts:
-        if part.route not in ("", rule.route):
-            yield Deviation(
-                "wrong-route",
-                f"{part.source.reference} was not given as {rule.route}",
-                (part.source,),
-                occasion.on,
-            )
-        if part.body_site and part.body_site not in rule.body_sites:
-            allowed = " or ".join(sorted(rule.body_sites))
-            yield Deviation(
-                "wrong-site",
-                f"{part.source.reference} was not given into {allowed}",
-                (part.source,),
-                occasion.on,
-            )
+    strange = [part for part in occasion.parts if part.route not in ("", rule.route)]
+    if strange:
+        yield _of_parts("wrong-route", f"not given as {rule.route}", strange, occasion)
+    away = [part for part in occasion.parts if part.body_site not in ("", *rule.body_sites)]
+    if away:
+        allowed = " or ".join(sorted(rule.body_sites))
+        yield _of_parts("wrong-site", f"not given into {allowed}", away, occasion)
+
+
+def _of_parts(code: str, what: str, parts: Sequence[DoseGiven], occasion: Occasion) -> Deviation:
+    """One deviation of all the administrations of one dose that share it."""
+    sources = tuple(part.source for part in parts)
+    names = ", ".join(source.reference for source in sources)
+    verb = "was" if len(sources) == 1 else "were"
+    return Deviation(code, f"{names} {verb} {what}", sources, occasion.on)
 
 
 def wrong_dose(occasion: Occasion, iu: Decimal, rule: DosingRule) -> Deviation:
@@ -157,26 +172,12 @@ def _of_course(place: Place, rule: DosingRule) -> Iterator[Deviation]:
     elif place.course > 1 and place.number == 1:
         why = f"course {place.course} begins, and no data confirm the absence of progression"
         yield deviation("second-course-unconfirmed", why, occasion)
-        yield from _of_no_pause(place, rule)
 
 
-def _of_no_pause(place: Place, rule: DosingRule) -> Iterator[Deviation]:
-    """A complete course simply went on: whether on purpose is for a person to say."""
-    last = place.follows
-    if last is None or last.number < rule.doses_per_course:
-        return
-    least, _ = _gap(last.occasion, place.occasion)
-    if least <= max(rule.gap_days):
-        why = (
-            f"{_in_days(least)} after dose {last.number} of course {last.course}, without a pause: "
-            f"dose {last.number + 1} of that course, unless a second one was decided on"
-        )
-        yield deviation("course-overrun", why, place.occasion)
-
-
-def _of_interval(place: Place, before: Occasion, rule: DosingRule) -> Iterator[Deviation]:
+def _of_interval(place: Place, last: Place, rule: DosingRule) -> Iterator[Deviation]:
+    """How long after the last dose it came; after a complete course nothing more was due."""
     occasion = place.occasion
-    least, most = _gap(before, occasion)
+    least, most = _gap(last.occasion, occasion)
     if most == 0:
         yield deviation("extra-dose", "a second dose on one day", occasion)
     elif place.in_week > rule.doses_per_week:
@@ -184,9 +185,12 @@ def _of_interval(place: Place, before: Occasion, rule: DosingRule) -> Iterator[D
         yield deviation("extra-dose", why, occasion)
     if most == 0 or any(least <= gap <= most for gap in rule.gap_days):
         return
+    late = least > max(rule.gap_days)
+    if late and place.course > last.course and last.number >= rule.doses_per_course:
+        return
     days = _in_days(least) if least == most else f"{least} to {_in_days(most)}"
     due = " or ".join(map(str, sorted(rule.gap_days)))
-    code = "long-interval" if least > max(rule.gap_days) else "short-interval"
+    code = "long-interval" if late else "short-interval"
     yield deviation(code, f"{days} after the last dose, {due} are on schedule", occasion)
 
 

@@ -73,6 +73,8 @@ class Product:
     """Active substance in one `per`."""
     per: Quantity | None = None
     lot: str = ""
+    strength_text: str = ""
+    """The strength in words, where the product says it in no other way (R5)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
+from typing import NamedTuple
 
+from refnot_fhir.core.death import days_of_death
 from refnot_fhir.core.findings import Assessment, DosingRecord, Finding, StatusChange, Subject
 from refnot_fhir.core.records import Chart
 from refnot_fhir.core.rules import Site
@@ -17,6 +19,20 @@ HANDED_BACK = frozenset({"candidate", "screening"})
 """Statuses that leave the decision to the rules even when a person set them."""
 
 ON_STUDY = "on-study-intervention"
+OFF_STUDY = "off-study"
+
+
+class _Status(NamedTuple):
+    """What follows by rule."""
+
+    status: str
+    why: str
+    since: date
+    """The day on which it began clinically."""
+    enrolled_on: date | None = None
+    """Where a replayed dose sets it."""
+    ended_on: date | None = None
+    """Where the death of somebody enrolled by replay sets it."""
 
 
 def proposed(
@@ -32,12 +48,13 @@ def proposed(
 ) -> Subject | None:
     """The subject's next version, by rule; None when there is nothing to propose or to change.
 
-    A change is another status, or another `holds_until`, `enrolled_on` or `replay` of a subject
-    whose status is by rule; only a change of status enters the history. When nothing but the
+    A change is another status, or another `holds_until`, `enrolled_on`, `ended_on` or `replay` of a
+    subject whose status is by rule. A change of status enters the history; one that began on
+    another day than was known corrects its last entry. When nothing but the
     evidence changed, this is None and the caller keeps the new assessment alone. A status that
     people set is left as it is, and so is `eligible` or `ineligible` where a person said so.
-    Under replay the first given trial dose decides before the death of a patient does, and a
-    participation that only a replay set follows the doses on record, also back.
+    Under replay the first given trial dose enrols, the patient's death ends the participation, and
+    what only a replay set follows what is on record, also back.
     """
     if before is None and not _is_candidate(chart, site):
         return None
@@ -45,14 +62,17 @@ def proposed(
         return None
     if before is None:
         before = _unborn(new_id(), assessment, chart, now)
-    status, why, enrolled_on = _by_rule(assessment, chart, dosing if replay else None)
+    today = now.astimezone(chart.zone).date()
+    found = _by_rule(assessment, chart, dosing if replay else None, today)
+    change = StatusChange(found.status, now, found.why, "rule", found.since)
     after = replace(
         before,
-        status=status,
-        history=_history(before, StatusChange(status, now, why, "rule")),
-        enrolled_on=enrolled_on or (None if before.replay else before.enrolled_on),
-        replay=enrolled_on is not None,
-        holds_until=assessment.holds_until if status in BY_RULE else None,
+        status=found.status,
+        history=_history(before, change),
+        enrolled_on=found.enrolled_on or (None if before.replay else before.enrolled_on),
+        ended_on=found.ended_on or (None if before.replay else before.ended_on),
+        replay=found.enrolled_on is not None,
+        holds_until=assessment.holds_until if found.status in BY_RULE else None,
     )
     if after == before:
         return None
@@ -74,9 +94,13 @@ def _unborn(id: str, assessment: Assessment, chart: Chart, now: datetime) -> Sub
 
 
 def _history(before: Subject, change: StatusChange) -> tuple[StatusChange, ...]:
-    if change.status == before.status:
+    if change.status != before.status:
+        return (*before.history, change)
+    *earlier, last = before.history
+    # An assessment that comes to the same again leaves the status what it was, and since when.
+    if change.status in BY_RULE or change.since == last.since:
         return before.history
-    return (*before.history, change)
+    return (*earlier, replace(last, since=change.since, why=change.why))
 
 
 def _is_candidate(chart: Chart, site: Site) -> bool:
@@ -95,28 +119,39 @@ def _has_readings(chart: Chart) -> bool:
 def _is_the_rules(subject: Subject, replay: bool) -> bool:
     """Whether rules may change this status: they set it, or people handed the subject back."""
     by_rule = not subject.history or subject.history[-1].by == "rule"
-    if subject.status == ON_STUDY:
+    if subject.status in (ON_STUDY, OFF_STUDY):
         return by_rule and subject.replay and replay
     return subject.status in (BY_RULE if by_rule else HANDED_BACK)
 
 
 def _by_rule(
-    assessment: Assessment, chart: Chart, replayed: DosingRecord | None
-) -> tuple[str, str, date | None]:
-    """Status, its reason, and the day of enrolment where a replayed dose sets it."""
-    person = chart.person
+    assessment: Assessment, chart: Chart, replayed: DosingRecord | None, today: date
+) -> _Status:
+    person, death = chart.person, days_of_death(chart)
     if person is not None and person.replaced_by:
-        return "ineligible", f"This record was merged into {person.replaced_by}.", None
-    if replayed is not None and replayed.first_given_on is not None:
-        day = replayed.first_given_on
-        return ON_STUDY, f"Replay: the first trial dose was given on {day}.", day
-    if person is not None and person.deceased:
-        return "ineligible", "The patient is recorded as deceased.", None
+        why = f"This record was merged into {person.replaced_by}."
+        return _Status("ineligible", why, today)
+    died = None if death is None else min(death.last, today)
+    first = replayed.first_given_on if replayed is not None else None
+    if first is not None and (died is None or first <= died):
+        return _replayed(first, died)
+    if died is not None:
+        return _Status("ineligible", "The patient is recorded as deceased.", died)
     if assessment.standing in ("eligible", "ineligible"):
-        return assessment.standing, _reason(assessment), None
+        return _Status(assessment.standing, _reason(assessment), today)
     if _has_readings(chart):
-        return "screening", f"Not decided yet as of {assessment.as_of}: {_open(assessment)}.", None
-    return "candidate", "The hospital sent the patient; no reading is usable yet.", None
+        why = f"Not decided yet as of {assessment.as_of}: {_open(assessment)}."
+        return _Status("screening", why, today)
+    why = "The hospital sent the patient; no reading is usable yet."
+    return _Status("candidate", why, today)
+
+
+def _replayed(first: date, died: date | None) -> _Status:
+    if died is None:
+        why = f"Replay: the first trial dose was given on {first}."
+        return _Status(ON_STUDY, why, first, enrolled_on=first)
+    why = f"Replay: the patient, on study since {first}, is recorded as having died by {died}."
+    return _Status(OFF_STUDY, why, died, enrolled_on=first, ended_on=died)
 
 
 def _reason(assessment: Assessment) -> str:

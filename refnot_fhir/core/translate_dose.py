@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from refnot_fhir.core.dose_amount import Amount, read_amount
 from refnot_fhir.core.dose_place import body_site_of, route_of
-from refnot_fhir.core.drug_names import NOT_LISTED, Recognised, recognise
+from refnot_fhir.core.drug_names import NOT_LISTED, Recognised, keys_of, recognise, texts_of
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.records import Concept, DoseGiven
 from refnot_fhir.core.rules import Rulebook, Site
@@ -23,6 +23,8 @@ _OUTCOMES = {
     "on-hold": "pending",
     "entered-in-error": "retracted",
 }
+_LAST = frozenset({"not-given", "partial"})
+"""Outcomes whose reason may be that the treatment was discontinued."""
 
 
 def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
@@ -40,10 +42,11 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
     route = route_of(seen.route, places=rulebook.places, site=site)
     place = body_site_of(seen.body_site, places=rulebook.places, site=site)
     notes = (*known.notes, *_unknown_studies(seen, known, rulebook), *amount.notes)
+    outcome = _outcome(seen, amount)
     return DoseGiven(
         source=seen.source,
         patient=seen.patient,
-        outcome=_outcome(seen, amount),
+        outcome=outcome,
         drug=known.drug.name if known.drug else "",
         shown=_shown(seen.medication) or seen.unresolved,
         classes=known.classes,
@@ -58,6 +61,7 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
         side=place.side,
         given=seen.given,
         ended=seen.ended,
+        ends_course=outcome in _LAST and _is_discontinued(seen, site, rulebook),
         reason="; ".join(filter(None, map(_shown, seen.reasons))),
         studies=seen.studies,
         notes=(*notes, *route.notes, *place.notes),
@@ -90,6 +94,16 @@ def _outcome(seen: DoseSeen, amount: Amount) -> str:
     if outcome == "given" and seen.sub_potent:
         outcome = "partial"
     return "not-given" if outcome == "partial" and amount.iu == 0 else outcome
+
+
+def _is_discontinued(seen: DoseSeen, site: Site, rulebook: Rulebook) -> bool:
+    """Whether a reason says that the treatment as a whole was discontinued."""
+    listed = rulebook.discontinued
+    return any(
+        not listed.codes.isdisjoint(keys_of(reason, site)[0])
+        or not listed.texts.isdisjoint(texts_of(reason))
+        for reason in seen.reasons
+    )
 
 
 def _unknown_studies(seen: DoseSeen, known: Recognised, rulebook: Rulebook) -> Iterator[str]:

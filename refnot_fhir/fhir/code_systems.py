@@ -2,12 +2,12 @@
 
 For a protocol `refnot-r2` of the drug `refnot`, below its canonical base: `refnot-r2-criteria`,
 `refnot-r2-verdicts`, `refnot-r2-report` (parts of the screening report and the dosing record),
-`refnot-deviations`, `study-drugs`.
+`refnot-deviations`, `study-drugs`, `study-questions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from refnot_fhir.core.dictionary import Drug
@@ -68,6 +68,9 @@ DEVIATIONS = {
     ),
     "possible-duplicate": Word(
         "Possible duplicate", "Two records may tell of one and the same administration."
+    ),
+    "dose-after-death": Word(
+        "Dose after death", "It was given after the patient is recorded as having died."
     ),
     "dose-before-eligible": Word(
         "Dose before eligibility",
@@ -138,6 +141,11 @@ def study_drugs_url(protocol: Protocol) -> str:
     return f"{protocol.canonical}/CodeSystem/study-drugs"
 
 
+def study_questions_url(protocol: Protocol) -> str:
+    """The system of questions that no standard system asks: `…/CodeSystem/study-questions`."""
+    return f"{protocol.canonical}/CodeSystem/study-questions"
+
+
 def write(protocol: Protocol, drugs: Iterable[Drug]) -> tuple[Json, ...]:
     """All CodeSystems of one protocol, complete; `drugs` are those named in study-drugs.
 
@@ -170,7 +178,21 @@ def write(protocol: Protocol, drugs: Iterable[Drug]) -> tuple[Json, ...]:
             "Study drugs without a standard code",
             {drug.name: Word(drug.title, f"{drug.title}, as given in a study.") for drug in drugs},
         ),
+        *_questions(protocol),
     )
+
+
+def _questions(protocol: Protocol) -> Iterator[Json]:
+    """The questions that no standard system has a code for, if the protocol asks any."""
+    url = study_questions_url(protocol)
+    words = {
+        code: Word(lab.title, f"{lab.title}, as documented by a person.")
+        for lab in protocol.labs.values()
+        for system, code in sorted(lab.codes)
+        if system == url
+    }
+    if words:
+        yield _written(protocol, url, "Questions without a standard code", words)
 
 
 def _criteria(protocol: Protocol, title: str) -> Json:

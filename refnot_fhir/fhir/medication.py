@@ -24,15 +24,16 @@ def read(resource: Json, version: Version) -> tuple[Concept | None, Product | No
         return None, None
     strength, per = _strength(resource, version)
     lot = resource.get("batch", {}).get("lotNumber", "")
-    said = strength is not None or lot
-    return concept(resource.get("code")), Product(strength, per, lot) if said else None
+    words = "" if strength is not None else _strength_in_words(resource)
+    said = strength is not None or lot or words
+    product = Product(strength, per, lot, words) if said else None
+    return concept(resource.get("code")), product
 
 
 def _strength(resource: Json, version: Version) -> Strength:
     stated = [
         found
-        for ingredient in resource.get("ingredient", ())
-        if ingredient.get("isActive", True) and not modifiers(ingredient)
+        for ingredient in _active(resource)
         if (found := _of_ingredient(ingredient, version))[0] is not None
     ]
     if len(stated) == 1:
@@ -40,6 +41,26 @@ def _strength(resource: Json, version: Version) -> Strength:
     if stated or version is Version.R5:
         return None, None
     return _ratio(resource.get("amount", {}))
+
+
+def _active(resource: Json) -> list[Json]:
+    return [
+        ingredient
+        for ingredient in resource.get("ingredient", ())
+        if ingredient.get("isActive", True) and not modifiers(ingredient)
+    ]
+
+
+def _strength_in_words(resource: Json) -> str:
+    """The text or display of the only active ingredient's `strengthCodeableConcept` (R5)."""
+    said = [
+        concept(it["strengthCodeableConcept"])
+        for it in _active(resource)
+        if "strengthCodeableConcept" in it
+    ]
+    if len(said) != 1 or said[0] is None:
+        return ""
+    return said[0].text or next((it.display for it in said[0].codings if it.display), "")
 
 
 def _of_ingredient(ingredient: Json, version: Version) -> Strength:

@@ -6,9 +6,10 @@ https://hl7.org/fhir/R4/patient.html, https://hl7.org/fhir/R5/patient.html
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, tzinfo
 
 from refnot_fhir.core.records import Person, Source
-from refnot_fhir.fhir.elements import Json, day_span, extensions, id_of, modifiers
+from refnot_fhir.fhir.elements import Json, day_span, extensions, id_of, modifiers, when
 
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
@@ -25,20 +26,22 @@ _SEX_SIGNALS = {
 """Extension to the kind of signal it is: US Core 3 to 9, R4 core, HL7's extensions pack."""
 
 
-def read(resource: Json, source: Source) -> Person:
+def read(resource: Json, source: Source, *, zone: tzinfo, dates_in_utc: bool = False) -> Person:
     """The person that a Patient describes; no name, no address, no telecom.
 
-    A modifier extension may deny anything that the resource says, and none is understood: then
+    A death without a date became known, for all that the resource says, at `meta.lastUpdated`. A
+    modifier extension may deny anything that the resource says, and none is understood: then
     neither birth date nor gender is taken from it, and the signals name it.
     """
     doubt = modifiers(resource)
-    birth = resource.get("birthDate")
+    birth, died = resource.get("birthDate"), resource.get("deceasedDateTime")
+    deceased = _is_deceased(resource)
     return Person(
         source=source,
         birth=None if birth is None or doubt else day_span(birth),
         gender="" if doubt else resource.get("gender", ""),
         sex_signals=(*_sex_signals(resource), *([doubt.replace(" ", "=", 1)] if doubt else [])),
-        deceased=_is_deceased(resource),
+        deceased=deceased,
         active=resource.get("active", True),
         replaced_by=_replaced_by(resource),
         identifiers=tuple(
@@ -46,6 +49,8 @@ def read(resource: Json, source: Source) -> Person:
             for identifier in resource.get("identifier", ())
             if identifier.get("value")
         ),
+        died=None if died is None else when(died, zone=zone, dates_in_utc=dates_in_utc),
+        dead_by=_updated(resource, zone) if deceased and died is None else None,
     )
 
 
@@ -75,6 +80,11 @@ def _is_deceased(resource: Json) -> bool:
     # A date of death that is itself unknown is sent as an extension of the date.
     dated = "deceasedDateTime" in resource or "_deceasedDateTime" in resource
     return resource.get("deceasedBoolean", dated) is True
+
+
+def _updated(resource: Json, zone: tzinfo) -> datetime | None:
+    stated = resource.get("meta", {}).get("lastUpdated")
+    return None if stated is None else when(stated, zone=zone).latest
 
 
 def _replaced_by(resource: Json) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import zip_longest
+from datetime import date
 
 from refnot_fhir.core.findings import StatusChange, Subject
 from refnot_fhir.core.rules import Arm, Protocol
-from refnot_fhir.fhir.published import FROM_R5, Json, concept, filled, instant, meta, patient_of
+from refnot_fhir.fhir.published import FROM_R5, Json, concept, filled, meta, patient_of
 from refnot_fhir.fhir.versions import Version
 
 _STATE = "http://terminology.hl7.org/CodeSystem/research-subject-state"
@@ -81,20 +81,17 @@ def _period(subject: Subject) -> Json:
 
 
 def _progress(subject: Subject) -> list[Json]:
-    """Every state so far, oldest first, each until the next began."""
-    return [
-        _step(change, following)
-        for change, following in zip_longest(subject.history, subject.history[1:])
-    ]
+    """Every state so far, oldest first: since when it held clinically, and until the next began."""
+    return [_step(*stage) for stage in subject.stages]
 
 
-def _step(change: StatusChange, following: StatusChange | None) -> Json:
+def _step(change: StatusChange, begins: date, ends: date | None) -> Json:
     members = {
         "type": concept(_STATE_TYPE, "Enrollment"),
         "subjectState": concept(_STATE, change.status),
         "reason": filled({"text": change.why}),
-        "startDate": instant(change.at),
-        "endDate": None if following is None else instant(following.at),
+        "startDate": begins.isoformat(),
+        "endDate": None if ends is None else ends.isoformat(),
     }
     return filled(members)
 

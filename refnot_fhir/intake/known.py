@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from refnot_fhir.core.records import Person, Source
@@ -67,6 +68,10 @@ class Known:
             self._persons[patient] = self._read_person(patient)
         return self._persons.get(patient)
 
+    def described(self, patient: str) -> Person | None:
+        """What was read of the Patient until now."""
+        return self.reader.facts(self.site.name, [patient])[patient].person
+
     def resource(self, key: Key) -> Mapping[str, Any] | None:
         """A resource as it will be; None when there is none."""
         return self._sent(key)[0]
@@ -128,8 +133,23 @@ def reading_of(key: Key, understood: Understood) -> Reading:
     )
 
 
+def death_noted(person: Person | None, received: datetime, known: Known) -> Person | None:
+    """The person, with the earliest moment at which a death without a date was known.
+
+    That is what the resource states, or when it came, or what was known before it came.
+    """
+    if person is None or not person.deceased or person.died is not None:
+        return person
+    moments = [person.dead_by or received]
+    before = known.described(person.source.id)
+    if before is not None and before.deceased and before.dead_by is not None:
+        moments.append(before.dead_by)
+    return replace(person, dead_by=min(moments))
+
+
 def reread(kept: Kept, known: Known) -> Reading:
     """The reading of a stored resource, made again."""
     source = Source(kept.key.site, kept.key.type, kept.key.id, str(kept.version))
     resource = known.whose(decoded(kept)).resource
-    return reading_of(kept.key, understand(resource, source, known.context(resource)))
+    reading = reading_of(kept.key, understand(resource, source, known.context(resource)))
+    return replace(reading, person=death_noted(reading.person, kept.received, known))

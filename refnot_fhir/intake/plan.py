@@ -26,7 +26,7 @@ from refnot_fhir.intake.hanging import (
     identifiers_moved,
     versions,
 )
-from refnot_fhir.intake.known import Known, reading_of, reread
+from refnot_fhir.intake.known import Known, death_noted, reading_of, reread
 from refnot_fhir.intake.naming import Named, Naming
 from refnot_fhir.intake.notes import not_retained, notes_on, unlinked
 from refnot_fhir.intake.request import CHANGING, Request, Result
@@ -201,6 +201,7 @@ class Planner:
         resource = request.resource or {}
         names = patient_identifier(resource) if request.type in ACCEPTED else None
         reading = reading_of(key, understood)
+        reading = replace(reading, person=death_noted(reading.person, self.now, known))
         return Step(request, key, result, kept, reading, identifiers(resource), names)
 
     def _whose(self, request: Request, known: Known) -> Whose:

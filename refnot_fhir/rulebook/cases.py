@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 
 from refnot_fhir.core.dictionary import CodeKey
+from refnot_fhir.core.dosing import follow
+from refnot_fhir.core.exact import shown
+from refnot_fhir.core.findings import DosingRecord
 from refnot_fhir.core.records import (
     Chart,
     Coding,
@@ -24,7 +27,7 @@ from refnot_fhir.core.records import (
 )
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.core.screening import assess
-from refnot_fhir.core.seen import DoseSeen, Focus, LabSeen, ReferenceRange, Value
+from refnot_fhir.core.seen import DoseSeen, Focus, LabSeen, Product, ReferenceRange, Value
 from refnot_fhir.core.translate import lab_result
 from refnot_fhir.core.translate_dose import dose_given
 from refnot_fhir.core.units import UCUM
@@ -51,15 +54,17 @@ class WorkedPatient:
     """The criteria that the case names; the others are expected to be unknown."""
     standing: str
     """Empty when the case does not say."""
+    dosing: Mapping[str, str] = field(default_factory=dict)
+    """What the doses come to, as far as the case says: `given`, `courses`, `iu`, `deviations`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A verdict that is not the expected one."""
+    """A verdict, or something of the doses, that is not the expected one."""
 
     title: str
     criterion: str
-    """Empty when it is about the standing of all criteria together."""
+    """A criterion, `dosing.given` and the like, or empty: the standing of all criteria together."""
     expected: str
     found: str
     why: str
@@ -95,6 +100,26 @@ def disagreements(patient: WorkedPatient, protocol: Protocol) -> Iterator[Disagr
             yield Disagreement(patient.title, finding.criterion, expected, found, finding.why)
     if patient.standing not in ("", assessment.standing):
         yield Disagreement(patient.title, "", patient.standing, assessment.standing, patient.why)
+    if patient.dosing:
+        came_to = _came_to(follow(protocol, patient.chart, patient.as_of))
+        for name, expected in patient.dosing.items():
+            if came_to[name] != expected:
+                key = f"dosing.{name}"
+                yield Disagreement(patient.title, key, expected, came_to[name], patient.why)
+
+
+def _came_to(record: DosingRecord) -> dict[str, str]:
+    return {
+        "given": str(record.given),
+        "courses": str(len({dose.course for dose in record.doses if dose.number})),
+        "iu": shown(record.cumulative_iu) if record.cumulative_complete else "unknown",
+        "deviations": _listed(one.code for one in record.deviations),
+    }
+
+
+def _listed(codes: Iterable[str]) -> str:
+    """Codes in order of the alphabet, each as often as it is there."""
+    return ", ".join(sorted(codes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +148,7 @@ class _Reader:
             labs=tuple(self._labs(site, person)),
             doses=tuple(self._doses(site)),
             enrolled_on=date.fromisoformat(enrolled) if enrolled else None,
+            all_doses=site.administrations,
         )
         return WorkedPatient(
             title=table["title"],
@@ -132,6 +158,10 @@ class _Reader:
             expect=dict.fromkeys(ids, "unknown") | table["expect"],
             named=frozenset(table["expect"]),
             standing=table.get("standing", ""),
+            dosing={
+                name: _listed(said) if isinstance(said, list) else str(said)
+                for name, said in table.get("dosing", {}).items()
+            },
         )
 
     def _person(self, site: Site) -> Person:
@@ -141,6 +171,11 @@ class _Reader:
             birth=days_of(birth) if birth else None,
             gender=self.table.get("gender", ""),
             sex_signals=tuple(self.table.get("sex_signals", ())),
+            deceased="died" in self.table or "known_dead" in self.table,
+            died=_when(self.table["died"], site.zone) if "died" in self.table else None,
+            dead_by=_when(self.table["known_dead"], site.zone).latest
+            if "known_dead" in self.table
+            else None,
         )
 
     def _labs(self, site: Site, person: Person) -> Iterator[LabResult]:
@@ -178,19 +213,29 @@ class _Reader:
 
     def _doses(self, site: Site) -> Iterator[DoseGiven]:
         for index, table in enumerate(self.table.get("doses", ())):
-            amount = table.get("amount")
-            seen = DoseSeen(
-                source=Source(site.name, "MedicationAdministration", f"m{index}", "1"),
-                patient=_PATIENT,
-                status=table.get("status", "completed"),
-                medication=self._medication(f"{self.key}.doses[{index}]", table),
-                unresolved=table.get("unresolved", ""),
-                given=self._when(table, site.zone),
-                ended=_ended(table["until"], site.zone) if "until" in table else None,
-                dose=Quantity(Decimal(amount), table.get("unit", "")) if amount else None,
-                studies=self._studies(table),
-            )
-            yield dose_given(seen, site=site, rulebook=self.rulebook)
+            days = table.get("days_before")
+            for number, day in enumerate(days if isinstance(days, list) else [days]):
+                one = table if day is None else {**table, "days_before": day}
+                seen = self._dose(f"{self.key}.doses[{index}]", f"m{index}-{number}", one, site)
+                yield dose_given(seen, site=site, rulebook=self.rulebook)
+
+    def _dose(self, key: str, id: str, table: Table, site: Site) -> DoseSeen:
+        amount, vial = table.get("amount"), table.get("vial_iu")
+        return DoseSeen(
+            source=Source(site.name, "MedicationAdministration", id, "1"),
+            patient=_PATIENT,
+            status=table.get("status", "completed"),
+            reasons=(Concept(text=table["reason"]),) if "reason" in table else (),
+            medication=self._medication(key, table),
+            unresolved=table.get("unresolved", ""),
+            product=Product(Quantity(Decimal(vial), "IU")) if vial else None,
+            given=self._when(table, site.zone),
+            ended=_ended(table["until"], site.zone) if "until" in table else None,
+            dose=Quantity(Decimal(amount), table.get("unit", "")) if amount else None,
+            route=Concept(text=table["route"]) if "route" in table else None,
+            body_site=Concept(text=table["body_site"]) if "body_site" in table else None,
+            studies=self._studies(table),
+        )
 
     def _medication(self, key: str, table: Table) -> Concept | None:
         return None if "unresolved" in table else self._concept(key, table, "atc")

@@ -78,6 +78,8 @@ def schedules_that_do_not_add_up(study: _Study) -> Iterator[Remark]:
         yield remark("doses_per_course", "is not doses_per_week × weeks_per_course")
     if rule.new_course_after_days <= max(rule.gap_days):
         yield remark("new_course_after_days", "a gap that is on schedule begins another course")
+    if rule.longest_pause_days < rule.new_course_after_days:
+        yield remark("longest_pause_days", "is shorter than new_course_after_days")
     vials = study.rulebook.drugs[rule.drug].vial_units
     if vials and all(rule.dose_iu % vial for vial in vials):
         yield remark("dose_iu", "is no whole number of vials of one strength")
@@ -95,7 +97,8 @@ def sources_that_name_no_record(study: _Study) -> Iterator[Remark]:
 def windows_without_use(study: _Study) -> Iterator[Remark]:
     """A window that no criterion looks through."""
     content = study.files["eligibility"].content
-    used = {table["rule"].get("window") for table in content["criterion"]}
+    rules = [table["rule"] for table in content["criterion"]]
+    used = {it.get("window") for rule in rules for it in (rule, rule.get("answer", {}))}
     for name in content.get("windows", {}):
         if name not in used:
             yield study.remark("eligibility", f"windows.{name}", "no criterion uses it")

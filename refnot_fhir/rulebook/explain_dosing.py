@@ -30,9 +30,10 @@ def dosing(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     yield f"- The next dose is on schedule {_gaps(rule)} days after the last."
     yield (
         f"- There are at most {rule.courses} courses. Another one begins with the first dose after "
-        f"a complete course whose {rule.weeks_per_course} weeks are over, or after a gap of at "
-        f"least {rule.new_course_after_days} days. It needs somebody to confirm that the disease "
-        "has not progressed."
+        f"a complete course whose {rule.weeks_per_course} weeks are over, or after a pause of at "
+        f"least {rule.longest_pause_days} days; after one of at least {rule.new_course_after_days} "
+        "days unless the doses on both sides of it fit into one course. It needs somebody to "
+        "confirm that the disease has not progressed."
     )
     yield from _vials(rule, drug)
     if rule.decisions:
@@ -84,9 +85,17 @@ def deviations_in_words(rule: DosingRule) -> tuple[tuple[str, str], ...]:
         ("short-interval", f"less than {gaps[0]} days after the dose before"),
         ("long-interval", f"more than {gaps[-1]} days after the dose before"),
         ("missed-dose", "a dose that was due was reported as not given, or not reported"),
-        ("extra-dose", f"a second dose on one day, or more than {rule.doses_per_week} in a week"),
-        ("course-overrun", f"more than {rule.doses_per_course} doses in one course"),
+        (
+            "extra-dose",
+            f"a second dose on one day, or more than {rule.doses_per_week} in a week of the course",
+        ),
+        (
+            "course-overrun",
+            f"more than {rule.doses_per_course} doses in the weeks of one course, or more than "
+            f"{rule.courses} courses",
+        ),
         ("second-course-unconfirmed", "another course began, and nothing confirms that it may"),
         ("possible-duplicate", "two reports look like one administration"),
         ("dose-before-eligible", "a course began while a criterion was known not to be satisfied"),
+        ("dose-after-death", "it was given after the day on which the patient died"),
     )

@@ -55,7 +55,7 @@ def rule_in_words(criterion: Criterion, protocol: Protocol, rulebook: Rulebook) 
         case AnswerRule() as rule:
             yield from _answer(rule, protocol)
         case DrugRule() as rule:
-            yield from _drug(rule, rulebook)
+            yield from _drug(rule, protocol, rulebook)
         case PersonRule() as rule:
             yield "- Decided by a person; no data received so far pass or fail it."
             yield f"- **Unknown** until there is {rule.needs}."
@@ -149,7 +149,7 @@ def _answers(names: Iterable[str]) -> str:
     return listed((name.replace("-", " ") for name in sorted(names)), "or")
 
 
-def _drug(rule: DrugRule, rulebook: Rulebook) -> Iterator[str]:
+def _drug(rule: DrugRule, protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     drug_class = rulebook.drug_classes[rule.drug_class]
     study_drug = rulebook.drugs[rule.study_drug].title
     yield f"- Evidence: administrations of medicines within {_window(rule.within_days)}."
@@ -157,15 +157,27 @@ def _drug(rule: DrugRule, rulebook: Rulebook) -> Iterator[str]:
         f"- **Met** when one of this class was given, day {rule.within_days} included: "
         f"{_inline(drug_class.title)}."
     )
+    yield from _cleared(rule, protocol)
     yield (
-        "- **Not met** when administrations are on record for the patient and none of the class "
-        "lies in the window."
-    )
-    yield (
-        "- **Unknown** when nothing at all is on record, or when a drug in the window is not "
-        "known or its class cannot be told."
+        "- **Unknown** when a drug in the window is not known or its class cannot be told, and "
+        "in every other case: no record, and no lack of one, shows that none was given."
     )
     yield (
         f"- Trial doses of {study_drug} do not count: those tagged with this study, and those "
         "given on or after the day of enrolment. Given earlier, it counts."
+    )
+
+
+def _cleared(rule: DrugRule, protocol: Protocol) -> Iterator[str]:
+    asked = rule.answer
+    if asked is None:
+        return
+    titles = listed((f"“{protocol.labs[name].title}”" for name in asked.labs), "or")
+    yield (
+        f"- **Met** on the day of an answer {_answers(asked.given)} to {titles} as well; on later "
+        "days that answer leaves it unknown."
+    )
+    yield (
+        f"- **Not met** when the newest answer to {titles} is {_answers(asked.not_given)}, within "
+        f"{_window(asked.within_days)}, and nothing on record speaks against it."
     )

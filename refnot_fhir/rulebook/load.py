@@ -54,6 +54,8 @@ def load(folder: Path) -> Rulebook:
         panels=dictionaries.panels(files["labs"], systems),
         drugs=words.drugs,
         drug_classes=classes,
+        amount_words=medicines.amount_words(files["drugs"]),
+        discontinued=medicines.discontinued(files["drugs"], systems),
         places=words.places,
         sites=_with_default(found_sites),
         protocols=found,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
+from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass, Reasons
 from refnot_fhir.core.drug_names import plain
 from refnot_fhir.core.units import normalise
 from refnot_fhir.rulebook.codes import Systems, codes
@@ -13,6 +13,20 @@ from refnot_fhir.rulebook.files import MappingFile, Table
 
 Drugs = dict[str, Drug]
 DrugClasses = dict[str, DrugClass]
+
+
+def discontinued(file: MappingFile, systems: Systems) -> Reasons:
+    """Reasons that say that a treatment was discontinued."""
+    table = file.content.get("discontinued", {})
+    return Reasons(
+        codes=frozenset(codes(file, "discontinued.codes", table.get("codes", {}), systems)),
+        texts=frozenset(plain(text) for text in table.get("texts", ())),
+    )
+
+
+def amount_words(file: MappingFile) -> frozenset[str]:
+    """Units and forms that may follow the name of a drug."""
+    return frozenset(plain(word) for word in file.content.get("amount_words", ()))
 
 
 def drug_classes(file: MappingFile, systems: Systems) -> DrugClasses:
@@ -34,6 +48,7 @@ def _drug_class(file: MappingFile, name: str, table: Table, systems: Systems) ->
         exceptions=tuple(read("exceptions")),
         codes=frozenset(read("codes")),
         review=frozenset(read("review")),
+        texts=frozenset(plain(text) for text in table.get("texts", ())),
         source=table["source"],
     )
 
@@ -45,6 +60,11 @@ def drugs(file: MappingFile, classes: DrugClasses, systems: Systems) -> Drugs:
         for name, table in file.content["drug"].items()
     }
     owner: dict[object, str] = {}
+    for one in classes.values():
+        for text in sorted(one.texts):
+            if text in owner:
+                raise file.wrong(f"class.{one.name}.texts", f"{text!r} already means {owner[text]}")
+            owner[text] = one.name
     for drug in found.values():
         for mark in (*sorted(drug.codes), *sorted(drug.texts)):
             if mark in owner:

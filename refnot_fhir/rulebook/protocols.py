@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import Derivation, Lab, PlaceWords
@@ -14,6 +14,7 @@ from refnot_fhir.core.rules import (
     Bound,
     Criterion,
     DosingRule,
+    DrugAnswer,
     DrugRule,
     LabRule,
     PersonRule,
@@ -46,6 +47,9 @@ class _Place:
     key: str
     words: Dictionaries
     windows: Mapping[str, int]
+
+    def below(self, part: str) -> _Place:
+        return replace(self, key=f"{self.key}.{part}")
 
     def window(self, table: Table) -> int:
         name = table["window"]
@@ -184,15 +188,7 @@ def _bound(place: _Place, part: str, table: Table, labs: tuple[str, ...]) -> Bou
 
 
 def _answer(place: _Place, table: Table) -> AnswerRule:
-    labs = place.labs(table, "labs", ("answer", "score"))
-    met, not_met = frozenset(table["met"]), frozenset(table["not_met"])
-    known = {answer for name in labs for answer in answers_of(place.words.labs[name])}
-    for part, named in (("met", met), ("not_met", not_met)):
-        if named - known:
-            reason = f"{', '.join(sorted(named - known))} is no answer to {', '.join(labs)}"
-            raise place.file.wrong(f"{place.key}.{part}", reason, sorted(known))
-    if met & not_met:
-        raise place.file.wrong(place.key, f"{', '.join(sorted(met & not_met))} is met and not met")
+    labs, met, not_met = _answers(place, table)
     return AnswerRule(
         labs=labs,
         met=met,
@@ -203,13 +199,34 @@ def _answer(place: _Place, table: Table) -> AnswerRule:
     )
 
 
+def _answers(place: _Place, table: Table) -> tuple[tuple[str, ...], frozenset[str], frozenset[str]]:
+    """Labs, and which of their answers mean that the criterion is met or not met."""
+    labs = place.labs(table, "labs", ("answer", "score"))
+    met, not_met = frozenset(table["met"]), frozenset(table["not_met"])
+    known = {answer for name in labs for answer in answers_of(place.words.labs[name])}
+    for part, named in (("met", met), ("not_met", not_met)):
+        if named - known:
+            reason = f"{', '.join(sorted(named - known))} is no answer to {', '.join(labs)}"
+            raise place.file.wrong(f"{place.key}.{part}", reason, sorted(known))
+    if met & not_met:
+        raise place.file.wrong(place.key, f"{', '.join(sorted(met & not_met))} is met and not met")
+    return labs, met, not_met
+
+
 def _drug(place: _Place, table: Table) -> DrugRule:
     words = place.words
     if table["drug_class"] not in words.drug_classes:
         reason = f"{table['drug_class']!r} is not a class in drugs.toml"
         raise place.file.wrong(f"{place.key}.drug_class", reason, words.drug_classes)
     check_drug(place.file, f"{place.key}.study_drug", table["study_drug"], words.drugs)
-    return DrugRule(table["drug_class"], place.window(table), table["study_drug"])
+    within_days = place.window(table)
+    asked = table.get("answer")
+    answer = None if asked is None else _drug_answer(place.below("answer"), asked)
+    return DrugRule(table["drug_class"], within_days, table["study_drug"], answer)
+
+
+def _drug_answer(place: _Place, table: Table) -> DrugAnswer:
+    return DrugAnswer(*_answers(place, table), place.window(table))
 
 
 def check_drug(file: MappingFile, key: str, name: str, drugs: Drugs) -> None:
@@ -247,6 +264,8 @@ def _needed(
             asked |= dict.fromkeys(rule.upper_bounds)
         if isinstance(rule, AnswerRule):
             asked |= dict.fromkeys(rule.supporting)
+        if isinstance(rule, DrugRule) and rule.answer is not None:
+            asked |= dict.fromkeys(rule.answer.labs)
     derivations = tuple(way for way in words.derivations if way.lab in asked)
     for way in derivations:
         asked |= dict.fromkeys(way.parts)
@@ -273,6 +292,7 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
         courses=table["courses"],
         gap_days=frozenset(table["gap_days"]),
         new_course_after_days=table["new_course_after_days"],
+        longest_pause_days=table["longest_pause_days"],
         same_dose_minutes=table["same_dose_minutes"],
         source=table["source"],
         decisions=tuple(table["decisions"]),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from refnot_fhir.core.dictionary import CodeKey, Lab
-from refnot_fhir.core.rules import Site, UpperLimit
+from refnot_fhir.core.drug_names import plain
+from refnot_fhir.core.records import CompleteFeed
+from refnot_fhir.core.rules import Site, UpperLimit, VialStrength
 from refnot_fhir.core.units import normalise
 from refnot_fhir.rulebook.codes import Systems, address, code
 from refnot_fhir.rulebook.dictionaries import Dimensions, Labs
@@ -57,7 +60,37 @@ def site(file: MappingFile, name: str, *, words: Words, systems: Systems) -> Sit
         range_text=_holds(table, "range_text"),
         dates_in_utc=_holds(table, "dates_in_utc"),
         upper_limits=dict(_upper_limits(file, table, words)),
+        vials=tuple(_vials(file, table, words, local)),
+        administrations=_administrations(file, table),
     )
+
+
+def _vials(
+    file: MappingFile, table: Table, words: Words, systems: Systems
+) -> Iterator[VialStrength]:
+    for index, entry in enumerate(table.get("vials", ())):
+        key, drug = f"vials[{index}]", words.drugs.get(entry["drug"])
+        if drug is None or not drug.vial_units:
+            vials = [name for name, known in words.drugs.items() if known.vial_units]
+            raise file.wrong(f"{key}.drug", "no drug that comes in vials of IU", vials)
+        iu = Decimal(entry["iu"])
+        if iu not in drug.vial_units:
+            known = [str(units) for units in drug.vial_units]
+            raise file.wrong(f"{key}.iu", f"no vial of {drug.title} holds {iu} IU", known)
+        said = entry.get("code")
+        product = None if said is None else code(file, f"{key}.code", said, systems)
+        yield VialStrength(drug.name, iu, product, plain(entry.get("text", "")))
+
+
+def _administrations(file: MappingFile, table: Table) -> CompleteFeed | None:
+    said = table.get("administrations")
+    if said is None:
+        return None
+    try:
+        since = date.fromisoformat(said["complete_since"])
+    except ValueError as error:
+        raise file.wrong("administrations.complete_since", f"no date: {error}") from error
+    return CompleteFeed(since, said["stated_by"])
 
 
 def _zone(file: MappingFile, name: str) -> ZoneInfo:

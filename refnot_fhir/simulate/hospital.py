@@ -55,6 +55,7 @@ class Hospital:
     spellings: Mapping[str, str]
     who: Mapping[str, Any]
     pregnancy: Mapping[str, str]
+    immunotherapy: Mapping[str, str]
     panel: Mapping[str, Any]
     drugs: Mapping[str, Word]
     places: Mapping[str, Word]
@@ -87,6 +88,7 @@ def hospital() -> Hospital:
         spellings=data["spellings"],
         who=data["who-status"],
         pregnancy=data["pregnancy"],
+        immunotherapy=data["immunotherapy"],
         panel=data["panel"],
         drugs={name: _word(row, data["codes"], "atc") for name, row in data["drugs"].items()},
         places={name: _word(row, data["codes"], "snomed") for name, row in data["places"].items()},

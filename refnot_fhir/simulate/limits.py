@@ -53,6 +53,13 @@ class Limits:
             raise TypeError(f"{criterion} has no window")
         return rule.within_days
 
+    def answer_days(self, criterion: str) -> int:
+        """For how many days a documented answer about drugs stands."""
+        rule = self._rule(criterion)
+        if not isinstance(rule, DrugRule) or rule.answer is None:
+            raise TypeError(f"{criterion} asks nobody about drugs")
+        return rule.answer.within_days
+
     def converted(self, lab: str, value: Decimal, *, of: str, to: str) -> Decimal:
         """A value in the UCUM unit `of`, in the unit `to`, by the rulebook's factors."""
         return value * self._factor(lab, of) / self._factor(lab, to)

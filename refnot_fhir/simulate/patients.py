@@ -124,6 +124,7 @@ def _everything_speaks_for(story: Story) -> None:
         story.weekly(analyte, drawn)
     story.who_status(rng.randint(0, 2), days_before=drawn)
     story.drug(house.drugs["paclitaxel"], days_before=rng.randint(60, 90))
+    story.immunotherapy("not-given", days_before=1)
     story.expected = dict.fromkeys(story.limits.kinds(), "met")
     story.expected |= {"EX09": "not-met"}
     story.be(rng.choice(("female", "male")))

@@ -121,6 +121,14 @@ class Story:
         question = loinc(words["question"], words["text"])
         self._answer("pregnancy-status", question, said, days_before)
 
+    def immunotherapy(self, answer: str, *, days_before: int) -> None:
+        """An answer to the question for immunotherapy: `given` or `not-given`."""
+        words = hospital().immunotherapy
+        said = {"coding": [{"system": hospital().codes["snomed"], "code": words[answer]}]}
+        coding = {"system": words["system"], "code": words["question"]}
+        question = {"coding": [coding], "text": words["text"]}
+        self._answer("immunotherapy-6-weeks", question, said, days_before)
+
     def _answer(self, lab: str, question: Resource, answer: Resource, days_before: int) -> None:
         key, at = self.new_key("o"), self.at(days_before)
         resource = answered(key, self.reference, question, answer, at=at)
@@ -168,7 +176,8 @@ class Story:
     def versioned(self, resource: Resource, version: int) -> Resource:
         """The resource as its hospital's given version, a day newer for each one."""
         sent = self.at(1 - version, time(18)).isoformat()
-        return resource | {"meta": {"versionId": str(version), "lastUpdated": sent}}
+        meta = resource.get("meta", {}) | {"versionId": str(version), "lastUpdated": sent}
+        return resource | {"meta": meta}
 
     def opening(self) -> list[Resource]:
         """The patient, and everything recorded before the first message, in order of time."""

@@ -101,7 +101,10 @@ def _exact_dose(dose: DoseGiven) -> DoseGiven:
 
 def person_text(person: Person | None) -> str | None:
     """One JSON object; None for nobody."""
-    return None if person is None else _text(person)
+    if person is None:
+        return None
+    dead_by = None if person.dead_by is None else exact(person.dead_by)
+    return _text(replace(person, died=_exact_when(person.died), dead_by=dead_by))
 
 
 def labs_of(text: str | None) -> tuple[LabResult, ...]:

@@ -57,7 +57,7 @@ def _subjects(service: Service) -> list[dict[str, str]]:
                     "id": subject.id,
                     "patient": f"{subject.site}/{subject.patient}",
                     "status": subject.status,
-                    "since": subject.history[-1].at.date().isoformat(),
+                    "since": subject.history[-1].began.isoformat(),
                     "link": f"{site}{service.settings.base_path}/ResearchSubject/{subject.id}",
                 }
             )

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from refnot_fhir.core.dictionary import Drug, DrugClass, PlaceWords
 from refnot_fhir.core.records import Coding, Concept, DoseGiven
-from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.seen import DoseSeen
 from refnot_fhir.core.translate_dose import dose_given
 from tests import builders as build
@@ -88,7 +88,7 @@ SITE = build.site(
 )
 
 
-def translate(rulebook: Rulebook = RULEBOOK, **said: object) -> DoseGiven:
+def translate(rulebook: Rulebook = RULEBOOK, site: Site = SITE, **said: object) -> DoseGiven:
     """A completed administration of Refnot that says this besides, in the protocol's words."""
     seen = DoseSeen(
         source=build.source("a1", "MedicationAdministration"),
@@ -97,7 +97,7 @@ def translate(rulebook: Rulebook = RULEBOOK, **said: object) -> DoseGiven:
         medication=Concept(text="Refnot"),
         given=build.moment(build.TODAY),
     )
-    return dose_given(replace(seen, **said), site=SITE, rulebook=rulebook)
+    return dose_given(replace(seen, **said), site=site, rulebook=rulebook)
 
 
 def codes(*pairs: tuple[str, str], text: str = "", display: str = "") -> Concept:

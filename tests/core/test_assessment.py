@@ -69,6 +69,13 @@ labs = st.one_of(
         _answer, st.just("pregnancy-status"), st.sampled_from(["pregnant", "possible"]), spans, ids
     ),
     st.builds(_answer, st.just("pregnancy-test"), st.just("negative"), spans, ids),
+    st.builds(
+        _answer,
+        st.just("immunotherapy-6-weeks"),
+        st.sampled_from(["given", "not-given"]),
+        spans,
+        ids,
+    ),
     st.builds(_unusable, st.sampled_from(sorted(LABS)), spans, ids, st.booleans()),
 )
 
@@ -221,6 +228,7 @@ GOOD = (
     lab_result("ast", "120", uln="40", id="ast"),
     lab_result("alp", "120", uln="40", id="alp"),
     lab_result("pregnancy-test", answer="negative", id="t", on=days_ago(10)),
+    lab_result("immunotherapy-6-weeks", answer="not-given", id="i", on=days_ago(2)),
 )
 
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from refnot_fhir.core.records import Quantity
-from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.rules import Rulebook, Site, VialStrength
 from refnot_fhir.core.seen import Product
 from tests import builders as build
-from tests.core.dose_builders import REFNOT, RULEBOOK, THOUSAND, codes, translate
+from tests.core.dose_builders import REFNOT, RULEBOOK, SITE, THOUSAND, codes, translate
 
 
 def strength(value: str | None, unit: str, per: Quantity | None = None, lot: str = "") -> Product:
@@ -238,3 +238,60 @@ def test_vials_are_counted_in_plain_words(count, vials):
 def test_an_amount_sent_with_an_exponent_is_kept_as_a_plain_number():
     assert str(translate(dose=build.quantity("4E+5", "[IU]")).amount) == "400000"
     assert "-40 is no exact" in translate(dose=build.quantity("-4E+1", "[IU]")).no_amount
+
+
+def stating(*vials: VialStrength) -> Site:
+    return replace(SITE, vials=vials)
+
+
+STOCK = VialStrength("refnot", Decimal(100000))
+PRODUCT = VialStrength("refnot", Decimal(400000), code=(build.LOCAL, "77"))
+BOX = VialStrength("refnot", Decimal(400000), text="refnot")
+FOUR = build.quantity("4", "{vial}")
+
+
+@pytest.mark.parametrize(
+    ("said", "vials", "amount", "why"),
+    [
+        ({"dose": FOUR}, (STOCK,), "400000", "of every vial of the drug"),
+        ({"dose": Quantity(Decimal(4), "фл.")}, (STOCK,), "400000", "in the hospital's unit"),
+        ({"dose": FOUR}, (VialStrength("other", Decimal(100000)),), None, "of another drug"),
+        ({"dose": FOUR}, (PRODUCT,), None, "of another product"),
+        ({"dose": FOUR, "medication": codes((build.LOCAL, "77"))}, (PRODUCT,), "1600000", "coded"),
+        (
+            {"dose": FOUR, "medication": codes((build.LOCAL, "77"))},
+            (STOCK, PRODUCT),
+            "1600000",
+            "the product before the drug",
+        ),
+        ({"dose": FOUR}, (STOCK, BOX), "1600000", "named"),
+        ({"dose": FOUR}, (STOCK, replace(STOCK, iu=Decimal(400000))), None, "two strengths"),
+        (
+            {"dose": FOUR, "product": strength("400000", "[IU]", PER_VIAL)},
+            (STOCK,),
+            "1600000",
+            "the Medication before the hospital",
+        ),
+        ({"dose": FOUR, "dose_text": "400000 IU"}, (STOCK,), "1600000", "and the dose's text"),
+        (
+            {"dose": FOUR, "dose_text": "400000 IU", "medication": codes(text="Refnot 100000 IU")},
+            (STOCK,),
+            None,
+            "what contradicts itself is not mended",
+        ),
+        ({"dose": FOUR, "product": Product(strength_text="100 тыс. ЕД")}, (), "400000", "in words"),
+        ({"dose": FOUR, "product": Product(strength_text="high")}, (), None, "in other words"),
+    ],
+)
+def test_what_a_vial_holds_may_be_stated_by_the_hospital(said, vials, amount, why):
+    found = translate(site=stating(*vials), **said)
+
+    assert found.amount == (None if amount is None else Decimal(amount)), why
+    assert (amount is None) is ("the strength of the vials is not said" in found.no_amount)
+
+
+def test_the_note_says_who_stated_the_strength():
+    notes = translate(site=stating(STOCK), dose=FOUR).notes
+    assert "vials × the strength that the hospital states" in notes
+    words = translate(dose=FOUR, product=Product(strength_text="100 тыс. ЕД")).notes
+    assert "vials × the strength in the product's words" in words

@@ -65,8 +65,8 @@ def test_other_drugs_retracted_doses_and_doses_to_come_are_not_seen(dose):
     ("days", "as_of", "due", "why"),
     [
         ((0,), 0, (2, 3), "after the first"),
-        ((0, 2, 4), 18, None, "broken off: nothing for fourteen days"),
-        ((0, 2, 4), 17, (6, 7), "overdue, and not yet broken off"),
+        ((0, 2, 4), 28, None, "its weeks are over"),
+        ((0, 2, 4), 27, (6, 7), "overdue"),
         (FULL_COURSE, 26, None, "complete"),
         ((*FULL_COURSE, 60), 60, (62, 63), "of the second course"),
     ],
@@ -94,14 +94,37 @@ def test_a_course_begins_after_a_complete_one_whose_weeks_are_over_and_its_sums_
     assert found.cumulative_iu == Decimal(5600000)
 
 
-def test_a_course_begins_after_fourteen_days_where_the_one_before_was_broken_off():
-    begun = FULL_COURSE[:6]
-    last = begun[-1]
+@pytest.mark.parametrize(
+    ("blocks", "expected", "why"),
+    [
+        (((0, 4), (21, 4), (42, 4)), [12], "three blocks with pauses are one course with gaps"),
+        (((0, 4), (21, 4)), [8], "so are two, so far"),
+        (((0, 6), (30, 6), (60, 12)), [12, 12], "what is complete is over"),
+        (((0, 6), (30, 12)), [6, 12], "they do not fit into one"),
+        (((0, 11), (40, 11)), [11, 11], "nor do these"),
+        (((0, 6), (24, 12)), [12, 6], "a pause of thirteen days is none"),
+        (((0, 6), (25, 12)), [6, 12], "one of fourteen days is"),
+        (((0, 4), (62, 4)), [8], "a pause of 55 days"),
+        (((0, 4), (63, 4)), [4, 4], "a pause of 56 days"),
+    ],
+)
+def test_blocks_of_doses_are_one_course_if_they_fit_into_one(blocks, expected, why):
+    days = [first + FULL_COURSE[at] for first, count in blocks for at in range(count)]
 
-    found = record(course(*begun, last + 13), as_of=last + 13)
-    assert numbers(found)[-1] == (1, 7)
-    found = record(course(*begun, last + 14), as_of=last + 14)
-    assert numbers(found)[-1] == (2, 1)
+    found = numbers(record(course(*days)))
+
+    assert [sum(one == of for one, _ in found) for of in range(1, len(expected) + 1)] == expected
+    assert [number for _, number in found] == [n + 1 for size in expected for n in range(size)], why
+
+
+def test_three_blocks_of_four_doses_are_one_course_with_long_intervals():
+    days = [first + number for first in (0, 21, 42) for number in FULL_COURSE[:4]]
+
+    found = record(course(*days), as_of=60)
+
+    assert (found.given, found.planned, found.next_due) == (12, 12, None)
+    assert {code for code, _ in codes(found)} == {"missed-dose", "long-interval"}
+    assert [at for code, at in codes(found) if code == "long-interval"] == [21, 42]
 
 
 # -- dates that are not certain

@@ -56,13 +56,15 @@ def at(number: int, body_site: str = "", side: str = ""):
         ([at(0, "thigh"), at(2, "thigh")], 2, [], "no side is said at all"),
         ([at(0, "", "left"), at(2, "", "left")], 2, [], "no site is said"),
         (
-            [at(0, "thigh", "left"), at(14, "thigh", "left")],
-            14,
+            [at(0, "thigh", "left"), at(56, "thigh", "left")],
+            56,
             [
-                *[("missed-dose", number) for number in (3, 6, 9, 12, *[13] * 7)],
-                ("second-course-unconfirmed", 14),
+                *[("missed-dose", number) for number in (*range(3, 28, 3), 27, 27)],
+                ("long-interval", 56),
+                ("no-alternation", 56),
+                ("second-course-unconfirmed", 56),
             ],
-            "the last dose of another course",
+            "the last dose of another course that was not complete",
         ),
         # intervals
         (course(0, 1), 1, [("short-interval", 1)], "the next day"),
@@ -141,8 +143,8 @@ def at(number: int, body_site: str = "", side: str = ""):
             [*course(0), vague(18, 19)],
             19,
             [
-                *[("missed-dose", number) for number in (3, 6, 9, 12, 15, *[17] * 6)],
-                ("second-course-unconfirmed", None),
+                *[("missed-dose", number) for number in (3, 6, 9, 12, 15)],
+                ("long-interval", None),
             ],
             "counted to the first day it may have been",
         ),
@@ -171,20 +173,53 @@ def at(number: int, body_site: str = "", side: str = ""):
         (
             course(*FULL_COURSE, 28),
             28,
-            [("course-overrun", 28), ("second-course-unconfirmed", 28)],
-            "a thirteenth dose, or the first of another course",
+            [("second-course-unconfirmed", 28)],
+            "the first of another course, on schedule",
         ),
         (
             course(*FULL_COURSE, *(28 + one for one in FULL_COURSE)),
             53,
-            [("course-overrun", 28), ("second-course-unconfirmed", 28)],
-            "a second course without a pause is told once",
+            [("second-course-unconfirmed", 28)],
+            "a conform second course",
         ),
         (
-            course(*FULL_COURSE, 29),
-            29,
-            [("second-course-unconfirmed", 29)],
-            "a pause of a day more",
+            [*course(*FULL_COURSE), given(28, body_site="thigh")],
+            28,
+            [("second-course-unconfirmed", 28)],
+            "three days after the last",
+        ),
+        (
+            [*course(*FULL_COURSE), given(30, id="x", side="left", body_site="upper-arm")],
+            30,
+            [("second-course-unconfirmed", 30)],
+            "after a complete course nothing was due, so that nothing is late",
+        ),
+        (
+            [*course(*FULL_COURSE[:-1]), given(27, body_site="upper-arm"), given(28)],
+            28,
+            [
+                ("long-interval", 27),
+                ("second-course-unconfirmed", 28),
+                ("short-interval", 28),
+            ],
+            "a day after the last dose of the first course",
+        ),
+        (
+            [*course(*FULL_COURSE[:-1]), given(28, id="x"), given(28, id="y", hour=18)],
+            28,
+            [
+                ("extra-dose", 28),
+                ("long-interval", 28),
+                ("no-alternation", 28),
+                ("second-course-unconfirmed", 28),
+            ],
+            "on the day of the last dose of the first course",
+        ),
+        (
+            [*course(*FULL_COURSE), replace(given(28), body_site="upper-arm", side="right")],
+            28,
+            [("no-alternation", 28), ("second-course-unconfirmed", 28)],
+            "at the place of the last dose of the first course",
         ),
         (
             course(*FULL_COURSE, 39),
@@ -228,6 +263,25 @@ def test_a_deviation_names_the_administrations_it_is_about_and_a_silent_one_none
     ]
 
 
+def test_vials_of_one_dose_with_one_fault_are_one_deviation():
+    vials = [
+        given(0, 100000, id=f"v{n}", minute=n, route="other", body_site="other", side="left")
+        for n in range(4)
+    ]
+    vials[3] = replace(vials[3], body_site="thigh")
+
+    found = record(vials, as_of=0)
+
+    assert [(one.code, len(one.sources)) for one in found.deviations] == [
+        ("wrong-route", 4),
+        ("wrong-site", 3),
+    ]
+    assert found.deviations[1].why == (
+        "MedicationAdministration/v0, MedicationAdministration/v1, MedicationAdministration/v2 "
+        "were not given into thigh or upper-arm"
+    )
+
+
 def test_numbers_are_said_in_plain_words():
     found = record([*course(0), given(1, "4.5E+5")], as_of=1)
 
@@ -263,7 +317,8 @@ def test_a_dose_carries_its_own_deviations_and_the_record_all_of_them():
         ((0, 2), [0, 2]),
         ((0, 3), [0, 3]),
         ((0, 5), [0, 3]),
-        ((0, 14), [0, 14]),
+        ((0, 14), [0, 3]),
+        ((0, 56), [0, 56]),
     ],
 )
 def test_a_dose_was_planned_for_the_nearest_day_on_schedule(days, expected):

@@ -7,22 +7,40 @@ from datetime import date
 import pytest
 
 from refnot_fhir.core.findings import Finding
-from refnot_fhir.core.records import DoseGiven, When
+from refnot_fhir.core.records import CompleteFeed, DoseGiven, LabResult, When
+from refnot_fhir.core.rules import Criterion, DrugRule
 from refnot_fhir.core.screening import assess
 from refnot_fhir.core.verdict import Verdict
-from tests.builders import TODAY, chart, days_ago, dose_given, protocol, whole_days
-from tests.small_rulebook import IMMUNOTHERAPY
+from tests.builders import TODAY, chart, days_ago, dose_given, lab_result, protocol, whole_days
+from tests.small_rulebook import IMMUNOTHERAPY, criterion
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 IMMUNE = ("immunotherapy",)
 
 
-def decide(*doses: DoseGiven, enrolled_on: date | None = None, as_of: date = TODAY) -> Finding:
-    """The finding on these administrations."""
-    known = chart(doses=doses, enrolled_on=enrolled_on)
-    found = assess(protocol(IMMUNOTHERAPY), known, as_of).finding("EX09")
+def decide(
+    *doses: DoseGiven,
+    answers: tuple[LabResult, ...] = (),
+    enrolled_on: date | None = None,
+    as_of: date = TODAY,
+    rule: Criterion = IMMUNOTHERAPY,
+    all_doses: CompleteFeed | None = None,
+) -> Finding:
+    """The finding on these administrations and answers."""
+    known = chart(*answers, doses=doses, enrolled_on=enrolled_on, all_doses=all_doses)
+    found = assess(protocol(rule), known, as_of).finding("EX09")
     assert found.why.endswith(".")
     return found
+
+
+def cleared(*doses: DoseGiven, **changes: object) -> Finding:
+    """The finding beside today's answer that none was given."""
+    return decide(*doses, answers=(answered("not-given", 0),), **changes)  # type: ignore[arg-type]
+
+
+def answered(said: str, ago: int, id: str = "q", **changes: object) -> LabResult:
+    changes.setdefault("on", days_ago(ago))
+    return lab_result("immunotherapy-6-weeks", answer=said, id=id, **changes)  # type: ignore[arg-type]
 
 
 def nivolumab(ago: int = 0, id: str = "n", **changes: object) -> DoseGiven:
@@ -54,16 +72,16 @@ LONG_AGO = whole_days(days_ago(400), days_ago(43))
         ((nivolumab(0),), MET, "given-within-window", "today"),
         ((nivolumab(41),), MET, "given-within-window", ""),
         ((nivolumab(42),), MET, "given-within-window", "day 42 counts"),
-        ((nivolumab(43),), NOT_MET, "none-within-window", "day 43 does not"),
+        ((nivolumab(43),), UNKNOWN, "no-evidence", "day 43 does not"),
         ((nivolumab(-1),), UNKNOWN, "no-evidence", "not seen yet"),
         ((nivolumab(5, outcome="partial"),), MET, "given-within-window", "part of it was given"),
         ((nivolumab(5, outcome="unknown"),), UNKNOWN, "outcome-unknown", ""),
-        ((nivolumab(5, outcome="not-given"),), UNKNOWN, "no-evidence", "not even a record"),
+        ((nivolumab(5, outcome="not-given"),), UNKNOWN, "no-evidence", "it did not happen"),
         ((nivolumab(5, outcome="pending"),), UNKNOWN, "in-progress", "it may have begun"),
         ((nivolumab(43, outcome="pending"),), UNKNOWN, "in-progress", "and may go on"),
         ((nivolumab(5, outcome="pending"), ASPIRIN), UNKNOWN, "in-progress", "never not met"),
-        ((dose_given(outcome="pending"),), UNKNOWN, "no-evidence", "no record of a class"),
-        ((dose_given(outcome="unknown"),), UNKNOWN, "no-evidence", "no record of a class"),
+        ((dose_given(outcome="pending"),), UNKNOWN, "no-evidence", "of another class"),
+        ((dose_given(outcome="unknown"),), UNKNOWN, "no-evidence", "of another class"),
         (
             (dose_given(resolved=False, outcome="pending"), ASPIRIN),
             UNKNOWN,
@@ -78,13 +96,13 @@ LONG_AGO = whole_days(days_ago(400), days_ago(43))
         ),
         ((period(60, 20),), MET, "given-within-window", "given until day 20"),
         ((period(43, 42),), MET, "given-within-window", "an infusion that ended on day 42"),
-        ((period(60, 43),), NOT_MET, "none-within-window", "over before the window"),
+        ((period(60, 43),), UNKNOWN, "no-evidence", "over before the window"),
         ((period(60, -5),), MET, "given-within-window", "all through the window"),
         ((period(-1, -5),), UNKNOWN, "no-evidence", "not seen yet"),
         ((period(60),), UNKNOWN, "window-unclear", "it may have ended at any time"),
         ((period(10),), MET, "given-within-window", "it began inside the window"),
         ((period(60, outcome="pending"),), UNKNOWN, "in-progress", "still given"),
-        ((period(60, 43, outcome="pending"), ASPIRIN), NOT_MET, "none-within-window", "it ended"),
+        ((period(60, 43, outcome="pending"), ASPIRIN), UNKNOWN, "no-evidence", "it ended"),
         ((period(10, 60),), MET, "given-within-window", "it cannot end before it begins"),
         (
             (period(60, on_end=whole_days(days_ago(50), days_ago(30))),),
@@ -93,13 +111,13 @@ LONG_AGO = whole_days(days_ago(400), days_ago(43))
             "the end may be inside",
         ),
         ((nivolumab(5, outcome="retracted"),), UNKNOWN, "no-evidence", "withdrawn"),
-        ((ASPIRIN,), NOT_MET, "none-within-window", "something else is on record"),
-        ((ASPIRIN, nivolumab(43)), NOT_MET, "none-within-window", ""),
+        ((ASPIRIN,), UNKNOWN, "no-evidence", "other drugs clear nobody"),
+        ((ASPIRIN, nivolumab(43)), UNKNOWN, "no-evidence", ""),
         ((ASPIRIN, nivolumab(3)), MET, "given-within-window", ""),
         ((nivolumab(on=None),), UNKNOWN, "no-date", ""),
         ((nivolumab(on=whole_days(days_ago(43), days_ago(2))),), UNKNOWN, "window-unclear", ""),
         ((nivolumab(on=whole_days(days_ago(1), days_ago(-1))),), UNKNOWN, "window-unclear", ""),
-        ((nivolumab(on=LONG_AGO),), NOT_MET, "none-within-window", "surely before"),
+        ((nivolumab(on=LONG_AGO),), UNKNOWN, "no-evidence", "surely before"),
         ((dose_given(resolved=False),), UNKNOWN, "unresolved-drug", "it may be anything"),
         ((dose_given(classified=False),), UNKNOWN, "unclassified-drug", "it may be of the class"),
         (
@@ -110,18 +128,18 @@ LONG_AGO = whole_days(days_ago(400), days_ago(43))
         ),
         (
             (dose_given(classified=False, unclear=("immunosuppressant",)),),
-            NOT_MET,
-            "none-within-window",
+            UNKNOWN,
+            "no-evidence",
             "it is another class that it may be of",
         ),
         (
             (dose_given(classified=False, on=days_ago(43)),),
-            NOT_MET,
-            "none-within-window",
+            UNKNOWN,
+            "no-evidence",
             "whatever it was, it is too long ago",
         ),
         ((dose_given(resolved=False), nivolumab(9)), MET, "given-within-window", "certain is met"),
-        ((dose_given("filgrastim", ("supportive",)),), NOT_MET, "none-within-window", ""),
+        ((dose_given("filgrastim", ("supportive",)),), UNKNOWN, "no-evidence", ""),
     ],
 )
 def test_what_was_given_decides(
@@ -129,20 +147,24 @@ def test_what_was_given_decides(
 ) -> None:
     found = decide(*doses)
     assert (found.verdict, found.reason) == (verdict, reason), why
+    # Beside an answer that none was given nothing else changes, and only silence becomes a no.
+    beside = cleared(*doses)
+    said = (NOT_MET, "answer-not-met") if reason == "no-evidence" else (verdict, reason)
+    assert (beside.verdict, beside.reason) == said, why
 
 
 @pytest.mark.parametrize(
     ("dose", "enrolled_on", "verdict", "reason", "why"),
     [
-        (refnot(5, studies=("ResearchStudy/r2",)), None, NOT_MET, "none-within-window", "tagged"),
+        (refnot(5, studies=("ResearchStudy/r2",)), None, NOT_MET, "answer-not-met", "tagged"),
         (refnot(5, studies=("https://x/fhir/ResearchStudy/r2/",)), None, NOT_MET, "", "by URL"),
         (refnot(5, studies=("ResearchStudy/NCT00000000",)), None, NOT_MET, "", "registered id"),
         (refnot(5, studies=("ResearchStudy/x",)), None, MET, "given-within-window", "another"),
         (refnot(5), None, UNKNOWN, "trial-dose-unclear", "no date of enrolment"),
-        (refnot(5), days_ago(5), NOT_MET, "none-within-window", "on the day of enrolment"),
+        (refnot(5), days_ago(5), NOT_MET, "answer-not-met", "on the day of enrolment"),
         (refnot(5), days_ago(4), MET, "given-within-window", "before enrolment"),
-        (refnot(50), days_ago(4), NOT_MET, "none-within-window", "before, and long ago"),
-        (refnot(50), None, NOT_MET, "none-within-window", "long ago, whatever it was"),
+        (refnot(50), days_ago(4), NOT_MET, "answer-not-met", "before, and long ago"),
+        (refnot(50), None, NOT_MET, "answer-not-met", "long ago, whatever it was"),
         (
             refnot(on=whole_days(days_ago(6), days_ago(4))),
             days_ago(5),
@@ -163,13 +185,8 @@ def test_what_was_given_decides(
 def test_the_trials_own_doses_do_not_count_and_earlier_ones_do(
     dose: DoseGiven, enrolled_on: date | None, verdict: Verdict, reason: str, why: str
 ) -> None:
-    found = decide(dose, ASPIRIN, enrolled_on=enrolled_on)
-    assert (found.verdict, found.reason) == (verdict, reason or "none-within-window"), why
-
-
-def test_trial_doses_alone_say_nothing_about_what_was_given_before() -> None:
-    found = decide(refnot(5, studies=("ResearchStudy/r2",)))
-    assert (found.verdict, found.reason) == (UNKNOWN, "no-evidence")
+    found = cleared(dose, ASPIRIN, enrolled_on=enrolled_on)
+    assert (found.verdict, found.reason) == (verdict, reason or "answer-not-met"), why
 
 
 def test_the_evidence_is_what_the_verdict_rests_on() -> None:
@@ -177,10 +194,131 @@ def test_the_evidence_is_what_the_verdict_rests_on() -> None:
     met = decide(far, near, ASPIRIN, nearer)
     assert [item.source.id for item in met.evidence] == ["y", "x"]
     assert met.evidence[0].shown == "nivolumab of 2026-05-18, given"
-    assert [item.source.id for item in decide(ASPIRIN, far).evidence] == ["z"]
-    assert [item.source.id for item in decide(ASPIRIN).evidence] == ["a"]
+    assert [item.source.id for item in cleared(ASPIRIN, far).evidence] == ["q"]
+    assert [item.source.id for item in decide(ASPIRIN, far).evidence] == ["a"]
     unnamed = decide(dose_given(on=None, resolved=False)).evidence[0]
     assert unnamed.shown == "a drug without a name on an unknown day, given"
+
+
+ANSWER = "An answer to “immunotherapy 6 weeks” of 2026-05-20 would settle it."
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict", "reason", "why"),
+    [
+        ((answered("not-given", 0),), NOT_MET, "answer-not-met", "of today"),
+        ((answered("not-given", 14),), NOT_MET, "answer-not-met", "it stands for 14 days"),
+        ((answered("not-given", 15),), UNKNOWN, "answer-too-old", "and no longer"),
+        ((answered("not-given", 43),), UNKNOWN, "no-evidence", "of another window"),
+        ((answered("not-given", -1),), UNKNOWN, "no-evidence", "not seen yet"),
+        ((answered("given", 0),), MET, "answer-met", "within the six weeks that end today"),
+        ((answered("given", 1),), UNKNOWN, "answer-earlier", "up to 43 days ago"),
+        ((answered("given", 42),), UNKNOWN, "answer-earlier", "perhaps on that very day"),
+        ((answered("given", 43),), UNKNOWN, "no-evidence", "surely before the window"),
+        (
+            (answered("given", 3), answered("not-given", 1, "r")),
+            NOT_MET,
+            "answer-not-met",
+            "the newest counts",
+        ),
+        (
+            (answered("not-given", 3), answered("given", 1, "r")),
+            UNKNOWN,
+            "answer-earlier",
+            "the newest counts",
+        ),
+        ((answered("unclear", 1),), UNKNOWN, "review", "no listed answer"),
+        ((answered("", 1, not_usable="unknown-answer"),), UNKNOWN, "unknown-answer", "unread"),
+        (
+            (answered("not-given", 0, on=whole_days(days_ago(20), days_ago(1))),),
+            UNKNOWN,
+            "answer-too-old",
+            "perhaps too old",
+        ),
+        (
+            (answered("not-given", 0, on=whole_days(days_ago(50), days_ago(1))),),
+            UNKNOWN,
+            "window-unclear",
+            "perhaps of another window",
+        ),
+    ],
+)
+def test_only_a_documented_answer_clears_and_only_for_a_while(
+    answers: tuple[LabResult, ...], verdict: Verdict, reason: str, why: str
+) -> None:
+    found = decide(ASPIRIN, answers=answers)
+    assert (found.verdict, found.reason) == (verdict, reason), why
+    assert (verdict is UNKNOWN) is found.why.endswith(ANSWER)
+
+
+def test_an_answer_is_named_with_its_day() -> None:
+    assert cleared().why == "immunotherapy 6 weeks: not-given, of 2026-05-20."
+    assert decide(answers=(answered("given", 5),)).why == (
+        "immunotherapy 6 weeks: given, of 2026-05-15, tells of the 42 days before it. " + ANSWER
+    )
+
+
+def test_an_administration_is_a_fact_whatever_the_answer_says() -> None:
+    found = cleared(nivolumab(5))
+    assert (found.verdict, [item.source.id for item in found.evidence]) == (MET, ["n", "q"])
+    assert found.why == (
+        "nivolumab of 2026-05-15 is immunotherapy, given from 2026-04-08 to 2026-05-20. "
+        "But immunotherapy 6 weeks: not-given, of 2026-05-20 is on record too."
+    )
+
+
+def test_every_drug_that_stands_in_the_way_is_named() -> None:
+    strange = [dose_given(shown=f"drug {n}", classified=False, id=f"s{n}") for n in (1, 2)]
+    found = cleared(*strange)
+    assert found.why.startswith("drug 1 of 2026-05-20, drug 2 of 2026-05-20 may be immunotherapy")
+
+
+FEED = CompleteFeed(date(2024, 1, 1), "head of the pharmacy")
+
+
+def test_a_feed_that_is_said_to_be_complete_is_counted_and_clears_nobody() -> None:
+    others = [
+        dose_given("aspirin", id="a"),
+        dose_given("aspirin", id="b", on=days_ago(42)),
+        dose_given("cisplatin", id="c"),
+        dose_given("aspirin", id="d", on=days_ago(43)),
+        dose_given("aspirin", id="e", outcome="unknown"),
+    ]
+    found = decide(*others, all_doses=FEED)
+    assert (found.verdict, found.reason) == (UNKNOWN, "none-on-record")
+    assert found.why == (
+        "The hospital states that it sends all administrations since 2024-01-01 (head of the "
+        "pharmacy). It sent 3 from 2026-04-08 to 2026-05-20: aspirin (2), cisplatin (1); none is "
+        "immunotherapy. " + ANSWER
+    )
+    nothing = decide(all_doses=FEED)
+    assert "It sent 0 from 2026-04-08 to 2026-05-20; none is immunotherapy." in nothing.why
+    assert decide(*others, answers=(answered("not-given", 1),), all_doses=FEED).verdict is NOT_MET
+
+
+def test_a_feed_that_began_within_the_window_is_not_complete() -> None:
+    late = CompleteFeed(days_ago(41), "head of the pharmacy")
+    found = decide(ASPIRIN, all_doses=late)
+    assert (found.verdict, found.reason) == (UNKNOWN, "no-evidence")
+    assert "which is not all of the time from 2026-04-08 to 2026-05-20." in found.why
+    assert decide(ASPIRIN, all_doses=CompleteFeed(days_ago(42), "x")).reason == "none-on-record"
+
+
+def test_of_very_many_drugs_the_rest_is_counted() -> None:
+    many = [dose_given(f"drug {n:02}", id=f"d{n:02}") for n in range(12)]
+    found = decide(*many, all_doses=FEED)
+    assert "drug 09 (1), 2 other drugs; none" in found.why
+    assert len(found.evidence) == 10
+
+
+def test_a_rule_without_a_question_is_never_not_met() -> None:
+    silent = criterion(DrugRule("immunotherapy", 42, "refnot"), "EX09", "exclusion")
+    found = decide(ASPIRIN, answers=(answered("not-given", 0),), rule=silent)
+    assert (found.verdict, found.reason) == (UNKNOWN, "no-evidence")
+    assert found.why == (
+        "No immunotherapy is on record from 2026-04-08 to 2026-05-20, which proves nothing. "
+        "A person's statement on 2026-04-08 to 2026-05-20 would settle it."
+    )
 
 
 def test_a_period_is_shown_with_its_ends() -> None:
@@ -191,11 +329,6 @@ def test_a_period_is_shown_with_its_ends() -> None:
     by = decide(nivolumab(on=whole_days(ever, TODAY), until=TODAY)).evidence[0].shown
     assert by == "nivolumab until 2026-05-20, given"
     assert "at an unknown time" in decide(nivolumab(on=whole_days(ever, never))).why
-
-
-def test_what_is_said_to_be_none_was_surely_given() -> None:
-    found = decide(nivolumab(60, outcome="unknown"), nivolumab(70, "m"), ASPIRIN)
-    assert [item.source.id for item in found.evidence] == ["m"]
 
 
 def test_an_unsure_finding_says_what_would_settle_it() -> None:
@@ -211,9 +344,8 @@ def test_an_unsure_finding_says_what_would_settle_it() -> None:
         ((nivolumab(40),), days_ago(-2)),
         ((nivolumab(40), nivolumab(30, "m")), days_ago(-12)),
         ((nivolumab(43),), None),
-        ((ASPIRIN, nivolumab(-3)), days_ago(-2)),
-        ((ASPIRIN, nivolumab(on=None)), None),
-        ((nivolumab(5, outcome="unknown"), ASPIRIN), days_ago(-37)),
+        ((nivolumab(-3),), days_ago(-2)),
+        ((nivolumab(on=None),), None),
         ((nivolumab(5, outcome="unknown"),), None),
         ((period(60, 20),), days_ago(-22)),
         ((period(60),), None),
@@ -223,3 +355,18 @@ def test_a_finding_holds_until_a_dose_leaves_or_enters_the_window(
     doses: tuple[DoseGiven, ...], until: date | None
 ) -> None:
     assert decide(*doses).holds_until == until
+
+
+@pytest.mark.parametrize(
+    ("answers", "until"),
+    [
+        ((answered("not-given", 4),), days_ago(-10)),
+        ((answered("given", 0),), TODAY),
+        ((answered("given", 1),), None),
+        ((answered("not-given", 1), answered("given", -3, "r")), days_ago(-2)),
+    ],
+)
+def test_a_finding_holds_until_an_answer_no_longer_stands(
+    answers: tuple[LabResult, ...], until: date | None
+) -> None:
+    assert decide(answers=answers).holds_until == until

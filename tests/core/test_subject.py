@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from refnot_fhir.core.findings import Assessment, DosingRecord, Finding, StatusChange, Subject
-from refnot_fhir.core.records import Chart
+from refnot_fhir.core.records import Chart, Person
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.subject import BY_RULE, proposed
 from refnot_fhir.core.verdict import Verdict
@@ -211,7 +211,7 @@ def test_people_hand_a_subject_back_to_the_rules(status: str) -> None:
 
 
 def test_under_replay_the_first_trial_dose_enrols() -> None:
-    known = chart(READING, of=person(deceased=True))
+    known = chart(READING)
     found = propose(subject(), "ineligible", known, first=date(2026, 5, 4), replay=True)
     assert found is not None
     assert (found.status, found.enrolled_on) == ("on-study-intervention", date(2026, 5, 4))
@@ -230,7 +230,13 @@ def test_a_merged_record_is_not_replayed() -> None:
     assert status_of(propose(None, known=known, first=TODAY, replay=True)) == "ineligible"
 
 
-REPLAYED = subject("on-study-intervention", enrolled_on=TODAY, replay=True, holds_until=None)
+REPLAYED = subject(
+    "on-study-intervention",
+    enrolled_on=TODAY,
+    replay=True,
+    holds_until=None,
+    history=(StatusChange("on-study-intervention", NOW, "Because.", "rule", TODAY),),
+)
 
 
 def test_a_replayed_participation_follows_the_doses_on_record() -> None:
@@ -238,10 +244,79 @@ def test_a_replayed_participation_follows_the_doses_on_record() -> None:
     earlier = propose(REPLAYED, first=TODAY - timedelta(days=2), replay=True)
     assert earlier is not None
     assert earlier.enrolled_on == TODAY - timedelta(days=2)
-    assert earlier.history == REPLAYED.history
+    assert [one.status for one in earlier.history] == [one.status for one in REPLAYED.history]
     gone = propose(REPLAYED, "undecided", chart(READING), first=None, replay=True)
     assert gone is not None
     assert (gone.status, gone.enrolled_on, gone.replay) == ("screening", None, False)
+
+
+FIRST, DIED = date(2026, 5, 4), date(2026, 5, 11)
+
+
+@pytest.mark.parametrize(
+    ("who", "ended", "why"),
+    [
+        (person(died=DIED), DIED, "on the day of death"),
+        (person(died=FIRST), FIRST, "on the day of the first dose"),
+        (person(died=TODAY + timedelta(days=9)), TODAY, "never in the future"),
+        (person(dead_by=datetime(2026, 5, 12, 22, tzinfo=UTC)), date(2026, 5, 13), "when known"),
+        (person(deceased=True), TODAY, "nobody knows when"),
+    ],
+)
+def test_under_replay_a_death_ends_the_participation(who: Person, ended: date, why: str) -> None:
+    on_study = subject("on-study-intervention", enrolled_on=FIRST, replay=True, holds_until=None)
+    for before in (None, on_study):
+        found = propose(before, "ineligible", chart(of=who), first=FIRST, replay=True, now=LATER)
+        assert found is not None
+        assert (found.status, found.enrolled_on, found.ended_on) == ("off-study", FIRST, ended), why
+        assert (found.replay, found.holds_until, found.history[-1].began) == (True, None, ended)
+        assert propose(found, "ineligible", chart(of=who), first=FIRST, replay=True) is None
+
+
+def test_a_dose_after_death_enrols_nobody() -> None:
+    found = propose(None, known=chart(of=person(died=DIED)), first=TODAY, replay=True)
+    assert found is not None
+    assert (found.status, found.enrolled_on, found.replay) == ("ineligible", None, False)
+    assert found.history[-1].began == DIED
+
+
+def test_a_death_that_is_taken_back_or_moved_takes_the_end_with_it() -> None:
+    dead = propose(None, known=chart(of=person(died=DIED)), first=FIRST, replay=True)
+    moved = propose(dead, known=chart(of=person(died=TODAY)), first=FIRST, replay=True, now=LATER)
+    assert moved is not None
+    assert (moved.ended_on, moved.version, len(moved.history)) == (TODAY, 2, 1)
+    assert moved.history[-1].began == TODAY
+    alive = propose(moved, known=chart(), first=FIRST, replay=True, now=LATER)
+    assert alive is not None
+    assert (alive.status, alive.ended_on) == ("on-study-intervention", None)
+    assert propose(dead, known=chart(of=person(died=TODAY)), first=FIRST) is None
+
+
+def test_since_when_is_the_first_dose_the_death_or_the_date_of_assessment() -> None:
+    found = propose(None, "eligible", chart(READING))
+    assert found is not None
+    assert found.history[-1].began == TODAY
+    later = propose(
+        found, "eligible", chart(READING), now=NOW + timedelta(days=3), holds_until=None
+    )
+    assert later is not None
+    assert later.history == found.history
+    enrolled = propose(found, "eligible", chart(READING), first=FIRST, replay=True, now=LATER)
+    assert enrolled is not None
+    assert [one.began for one in enrolled.history] == [TODAY, FIRST]
+    assert [(begins, ends) for _, begins, ends in enrolled.stages] == [
+        (FIRST, FIRST),
+        (FIRST, None),
+    ]
+    earlier = propose(enrolled, first=FIRST - timedelta(days=2), replay=True, now=LATER)
+    assert earlier is not None
+    assert earlier.history[-1].began == earlier.enrolled_on == FIRST - timedelta(days=2)
+
+
+def test_since_when_is_a_day_of_the_hospital() -> None:
+    found = propose(None, now=datetime(2026, 5, 20, 22, 30, tzinfo=UTC))
+    assert found is not None
+    assert found.history[-1].began == date(2026, 5, 21)
 
 
 def test_a_replayed_participation_stays_when_replay_is_over() -> None:

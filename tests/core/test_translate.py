@@ -338,3 +338,9 @@ def test_whatever_is_sent_is_either_used_or_refused_with_a_reason(value: Value, 
     found = read(lab_seen(code, value))
     usable = found.value is not None or bool(found.answer)
     assert usable is (found.not_usable is None)
+
+
+def test_yes_or_no_is_an_answer_where_the_lab_lists_it() -> None:
+    for value, answer in ((True, "given"), (False, "not-given")):
+        found = read(lab_seen("immunotherapy", value))
+        assert (found.answer, found.not_usable) == (answer, None)

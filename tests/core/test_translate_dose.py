@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from refnot_fhir.core.dictionary import DrugClass, Reasons
 from refnot_fhir.core.drug_names import NOT_LISTED
 from refnot_fhir.core.records import Coding, Concept
 from tests import builders as build
-from tests.core.dose_builders import ATC, RXNORM, STUDY_DRUGS, codes, translate
+from tests.core.dose_builders import ATC, RULEBOOK, RXNORM, SITE, STUDY_DRUGS, codes, translate
 
 # -- the drug
 
@@ -274,3 +277,55 @@ def test_everything_else_is_handed_on():
     assert given.source == build.source("a1", "MedicationAdministration")
     assert (given.patient, given.studies) == ("p1", ("ResearchStudy/r2",))
     assert given.given == build.moment(build.TODAY)
+
+
+WORDS = replace(
+    RULEBOOK,
+    drug_classes={
+        **RULEBOOK.drug_classes,
+        "plain": DrugClass(
+            "plain", "Plain", (), (), frozenset(), texts=frozenset({"paracetamol", "парацетамол"})
+        ),
+    },
+    amount_words=frozenset({"mg", "мг", "таб"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "classes", "why"),
+    [
+        (codes(text="Парацетамол"), ("plain",), "the name"),
+        (codes(text="Paracetamol 500 mg"), ("plain",), "an amount after it"),
+        (codes(text="парацетамол 500 мг, таб."), ("plain",), "a form after it"),
+        (codes(text="paracetamol forte"), (), "another word after it"),
+        (codes(text="paracetamol + nivolumab"), (), "a mixture"),
+        (codes((build.LOCAL, "x"), text="paracetamol", display="Infusion 17"), (), "two things"),
+        (codes((ATC, "L03"), text="paracetamol"), ("plain",), "the name where the code is short"),
+        (codes(text="nivolumab 240 mg"), ("immunotherapy",), "a drug with no units of its own"),
+        (codes(), (), "nothing at all"),
+    ],
+)
+def test_a_class_is_told_by_the_name_of_a_drug(said, classes, why):
+    found = translate(WORDS, medication=said)
+    assert (found.classes, found.classified) == (classes, bool(classes)), why
+
+
+@pytest.mark.parametrize(
+    ("status", "reasons", "ends", "why"),
+    [
+        ("not-done", (codes((build.SNOMED, "274512008")),), True, "a listed code"),
+        ("not-done", (codes(text="Treatment  discontinued"),), True, "a listed text"),
+        ("stopped", (codes(text="treatment discontinued"),), True, "the last dose, in part"),
+        ("not-done", (codes(text="fever"), codes((build.LOCAL, "end"))), True, "a local code"),
+        ("not-done", (codes(text="fever"),), False, "another reason"),
+        ("not-done", (), False, "no reason"),
+        ("completed", (codes(text="treatment discontinued"),), False, "it was given in full"),
+    ],
+)
+def test_a_reason_may_say_that_the_treatment_was_discontinued(status, reasons, ends, why):
+    listed = Reasons(
+        frozenset({(build.SNOMED, "274512008")}), frozenset({"treatment discontinued"})
+    )
+    site = replace(SITE, codes={(build.LOCAL, "end"): (build.SNOMED, "274512008")})
+    found = translate(replace(RULEBOOK, discontinued=listed), site, status=status, reasons=reasons)
+    assert found.ends_course is ends, why

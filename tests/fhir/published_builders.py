@@ -72,6 +72,7 @@ PROTOCOL = Protocol(
         courses=2,
         gap_days=frozenset({2, 3}),
         new_course_after_days=14,
+        longest_pause_days=56,
         same_dose_minutes=60,
     ),
     labs={},

@@ -195,7 +195,21 @@ def test_a_modifier_extension_makes_a_dose_uncertain_but_never_revives_a_retract
             Version.R5,
             Product(PER_VIAL[0]),
         ),
-        ({"ingredient": [{"strengthCodeableConcept": {"text": "high"}}]}, Version.R5, None),
+        (
+            {"ingredient": [{"strengthCodeableConcept": {"text": "100 000 IU"}}]},
+            Version.R5,
+            Product(strength_text="100 000 IU"),
+        ),
+        (
+            {"ingredient": [{"strengthCodeableConcept": {"coding": [{"display": "high"}]}}]},
+            Version.R5,
+            Product(strength_text="high"),
+        ),
+        (
+            {"ingredient": [{"strengthCodeableConcept": {"text": "a"}}] * 2},
+            Version.R5,
+            None,
+        ),
         ({"amount": STRENGTH}, Version.R4, Product(*PER_VIAL)),
         ({"totalVolume": {"value": 1}}, Version.R5, None),
         ({"ingredient": [{"strength": STRENGTH}, {"strength": STRENGTH}]}, Version.R4, None),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,6 +11,7 @@ from refnot_fhir.core.records import DaySpan, Person, Source
 from refnot_fhir.fhir import patient
 from tests.fhir import builders as build
 
+MOSCOW = ZoneInfo("Europe/Moscow")
 SOURCE = Source("default", "Patient", "p1", "1")
 US = "http://hl7.org/fhir/us/core/StructureDefinition/"
 CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -17,7 +19,7 @@ FEMALE = {"coding": [{"system": "s", "code": "F"}]}
 
 
 def read(**more: object) -> Person:
-    return patient.read(build.patient(**more), SOURCE)
+    return patient.read(build.patient(**more), SOURCE, zone=MOSCOW)
 
 
 def test_a_bare_patient_is_alive_in_use_and_otherwise_unknown():
@@ -115,3 +117,32 @@ def test_a_modifier_extension_leaves_nothing_that_a_criterion_could_rest_on():
 
     assert (doubted.birth, doubted.gender) == (None, "")
     assert doubted.sex_signals == ("modifierExtension=http://example.org/not-this-one",)
+
+
+UPDATED = {"meta": {"lastUpdated": "2011-03-01T22:30:00Z"}}
+THEN = datetime(2011, 3, 1, 22, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("sent", "days", "known", "why"),
+    [
+        ({"deceasedDateTime": "2011-03-01"}, ("2011-03-01", "2011-03-01"), None, "a day"),
+        ({"deceasedDateTime": "2011-03"}, ("2011-03-01", "2011-03-31"), None, "a month"),
+        (
+            {"deceasedDateTime": "2011-03-01T22:30:00Z", **UPDATED},
+            ("2011-03-02", "2011-03-02"),
+            None,
+            "the hospital's own day, and no need to ask when it was known",
+        ),
+        ({"deceasedBoolean": True, **UPDATED}, None, THEN, "known when it was updated"),
+        ({"_deceasedDateTime": {"extension": []}, **UPDATED}, None, THEN, "a date that is unknown"),
+        ({"deceasedBoolean": True}, None, None, "nothing is said"),
+        ({"deceasedBoolean": False, **UPDATED}, None, None, "alive"),
+        (UPDATED, None, None, "alive"),
+    ],
+)
+def test_a_death_has_its_days_or_the_moment_at_which_it_was_known(sent, days, known, why):
+    found = read(**sent)
+    span = found.died and found.died.days(MOSCOW)
+    assert (span and (str(span.first), str(span.last))) == days, why
+    assert found.dead_by == known, why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,7 +23,7 @@ def read(resource: dict, version: Version) -> int:
     source = Source("default", resource["resourceType"], resource.get("id", "x"), "1")
     match resource["resourceType"]:
         case "Patient":
-            return int(patient.read(resource, source).source is source)
+            return int(patient.read(resource, source, zone=UTC).source is source)
         case "Medication":
             return len(medication.read(resource, version))
         case "Observation":

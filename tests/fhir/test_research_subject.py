@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 import pytest
 
+from refnot_fhir.core.findings import StatusChange
 from refnot_fhir.fhir import research_subject
 from refnot_fhir.fhir.versions import Version
-from tests.fhir.published_builders import PROTOCOL, VERSIONS, assert_valid, subject
+from tests.fhir.published_builders import NOW, PROTOCOL, VERSIONS, assert_valid, subject
 
 R4_LIKE = (Version.R4, Version.R4B)
 STATUSES = (
@@ -75,7 +76,7 @@ def test_r4_carries_the_history_as_cross_version_extension(version):
     first = {part["url"]: part for part in steps[0]["extension"]}
     assert first["subjectState"]["valueCodeableConcept"]["coding"][0]["code"] == "candidate"
     assert first["reason"]["valueCodeableConcept"] == {"text": "the feed sent them"}
-    assert first["endDate"]["valueDateTime"] == "2026-05-04T00:00:00+00:00"
+    assert first["endDate"]["valueDateTime"] == "2026-05-04"
 
 
 def test_r5_says_progress_subject_and_arms_by_link_id():
@@ -118,3 +119,59 @@ def test_the_patient_is_named_by_reference_alone(version):
     found = research_subject.write(subject(), PROTOCOL, version, patient_reference=elsewhere)
     assert elsewhere in json.dumps(found)
     assert "Patient/p1" not in json.dumps(found)
+
+
+def change(status: str, at: date, since: date | None = None) -> StatusChange:
+    moment = datetime.combine(at, time(9), UTC)
+    return StatusChange(status, moment, "because", "rule", since)
+
+
+# Dosed in May, died in June, and all of it known here in November only.
+LATE = subject(
+    status="off-study",
+    enrolled_on=date(2026, 5, 4),
+    ended_on=date(2026, 6, 4),
+    replay=True,
+    history=(
+        change("candidate", date(2026, 11, 24), date(2026, 11, 24)),
+        change("on-study-intervention", date(2026, 11, 25), date(2026, 5, 4)),
+        change("off-study", date(2026, 11, 26), date(2026, 6, 4)),
+    ),
+)
+
+
+def stages_of(found, version):
+    """(state, start, end) of every step, in whichever form the version has them."""
+    if version is Version.R5:
+        steps = found["progress"]
+    else:
+        steps = [
+            {part["url"]: part.get("valueDateTime", part.get("valueCodeableConcept"))
+             for part in step["extension"]}
+            for step in found["extension"]
+        ]  # fmt: skip
+    return [
+        (step["subjectState"]["coding"][0]["code"], step["startDate"], step.get("endDate"))
+        for step in steps
+    ]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_since_when_has_one_answer_in_every_version(version):
+    found = research_subject.write(LATE, PROTOCOL, version)
+    assert_valid(found, version)
+    assert stages_of(found, version) == [
+        ("candidate", "2026-05-04", "2026-05-04"),
+        ("on-study-intervention", "2026-05-04", "2026-06-04"),
+        ("off-study", "2026-06-04", None),
+    ]
+    assert found["period"] == {"start": "2026-05-04", "end": "2026-06-04"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_history_of_an_earlier_release_knows_the_day_of_its_record(version):
+    old = subject(history=(change("candidate", date(2026, 5, 1)), change("eligible", NOW.date())))
+    assert stages_of(research_subject.write(old, PROTOCOL, version), version) == [
+        ("candidate", "2026-05-01", "2026-05-20"),
+        ("eligible", "2026-05-20", None),
+    ]

@@ -121,6 +121,13 @@ BAD = [
     (
         "schedules_that_do_not_add_up",
         DOSING,
+        "longest_pause_days = 56",
+        "longest_pause_days = 13",
+        "is shorter than new_course_after_days",
+    ),
+    (
+        "schedules_that_do_not_add_up",
+        DOSING,
         "dose_iu = 400",
         "dose_iu = 450",
         "no whole number of vials",

@@ -7,11 +7,22 @@ import pickle
 import shutil
 import subprocess
 import sys
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.rules import AgeRule, AnswerRule, Bound, DrugRule, LabRule
+from refnot_fhir.core.dictionary import Reasons
+from refnot_fhir.core.records import CompleteFeed
+from refnot_fhir.core.rules import (
+    AgeRule,
+    AnswerRule,
+    Bound,
+    DrugAnswer,
+    DrugRule,
+    LabRule,
+    VialStrength,
+)
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.load import load
 from tests.conftest import MAPPINGS, TEST_MAPPINGS
@@ -38,7 +49,8 @@ def test_every_kind_of_rule_is_read(rulebook):
         28,
         frozenset({"male"}),
     )
-    assert rules["EX2"] == DrugRule("immunotherapy", 42, "trialdrug")
+    asked = DrugAnswer(("immunotherapy-asked",), frozenset({"given"}), frozenset({"not-given"}), 28)
+    assert rules["EX2"] == DrugRule("immunotherapy", 42, "trialdrug", asked)
 
 
 def test_decimals_are_exact(rulebook):
@@ -156,3 +168,23 @@ def test_the_quirks_of_a_difficult_hospital_are_read(production):
     assert site.swapped[LOINC, "20482-6"] == (LOINC, "19023-1")
     assert site.swapped[LOINC, "19023-1"] == (LOINC, "20482-6")
     assert site.upper_limits["creatinine", "female"].value == Decimal(97)
+
+
+def test_a_hospital_may_state_since_when_its_feed_has_all_administrations(tmp_path, rulebook):
+    assert rulebook.sites["default"].administrations is None
+    said = '\n[administrations]\ncomplete_since = 2010-01-01\nstated_by = "x"\n'
+    folder = edited(tmp_path, "sites/default.toml", "", said)
+    assert load(folder).sites["default"].administrations == CompleteFeed(date(2010, 1, 1), "x")
+
+
+def test_a_hospital_may_state_what_its_vials_hold(rulebook, production):
+    assert rulebook.sites["default"].vials == ()
+    stock = production.sites["city-oncology"].vials
+    product = ("urn:oid:1.2.643.5.1.13.13.99.7.2", "4711")
+    assert stock == (VialStrength("refnot", Decimal(100000), product),)
+
+
+def test_reasons_that_end_a_course_are_listed(rulebook, production):
+    assert rulebook.discontinued == Reasons()
+    assert ("http://snomed.info/sct", "274512008") in production.discontinued.codes
+    assert "лечение прекращено" in production.discontinued.texts

@@ -350,6 +350,44 @@ WRONG = [
         'kind = "score"\ndimension = "catalytic-concentration"\nunit = "U/L"',
         ["lab.pregnancy-status: the answer 'not-pregnant' is not a whole number"],
     ),
+    (
+        "protocols/trial/eligibility.toml",
+        'met = ["given"]',
+        'met = ["taken"]',
+        ["criterion[4].rule.answer.met", "taken is no answer to immunotherapy-asked"],
+    ),
+    (
+        "sites/default.toml",
+        "title = ",
+        'vials = [{ drug = "placebo", iu = 100, reason = "x" }]\ntitle = ',
+        ["vials[0].drug", "no drug that comes in vials of IU", "trialdrug"],
+    ),
+    (
+        "sites/default.toml",
+        "title = ",
+        'vials = [{ drug = "trialdrug", iu = 7, reason = "x" }]\ntitle = ',
+        ["vials[0].iu", "no vial of Trialdrug holds 7 IU"],
+    ),
+    (
+        "sites/default.toml",
+        "title = ",
+        'administrations = { complete_since = "2010-02-30", stated_by = "x" }\ntitle = ',
+        ["administrations.complete_since", "no date"],
+    ),
+    (
+        "drugs.toml",
+        "",
+        '\n[class.odd]\ntitle = "x"\ntexts = ["TRIALDRUG"]\n'
+        'codes.atc = { X = "x" }\nsource = "x"\n',
+        ["drug.trialdrug", "'trialdrug' already means odd"],
+    ),
+    (
+        "drugs.toml",
+        "",
+        '\n[class.odd]\ntitle = "x"\ntexts = ["a"]\ncodes.atc = { X = "x" }\nsource = "x"\n'
+        '[class.even]\ntitle = "x"\ntexts = ["A"]\ncodes.atc = { Y = "x" }\nsource = "x"\n',
+        ["class.even.texts", "'a' already means odd"],
+    ),
     ("systems.toml", '"http://loinc.org"', '"loinc"', ["loinc", "is not of the form"]),
     ("DECISIONS.md", "- **Confirm**: tester\n", "", ["DECISIONS.md: window: Confirm is missing"]),
     ("DECISIONS.md", "## schedule", "## window", ["DECISIONS.md: window: there are two entries"]),

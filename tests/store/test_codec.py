@@ -107,6 +107,7 @@ doses = st.builds(
     studies=texts,
     notes=texts,
     ended=st.none() | whens,
+    ends_course=st.booleans(),
 )
 persons = st.builds(
     Person,
@@ -118,6 +119,8 @@ persons = st.builds(
     active=st.booleans(),
     replaced_by=text,
     identifiers=pairs,
+    died=st.none() | whens,
+    dead_by=st.none() | moments,
 )
 subjects = st.builds(
     Subject,
@@ -128,7 +131,9 @@ subjects = st.builds(
     status=text,
     version=st.integers(1, 1 << 23),
     updated=moments,
-    history=st.lists(st.builds(StatusChange, text, moments, text, text), max_size=2).map(tuple),
+    history=st.lists(
+        st.builds(StatusChange, text, moments, text, text, st.none() | dates), max_size=2
+    ).map(tuple),
     identifiers=pairs,
     enrolled_on=st.none() | dates,
     ended_on=st.none() | dates,
@@ -183,8 +188,8 @@ assessments = st.builds(
     ("record", "known"),
     [
         (LabResult, 19),
-        (DoseGiven, 20),
-        (Person, 8),
+        (DoseGiven, 21),
+        (Person, 10),
         (Subject, 16),
         (Assessment, 9),
         (Finding, 10),

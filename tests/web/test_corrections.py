@@ -17,6 +17,7 @@ from tests.door import (
     entry,
     lab,
     medicine,
+    no_immunotherapy,
     patient,
     said,
     statuses,
@@ -189,7 +190,7 @@ def drug(code: str, id: str = "med1") -> Json:
 def test_a_medication_that_comes_after_its_administration_makes_it_known(
     door: Door, reference: str
 ) -> None:
-    answer = door.post("", transaction(patient(), referring(reference)))
+    answer = door.post("", transaction(patient(), referring(reference), no_immunotherapy()))
     told = content(answer)["entry"][1]["response"]["outcome"]["issue"]
     assert any("product is not known" in one["details"]["text"] for one in told)
     assert door.verdicts()["EX09"] == "unknown"
@@ -208,7 +209,7 @@ def test_a_medication_of_another_hospital_is_not_looked_at(door: Door) -> None:
 
 
 def test_a_medication_and_its_administration_in_one_bundle_are_understood(door: Door) -> None:
-    door.kept(referring(), drug("L03AB03"), patient())
+    door.kept(referring(), drug("L03AB03"), patient(), no_immunotherapy())
     assert door.verdicts()["EX09"] == "met"
     door.kept(drug("N02BE01"), referring() | {"note": [{"text": "again"}]})
     assert door.verdicts()["EX09"] == "not-met"

@@ -148,12 +148,24 @@ def _days(steps: tuple[int, ...], doses: int) -> list[int]:
     return days
 
 
-@shows("A thirteenth dose without a pause: one too many, or the first of an unconfirmed course.")
+@shows("A thirteenth dose within the four weeks: one too many.")
 def thirteenth_dose(story: Story) -> None:
     rule = story.limits.dosing
-    days = (*every_other_day(rule), every_other_day(rule)[-1] + max(rule.gap_days))
-    both = ("course-overrun", "second-course-unconfirmed")
+    days = (*every_other_day(rule), every_other_day(rule)[-1] + min(rule.gap_days))
+    both = ("course-overrun", "extra-dose")
     tell(story, course(story, days), _sum(story, _full(story) + 1, *both))
+
+
+@shows(
+    "A second course that follows on at once, and nothing says that the disease has stood still."
+)
+def second_course_at_once(story: Story) -> None:
+    rule = story.limits.dosing
+    weeks = rule.weeks_per_course * 7
+    first = every_other_day(rule)
+    days = (*first, *(weeks + day for day in first))
+    expected = _sum(story, 2 * _full(story), "second-course-unconfirmed")
+    tell(story, course(story, days), expected)
 
 
 @shows(
@@ -166,6 +178,38 @@ def second_course(story: Story) -> None:
     second = course(story, start=start + timedelta(weeks=weeks))
     expected = _sum(story, 2 * _full(story), "second-course-unconfirmed")
     tell(story, first + second, expected)
+
+
+@shows("The doses of one course in three blocks with pauses: one course with gaps, not three.")
+def three_blocks(story: Story) -> None:
+    rule = story.limits.dosing
+    size, pause = _full(story) // 3, rule.new_course_after_days
+    steps = every_other_day(rule)[:size]
+    days = [block * (steps[-1] + pause) + day for block in range(3) for day in steps]
+    left = [
+        min((pause - max(rule.gap_days)) // max(rule.gap_days), _full(story) - size * block)
+        for block in (1, 2)
+    ]
+    gaps = ("missed-dose",) * sum(left) + ("long-interval",) * 2
+    tell(story, course(story, days), _sum(story, _full(story), *gaps))
+
+
+@shows("The patient dies in the second week: nothing is missed from then on.")
+def death_in_the_second_week(story: Story) -> None:
+    doses = course(story)[:5]
+    tell(story, doses, _sum(story, 5))
+    died = doses[-1].at.date() + timedelta(days=max(story.limits.dosing.gap_days))
+    story.resend("death", story.patient | {"deceasedDateTime": died.isoformat()})
+    story.check(as_of=died + timedelta(days=60), dosing=_sum(story, 5), only=())
+
+
+@shows("The treatment is discontinued after five doses: nothing is missed from then on.")
+def discontinued(story: Story) -> None:
+    doses = course(story)[:6]
+    doses[5] = replace(doses[5], status="not-done", dose=None, text="treatment discontinued")
+    tell(story, doses, _sum(story, 5))
+    ended = doses[-1].at.date() + timedelta(days=60)
+    story.check(as_of=ended, dosing=_sum(story, 5), only=())
 
 
 @shows("One dose was charted twice under two ids, to the minute and in full.")
@@ -235,7 +279,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     a_day_late,
     four_in_a_week,
     thirteenth_dose,
+    second_course_at_once,
     second_course,
+    three_blocks,
+    death_in_the_second_week,
+    discontinued,
     charted_twice,
     dose_in_words_alone,
     dose_withdrawn,

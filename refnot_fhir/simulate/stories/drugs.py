@@ -41,9 +41,22 @@ def unlisted_infusion(story: Story) -> None:
     story.expect(EX09="unknown")
 
 
-@shows("No administration of anything on record: absence proves nothing.")
-def no_administration_on_record(story: Story) -> None:
+@shows("Nobody says whether immunotherapy was given: other administrations prove nothing.")
+def nobody_was_asked(story: Story) -> None:
+    story.never_measured("immunotherapy-6-weeks")
+    story.expect(EX09="unknown")
+
+
+@shows("No administration of anything on record, and the patient's answer that none was given.")
+def only_an_answer(story: Story) -> None:
     story.others.clear()
+    story.expect(EX09="not-met")
+
+
+@shows("The answer that none was given is too old to stand for today.")
+def answer_too_old(story: Story) -> None:
+    story.never_measured("immunotherapy-6-weeks")
+    story.immunotherapy("not-given", days_before=story.limits.answer_days("EX09") + 1)
     story.expect(EX09="unknown")
 
 
@@ -83,7 +96,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     nivolumab_before_the_window,
     filgrastim_is_no_immunotherapy,
     unlisted_infusion,
-    no_administration_on_record,
+    nobody_was_asked,
+    only_an_answer,
+    answer_too_old,
     nivolumab_retracted,
     nivolumab_by_reference,
     product_named_later,
