@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -18,6 +18,7 @@ from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
 from refnot_fhir.store.base import Key
 from refnot_fhir.web import answers, body, receipts
+from refnot_fhir.web.prefer import preferences
 from refnot_fhir.web.published import PUBLISHED
 from refnot_fhir.web.received import text_of
 from refnot_fhir.web.terminology import DEFINED
@@ -80,10 +81,10 @@ def _bundle(service: Service, site: Site) -> Response:
         base=answers.base_url(),
         who=_who(),
         key=_key(),
-        strict=_strict(),
+        strict=preferences().strict,
     )
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
-    return receipts.of_bundle(delivery, received, version, strict=_strict())
+    return receipts.of_bundle(delivery, received, version, _representation(service, site))
 
 
 def _single(service: Service, site: Site, action: str, type_: str, id_: str = "") -> Response:
@@ -95,13 +96,12 @@ def _single(service: Service, site: Site, action: str, type_: str, id_: str = ""
         _check_content(content, type_, id_)
     asked = Request(action, type_, id_, raw, content, where=type_, **_conditions(action, id_))
     bases = (answers.base_url(),)
-    delivery = Delivery((asked,), False, _who(), action, _key(), _strict(), bases)
+    delivery = Delivery((asked,), False, _who(), action, _key(), preferences().strict, bases)
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
     return receipts.of_one(asked, received, Version(site.fhir), _representation(service, site))
 
 
-def _representation(service: Service, site: Site) -> Callable[[Result], bytes | None]:
-    """Finds the resource as it now is, for senders who want it back."""
+def _representation(service: Service, site: Site) -> receipts.Representation:
 
     def found(result: Result) -> bytes | None:
         with service.store.read() as reader:
@@ -171,14 +171,6 @@ def _key() -> str:
 
 
 _LONGEST_KEY = 255
-
-
-def _strict() -> bool:
-    """Whether the sender wants a failed entry of a batch to fail the request.
-
-    Engines that look at the status alone would take a 200 with failed entries for a success.
-    """
-    return "handling=strict" in request.headers.get("Prefer", "").replace(" ", "")
 
 
 def _who() -> str:
