@@ -13,6 +13,7 @@ from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Trouble
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import Delivery, parcel, receive
+from refnot_fhir.intake.parcel import FORMS_ONLY
 from refnot_fhir.intake.request import CREATE, DELETE, UPDATE, Request, Result
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
@@ -61,6 +62,7 @@ def routes(service: Service) -> Blueprint:
 
 
 def _bundle(service: Service, site: Site) -> Response:
+    _check_query("the base", "transaction or batch")
     raw = body.received(request, service.settings.max_body_bytes)
     content = parcel.content(raw)
     if content["resourceType"] != "Bundle":
@@ -89,12 +91,16 @@ def _bundle(service: Service, site: Site) -> Response:
 
 def _single(service: Service, site: Site, action: str, type_: str, id_: str = "") -> Response:
     _check_address(type_, id_)
+    if action != UPDATE or id_:
+        _check_query(f"{type_}/{id_}" if id_ else type_, action)
     raw, content = b"", None
     if action != DELETE:
         raw = body.received(request, service.settings.max_body_bytes)
         content = parcel.content(raw)
         _check_content(content, type_, id_)
-    asked = Request(action, type_, id_, raw, content, where=type_, **_conditions(action, id_))
+    asked = Request(
+        action, type_, id_, raw, content, where=type_, **_conditions(action, type_, id_)
+    )
     bases = (answers.base_url(),)
     delivery = Delivery((asked,), False, _who(), action, _key(), preferences().strict, bases)
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
@@ -125,6 +131,24 @@ def _check_address(type_: str, id_: str) -> None:
         raise NotFound("an id has at most 64 letters, digits, hyphens and full stops")
 
 
+def _check_query(place: str, action: str) -> None:
+    """Refuse what a query asks for and no route carries out, which must not look as if it were."""
+    unknown = sorted(set(request.args) - _GENERAL)
+    if not unknown:
+        return
+    said = f"a {action} takes no parameter {unknown[0][:64]}"
+    if action == CREATE:
+        said += (
+            f": to create only what is not there yet, POST to {place} with the header "
+            "If-None-Exist: identifier=system|value"
+        )
+    raise BadInput(said, (Trouble("not-supported", said, f"http.{unknown[0][:64]}"),))
+
+
+_GENERAL = FORMS_ONLY | {"_summary", "_elements"}
+"""Parameters that FHIR lets a client add to any request."""
+
+
 def _check_content(content: Mapping[str, Any], type_: str, id_: str) -> None:
     if content["resourceType"] != type_:
         said = f"the resource is a {content['resourceType']}, the address is that of {type_}"
@@ -134,7 +158,7 @@ def _check_content(content: Mapping[str, Any], type_: str, id_: str) -> None:
         raise BadInput(said, (Trouble("invalid", said, f"{type_}.id"),))
 
 
-def _conditions(action: str, id_: str) -> dict[str, Any]:
+def _conditions(action: str, type_: str, id_: str) -> dict[str, Any]:
     """If-Match, If-None-Exist, and the query of an update by identifier."""
     found: dict[str, Any] = {}
     stated = request.headers.get("If-None-Exist", "") if action == CREATE else ""
@@ -144,7 +168,7 @@ def _conditions(action: str, id_: str) -> dict[str, Any]:
             raise BadInput("a PUT names what it writes: /Type/id, or /Type?identifier=system|value")
     try:
         if stated:
-            found["condition"] = parcel.conditions(stated)
+            found["condition"] = parcel.conditions(stated, type_, answers.own_bases())
         if action == UPDATE and "If-None-Match" in request.headers:
             if request.headers["If-None-Match"].strip() != "*":
                 raise ValueError("If-None-Match of a PUT is only understood as *")

@@ -42,7 +42,7 @@ def asked(service: Service, site: Site, type_: str, version: Version) -> Search:
         now=service.clock(),
         zone=site.zone,
         base=answers.base_url(),
-        also=("_format", AFTER),
+        also=("_format", "_pretty", AFTER),
     )
     if found.ignored and preferences().strict:
         raise BadInput("; ".join(one.message for one in found.ignored), found.ignored)
