@@ -90,7 +90,10 @@ def _get(entry: Entry) -> Iterator[Trouble]:
 
 def _post(entry: Entry) -> Iterator[Trouble]:
     if entry.id or entry.search:
-        said = "a POST creates: its url is the type alone (with an id it is a PUT)"
+        said = (
+            "a POST creates: its url is the type alone (with an id it is a PUT, and a condition is "
+            "the ifNoneExist of the request)"
+        )
         yield Trouble("value", said, f"{entry.place}.request.url")
     yield from _carried(entry)
 

@@ -16,6 +16,7 @@ from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake.request import CREATE, DELETE, READ, UPDATE, Delivery, Request
 
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
+_ADDRESSED = re.compile(r"(?P<address>[^?=]*)\?(?P<query>.*)", re.DOTALL)
 _ACTIONS = {"POST": CREATE, "PUT": UPDATE, "DELETE": DELETE, "GET": READ}
 
 
@@ -53,15 +54,16 @@ def of_bundle(
         raise BadInput("the Bundle is not valid", troubles, unprocessable=True)
     atomic = sent.get("type") == "transaction"
     entries = bundle.parse(sent, base=base)
+    bases = (base,) if base else ()
     requests = [
-        _request(entry, raw) for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
+        _request(entry, raw, bases)
+        for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
     ]
     if atomic:
         requests = list(_without_rivals(requests))
         troubles = tuple(trouble for request in requests for trouble in request.troubles)
         if troubles:
             raise BadInput("the transaction cannot be processed", troubles)
-    bases = (base,) if base else ()
     key = key or _called(sent.get("identifier") or {})
     return Delivery(tuple(requests), atomic, who, str(sent["type"]), key, strict, bases)
 
@@ -71,16 +73,39 @@ def _called(identifier: Mapping[str, Any]) -> str:
     return f"Bundle.identifier {identifier.get('system', '')}|{value}" if value else ""
 
 
-def conditions(search: str) -> tuple[str, str]:
-    """(system, value) of the condition `identifier=system|value`.
+def conditions(search: str, type: str = "", bases: Iterable[str] = ()) -> tuple[str, str]:
+    """(system, value) of the condition `identifier=system|value` on a resource of a type.
 
-    Raises ValueError, saying what is understood, for any other condition.
+    It may be the query alone, begin with a question mark, or be an address: `Type?…`, also below
+    one of `bases`. Raises ValueError, saying what is understood, for any other condition.
     """
-    stated = parse_qsl(search.removeprefix("?"))
+    found = _ADDRESSED.fullmatch(search)
+    query = search if found is None else found["query"]
+    if found is not None and found["address"]:
+        _check_address(found["address"], type, bases)
+    stated = [one for one in parse_qsl(query) if one[0] not in FORMS_ONLY]
     if len(stated) != 1 or stated[0][0] != "identifier" or "|" not in stated[0][1]:
         raise ValueError("a condition here is identifier=system|value, and nothing else")
     system, _, value = stated[0][1].partition("|")
     return system, value
+
+
+FORMS_ONLY = frozenset({"_format", "_pretty"})
+"""Parameters of any address that say how the answer is to look, and nothing else."""
+
+
+def _check_address(address: str, type: str, bases: Iterable[str]) -> None:
+    below = (address.removeprefix(f"{base}/") for base in bases if address.startswith(f"{base}/"))
+    asked = next(below, address).removeprefix("/")
+    if asked == type:
+        return
+    if "/" in asked:
+        raise ValueError(
+            f"the condition is of another server: it is {type}?identifier=system|value here"
+        )
+    raise ValueError(
+        f"the condition is on another type than the resource: it is {type}?identifier=system|value"
+    )
 
 
 def version_of(etag: str) -> int:
@@ -91,7 +116,7 @@ def version_of(etag: str) -> int:
     return int(match[1])
 
 
-def _request(entry: Entry, raw: bytes | None) -> Request:
+def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...]) -> Request:
     request = Request(
         action=_ACTIONS.get(entry.method, READ),
         type=entry.type,
@@ -107,7 +132,7 @@ def _request(entry: Entry, raw: bytes | None) -> Request:
     if entry.type in _NOT_SENT:
         place = f"{entry.place}.request.url"
         return _with(request, Trouble("not-supported", _NOT_SENT[entry.type], place))
-    return _absent(_matched(_conditional(request, entry), entry), entry)
+    return _absent(_matched(_conditional(request, entry, bases), entry), entry)
 
 
 _NOT_SENT = {
@@ -127,7 +152,7 @@ def _absent(request: Request, entry: Entry) -> Request:
     return _with(request, Trouble("not-supported", "is only understood as * of a PUT", place))
 
 
-def _conditional(request: Request, entry: Entry) -> Request:
+def _conditional(request: Request, entry: Entry, bases: tuple[str, ...]) -> Request:
     search = entry.if_none_exist or entry.search
     if not search or entry.troubles:
         return request
@@ -136,7 +161,7 @@ def _conditional(request: Request, entry: Entry) -> Request:
         said = "a conditional delete is not offered: name the resource by its id"
         return _with(request, Trouble("not-supported", said, place))
     try:
-        return replace(request, condition=conditions(search))
+        return replace(request, condition=conditions(search, entry.type, bases))
     except ValueError as error:
         return _with(request, Trouble("not-supported", str(error), place))
 

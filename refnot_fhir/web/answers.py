@@ -119,12 +119,17 @@ def fhir(
 
 def base_url() -> str:
     """The absolute URL of the FHIR base that the request came to."""
-    config = current_app.config
-    asked = request
-    root = config["REFNOT_PUBLIC_URL"] or _root(asked.scheme, asked.host)
+    return own_bases()[0]
+
+
+def own_bases() -> tuple[str, ...]:
+    """That base as the world calls it, and as this client does, where a proxy stands between."""
+    config, asked = current_app.config, request
     site = (asked.view_args or {}).get("site", DEFAULT_SITE)
     path = str(config["REFNOT_BASE_PATH"])
-    return root.rstrip("/") + (path if site == DEFAULT_SITE else f"/{site}{path}")
+    below = path if site == DEFAULT_SITE else f"/{site}{path}"
+    roots = (config["REFNOT_PUBLIC_URL"], _root(asked.scheme, asked.host))
+    return tuple(root.rstrip("/") + below for root in roots if root)
 
 
 @lru_cache(maxsize=64)

@@ -65,7 +65,7 @@ def _standing(
 def _date(service: Service) -> date | None:
     """The date of assessment asked for; None for the usual one. Raises BadInput."""
     stated = {**_posted(service), **request.args}
-    unknown = sorted(set(stated) - {"date", "_format"})
+    unknown = sorted(set(stated) - {"date", "_format", "_pretty"})
     if unknown:
         said = f"there is no parameter {unknown[0]}: there is date"
         raise BadInput(said, (Trouble("not-supported", said),))

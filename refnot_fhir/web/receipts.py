@@ -9,61 +9,85 @@ from urllib.parse import quote
 from flask import Response, current_app, request
 
 from refnot_fhir.charts import SubjectChange
-from refnot_fhir.fhir import bundle, outcome
+from refnot_fhir.fhir import bundle, outcome, wire
 from refnot_fhir.fhir.published import Json
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import Delivery, Received, Request, Result
 from refnot_fhir.intake import request as R
-from refnot_fhir.web import answers
+from refnot_fhir.web import answers, prefer
+from refnot_fhir.web.prefer import Preferences
+
+Representation = Callable[[Result], bytes | None]
+"""Finds the resource as it stands, for those who want it back."""
 
 _FAILURES = {"invalid": 422, "precondition": 412, "conflict": 409, "undone": 424}
 _SEVERITY = {"informational": "information", "processing": "warning"}
 
 
 def of_bundle(
-    delivery: Delivery, received: Received, version: Version, *, strict: bool
+    delivery: Delivery, received: Received, version: Version, representation: Representation
 ) -> Response:
     """The answer to a transaction or batch.
 
-    A transaction with a failure is an OperationOutcome with the status of its first failure. Under
-    strict handling a batch with a failed entry is 422, so that a sender that reads the status only
-    does not take it for a success; its body is the batch-response all the same.
+    An entry says in an OperationOutcome what followed, unless `Prefer` is `return=minimal`; under
+    `return=representation` it has the resource, too. A transaction with a failure is an
+    OperationOutcome with the status of its first failure. Under strict handling a batch with a
+    failed entry is 422, so that a sender that reads the status only does not take it for a
+    success; its body is the batch-response all the same.
     """
+    wanted = prefer.preferences()
     headers = {
         "X-Entries-Failed": str(received.failed),
         "X-Entries-Unlinked": str(received.unlinked),
+        "X-Warnings": str(_warnings(received)),
         **_replayed(received),
     }
     if delivery.atomic and received.failed:
-        return _undone(received, version, headers)
-    entries = list(_entries(delivery, received))
-    status = 422 if strict and received.failed else 200
+        return _undone(received, version, {**headers, **wanted.applied(form=False)})
+    entries = list(_entries(delivery, received, wanted, representation))
+    status = 422 if wanted.strict and received.failed else 200
+    headers |= wanted.applied(form=True)
     return answers.fhir(bundle.response(delivery.kind, entries), status, headers, version)
 
 
 def of_one(
-    asked: Request,
-    received: Received,
-    version: Version,
-    representation: Callable[[Result], bytes | None],
+    asked: Request, received: Received, version: Version, representation: Representation
 ) -> Response:
-    """The answer to a single create, update or delete.
+    """The answer to a single create, update or delete: the resource as it stands.
 
-    Its body is an OperationOutcome that says what followed, unless `Prefer` asks for the resource
-    (`return=representation`) or for no body (`return=minimal`).
+    `Prefer` may ask for no body (`return=minimal`) or for an OperationOutcome that says what
+    followed. That is also the answer where there is no resource to give, and where what was sent is
+    not what stands: it failed, it is not retained, or it is older than the newest version.
     """
-    result = received.results[0]
+    wanted, result = prefer.preferences(), received.results[0]
     status = _status(result, asked)
     headers = {**_headers(result), **_replayed(received)}
     if received.unlinked:
         headers["X-Entries-Unlinked"] = str(received.unlinked)
-    if result.outcome != R.FAILED:
-        if "return=minimal" in _preference():
-            return answers.fhir(None, status, headers, version)
-        resource = representation(result) if "return=representation" in _preference() else None
+    if _warnings(received):
+        headers["X-Warnings"] = str(_warnings(received))
+    body: Json | bytes | None = _outcome(result, received.changes)
+    form = prefer.OUTCOME
+    if result.outcome != R.FAILED and wanted.form == prefer.MINIMAL:
+        body, form = None, prefer.MINIMAL
+        # https://hl7.org/fhir/R4/http.html#delete: 204 when the answer has no payload.
+        status = HTTPStatus.NO_CONTENT if asked.action == R.DELETE else status
+    elif result.outcome in _STANDING and wanted.form != prefer.OUTCOME:
+        resource = representation(result)
         if resource is not None:
-            return answers.fhir(resource, status, headers, version)
-    return answers.fhir(_outcome(result, received.changes), status, headers, version)
+            body, form = resource, prefer.REPRESENTATION
+    headers |= wanted.applied(form=wanted.form == form)
+    return answers.fhir(body, status, headers, version)
+
+
+_STANDING = frozenset({R.CREATED, R.UPDATED, R.UNCHANGED})
+"""Outcomes whose version is the newest one."""
+
+
+def _warnings(received: Received) -> int:
+    """How many warnings the OperationOutcomes have."""
+    notes = (note for result in received.results for note in result.notes)
+    return sum(_SEVERITY[note.code] == "warning" for note in notes)
 
 
 def _undone(received: Received, version: Version, headers: dict[str, str]) -> Response:
@@ -78,7 +102,9 @@ def _undone(received: Received, version: Version, headers: dict[str, str]) -> Re
     return answers.fhir(outcome.write(issues), _FAILURES[first], headers, version)
 
 
-def _entries(delivery: Delivery, received: Received) -> Iterator[Json]:
+def _entries(
+    delivery: Delivery, received: Received, wanted: Preferences, representation: Representation
+) -> Iterator[Json]:
     told: set[str] = set()
     for asked, result in zip(delivery.requests, received.results, strict=True):
         if result.outcome == R.ASKED:
@@ -88,10 +114,14 @@ def _entries(delivery: Delivery, received: Received) -> Iterator[Json]:
             c for c in received.changes if c.patient == result.patient and c.patient not in told
         ]
         told.update(change.patient for change in changes)
-        yield _entry(asked, result, changes)
+        said = _outcome(result, changes)
+        quiet = wanted.form == prefer.MINIMAL and result.outcome != R.FAILED
+        whole = wanted.form == prefer.REPRESENTATION and result.outcome in _STANDING
+        resource = representation(result) if whole else None
+        yield _entry(asked, result, None if quiet else said, resource)
 
 
-def _entry(asked: Request, result: Result, changes: Sequence[SubjectChange]) -> Json:
+def _entry(asked: Request, result: Result, said: Json | None, resource: bytes | None) -> Json:
     status = _status(result, asked)
     place = _place(result)
     return bundle.answer(
@@ -99,7 +129,8 @@ def _entry(asked: Request, result: Result, changes: Sequence[SubjectChange]) -> 
         location=place,
         etag=answers.etag(result.version) if place else "",
         last_modified=result.updated,
-        outcome=_outcome(result, changes),
+        outcome=said,
+        resource=None if resource is None else wire.decode(resource),
     )
 
 
@@ -175,7 +206,3 @@ _SAID = {
 def _told(change: SubjectChange) -> str:
     moved = f"; {', '.join(change.changed)}" if change.changed else ""
     return f"ResearchSubject/{change.subject} in {change.protocol}: {change.status}{moved}"
-
-
-def _preference() -> str:
-    return request.headers.get("Prefer", "").replace(" ", "")

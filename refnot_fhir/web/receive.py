@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -13,11 +13,13 @@ from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Trouble
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import Delivery, parcel, receive
+from refnot_fhir.intake.parcel import FORMS_ONLY
 from refnot_fhir.intake.request import CREATE, DELETE, UPDATE, Request, Result
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
 from refnot_fhir.store.base import Key
 from refnot_fhir.web import answers, body, receipts
+from refnot_fhir.web.prefer import preferences
 from refnot_fhir.web.published import PUBLISHED
 from refnot_fhir.web.received import text_of
 from refnot_fhir.web.terminology import DEFINED
@@ -60,6 +62,7 @@ def routes(service: Service) -> Blueprint:
 
 
 def _bundle(service: Service, site: Site) -> Response:
+    _check_query("the base", "transaction or batch")
     raw = body.received(request, service.settings.max_body_bytes)
     content = parcel.content(raw)
     if content["resourceType"] != "Bundle":
@@ -80,28 +83,31 @@ def _bundle(service: Service, site: Site) -> Response:
         base=answers.base_url(),
         who=_who(),
         key=_key(),
-        strict=_strict(),
+        strict=preferences().strict,
     )
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
-    return receipts.of_bundle(delivery, received, version, strict=_strict())
+    return receipts.of_bundle(delivery, received, version, _representation(service, site))
 
 
 def _single(service: Service, site: Site, action: str, type_: str, id_: str = "") -> Response:
     _check_address(type_, id_)
+    if action != UPDATE or id_:
+        _check_query(f"{type_}/{id_}" if id_ else type_, action)
     raw, content = b"", None
     if action != DELETE:
         raw = body.received(request, service.settings.max_body_bytes)
         content = parcel.content(raw)
         _check_content(content, type_, id_)
-    asked = Request(action, type_, id_, raw, content, where=type_, **_conditions(action, id_))
+    asked = Request(
+        action, type_, id_, raw, content, where=type_, **_conditions(action, type_, id_)
+    )
     bases = (answers.base_url(),)
-    delivery = Delivery((asked,), False, _who(), action, _key(), _strict(), bases)
+    delivery = Delivery((asked,), False, _who(), action, _key(), preferences().strict, bases)
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
     return receipts.of_one(asked, received, Version(site.fhir), _representation(service, site))
 
 
-def _representation(service: Service, site: Site) -> Callable[[Result], bytes | None]:
-    """Finds the resource as it now is, for senders who want it back."""
+def _representation(service: Service, site: Site) -> receipts.Representation:
 
     def found(result: Result) -> bytes | None:
         with service.store.read() as reader:
@@ -125,6 +131,24 @@ def _check_address(type_: str, id_: str) -> None:
         raise NotFound("an id has at most 64 letters, digits, hyphens and full stops")
 
 
+def _check_query(place: str, action: str) -> None:
+    """Refuse what a query asks for and no route carries out, which must not look as if it were."""
+    unknown = sorted(set(request.args) - _GENERAL)
+    if not unknown:
+        return
+    said = f"a {action} takes no parameter {unknown[0][:64]}"
+    if action == CREATE:
+        said += (
+            f": to create only what is not there yet, POST to {place} with the header "
+            "If-None-Exist: identifier=system|value"
+        )
+    raise BadInput(said, (Trouble("not-supported", said, f"http.{unknown[0][:64]}"),))
+
+
+_GENERAL = FORMS_ONLY | {"_summary", "_elements"}
+"""Parameters that FHIR lets a client add to any request."""
+
+
 def _check_content(content: Mapping[str, Any], type_: str, id_: str) -> None:
     if content["resourceType"] != type_:
         said = f"the resource is a {content['resourceType']}, the address is that of {type_}"
@@ -134,7 +158,7 @@ def _check_content(content: Mapping[str, Any], type_: str, id_: str) -> None:
         raise BadInput(said, (Trouble("invalid", said, f"{type_}.id"),))
 
 
-def _conditions(action: str, id_: str) -> dict[str, Any]:
+def _conditions(action: str, type_: str, id_: str) -> dict[str, Any]:
     """If-Match, If-None-Exist, and the query of an update by identifier."""
     found: dict[str, Any] = {}
     stated = request.headers.get("If-None-Exist", "") if action == CREATE else ""
@@ -144,7 +168,7 @@ def _conditions(action: str, id_: str) -> dict[str, Any]:
             raise BadInput("a PUT names what it writes: /Type/id, or /Type?identifier=system|value")
     try:
         if stated:
-            found["condition"] = parcel.conditions(stated)
+            found["condition"] = parcel.conditions(stated, type_, answers.own_bases())
         if action == UPDATE and "If-None-Match" in request.headers:
             if request.headers["If-None-Match"].strip() != "*":
                 raise ValueError("If-None-Match of a PUT is only understood as *")
@@ -171,14 +195,6 @@ def _key() -> str:
 
 
 _LONGEST_KEY = 255
-
-
-def _strict() -> bool:
-    """Whether the sender wants a failed entry of a batch to fail the request.
-
-    Engines that look at the status alone would take a 200 with failed entries for a success.
-    """
-    return "handling=strict" in request.headers.get("Prefer", "").replace(" ", "")
 
 
 def _who() -> str:

@@ -18,6 +18,7 @@ from refnot_fhir.fhir.versions import Version
 from refnot_fhir.service import Service
 from refnot_fhir.web import answers
 from refnot_fhir.web.body import FORM
+from refnot_fhir.web.prefer import preferences
 
 PAGE, LARGEST_PAGE = 100, 1000
 _LARGEST_FORM = 256_000
@@ -41,9 +42,9 @@ def asked(service: Service, site: Site, type_: str, version: Version) -> Search:
         now=service.clock(),
         zone=site.zone,
         base=answers.base_url(),
-        also=("_format", AFTER),
+        also=("_format", "_pretty", AFTER),
     )
-    if found.ignored and "handling=strict" in request.headers.get("Prefer", "").replace(" ", ""):
+    if found.ignored and preferences().strict:
         raise BadInput("; ".join(one.message for one in found.ignored), found.ignored)
     return found
 

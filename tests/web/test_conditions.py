@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.door import (
     issues,
     lab,
     matches,
+    open_door,
     patient,
     places,
     said,
@@ -46,6 +48,87 @@ def test_a_conditional_create_finds_the_one_that_is_there(door: Door, condition:
     assert place_of(other) == place_of(first)
     assert content(door.get(place_of(first)))["gender"] == "male"
     assert door.rows()["versions"] == 1
+
+
+SPELLINGS = [
+    CONDITION,
+    f"?{CONDITION}",
+    f"Patient?{CONDITION}",
+    f"/Patient?{CONDITION}",
+    f"http://localhost/fhir/Patient?{CONDITION}",
+    "http://localhost/fhir/Patient?identifier=urn%3Amrn%7C17&_format=json",
+]
+
+
+@pytest.mark.parametrize("condition", SPELLINGS)
+def test_a_condition_is_a_query_or_the_address_of_one_here(door: Door, condition: str) -> None:
+    door.put(patient(identifier=MRN))
+    alone = door.post("Patient", PERSON, If_None_Exist=condition)
+    assert (alone.status_code, place_of(alone)) == (200, "Patient/p1")
+    bundled = door.post("", bundle("batch", entry(PERSON, "POST", ifNoneExist=condition)))
+    assert statuses(bundled) == ["200 OK"]
+    assert door.rows()["resources"] == 1
+
+
+def test_a_condition_may_have_a_question_mark_in_its_value(door: Door) -> None:
+    odd = nameless(patient(identifier=[{"system": "urn:mrn", "value": "1?7"}]))
+    for condition in ("identifier=urn:mrn|1?7", "Patient?identifier=urn:mrn|1?7"):
+        answer = door.post("Patient", odd, If_None_Exist=condition)
+        assert answer.status_code in (200, 201)
+    assert door.rows()["resources"] == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "way_out"),
+    [
+        (f"Observation?{CONDITION}", "Patient?identifier=system|value"),
+        (f"http://localhost/fhir/Observation?{CONDITION}", "Patient?identifier=system|value"),
+        (f"http://elsewhere.example/fhir/Patient?{CONDITION}", "another server"),
+        (f"http://localhost/fhirPatient?{CONDITION}", "another server"),
+        (f"http://localhost/north/fhir/Patient?{CONDITION}", "another server"),
+        (f"Patient/1?{CONDITION}", "another server"),
+        ("Patient?", "identifier=system|value"),
+        ("birthdate=1970-03-01", "identifier=system|value"),
+    ],
+)
+def test_a_condition_of_another_type_or_server_is_refused_with_the_way_out(
+    door: Door, condition: str, way_out: str
+) -> None:
+    alone = door.post("Patient", PERSON, If_None_Exist=condition)
+    assert (alone.status_code, way_out in said(alone)) == (400, True)
+    bundled = door.post("", bundle("transaction", entry(PERSON, "POST", ifNoneExist=condition)))
+    assert (bundled.status_code, way_out in said(bundled)) == (400, True)
+    assert places(bundled) == ["Bundle.entry[0].request.ifNoneExist"]
+    assert door.rows()["resources"] == 0
+
+
+def test_a_condition_is_known_by_the_address_that_clients_see(tmp_path: Path) -> None:
+    with open_door(tmp_path, public_url="https://fhir.hospital.example") as door:
+        door.put(patient(identifier=MRN))
+        for root in ("https://fhir.hospital.example", "http://localhost"):
+            found = door.post("Patient", PERSON, If_None_Exist=f"{root}/fhir/Patient?{CONDITION}")
+            assert (found.status_code, content(found)["id"]) == (200, "p1")
+
+
+def test_a_query_that_a_write_does_not_take_is_refused_and_not_ignored(door: Door) -> None:
+    created = door.post(f"Patient?{CONDITION}", PERSON)
+    assert (created.status_code, "If-None-Exist" in said(created)) == (400, True)
+    one = bundle("transaction", {"resource": PERSON, "request": {
+        "method": "POST", "url": f"Patient?{CONDITION}"}})  # fmt: skip
+    bundled = door.post("", one)
+    assert (bundled.status_code, "ifNoneExist" in said(bundled)) == (400, True)
+    assert door.send("PUT", f"Patient/p1?{CONDITION}", patient()).status_code == 400
+    assert door.send("DELETE", f"Patient/p1?{CONDITION}").status_code == 400
+    assert door.post(f"?{CONDITION}", bundle("batch")).status_code == 400
+    assert door.rows()["resources"] == 0
+
+
+def test_how_an_answer_is_to_look_may_be_asked_of_a_write(door: Door) -> None:
+    looks = "_format=json&_pretty=true"
+    assert door.post(f"Patient?{looks}", PERSON).status_code == 201
+    assert door.send("PUT", f"Patient/p1?{looks}", patient()).status_code == 201
+    assert door.send("PUT", f"Patient?{CONDITION}&{looks}", PERSON).status_code == 200
+    assert door.send("DELETE", f"Patient/p1?{looks}").status_code == 200
 
 
 def test_a_conditional_create_finds_what_was_updated_under_another_id(door: Door) -> None:

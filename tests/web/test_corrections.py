@@ -119,7 +119,7 @@ def test_a_late_resend_of_a_version_known_to_be_older_changes_nothing(door: Door
     door.kept(patient(), first)
     door.put(lab(value=200, meta={"lastUpdated": "2026-05-01T09:00:00Z"}))
     before = door.state()
-    answer = door.put(first)
+    answer = door.put(first, Prefer="return=OperationOutcome")
     assert answer.status_code == 200
     assert "sent again" in said(answer)
     assert door.state() == before
