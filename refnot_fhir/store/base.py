@@ -252,6 +252,9 @@ class Store(Protocol):
     def mark(self, name: str) -> str | None:
         """A named mark, if it was set."""
 
+    def newest_moment(self) -> datetime | None:
+        """The moment of the newest delivery that is kept, by whichever process; None: of none."""
+
     def verify_audit(self) -> int | None:
         """Number of the first row of the audit trail that does not fit its chain; None: all do."""
 
