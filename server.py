@@ -6,5 +6,5 @@ from refnot_fhir.compose import application, serve
 
 if __name__ == "__main__":
     serve()
-else:
+elif __name__ != "__mp_main__":  # so Python names it in each worker of `serve`
     app = application()

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [a|b|c|profile …] [--quick]`: a, b and c by default."""
+"""`python -m benchmarks [a|b|c|d|profile …] [--quick]`: a to d by default."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import enrolment, machine, profiled, screening, transaction
+from benchmarks import enrolment, fronts, machine, profiled, screening, transaction
 from benchmarks.report import Report
 
 
 def main() -> None:
     """Measure, and print what was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("which", nargs="*", choices=["a", "b", "c", "profile", []])
+    parser.add_argument("which", nargs="*", choices=["a", "b", "c", "d", "profile", []])
     parser.add_argument("--quick", action="store_true", help="fewer sizes, shorter, one round")
     parser.add_argument("--folder", help="where the databases are made: the disk that is measured")
     arguments = parser.parse_args()
-    which = arguments.which or ["a", "b", "c"]
+    which = arguments.which or ["a", "b", "c", "d"]
     with TemporaryDirectory(prefix="refnot-benchmark-", dir=arguments.folder) as name:
         folder = Path(name)
         report = Report(machine.described(folder))
@@ -33,6 +33,10 @@ def main() -> None:
             enrolment.measure(report, below, enrolment.QUICK if arguments.quick else enrolment.FULL)
         if "c" in which:
             screening.measure(report, screening.QUICK if arguments.quick else screening.FULL)
+        if "d" in which:
+            below = folder / "d"
+            below.mkdir()
+            fronts.measure(report, below, fronts.QUICK if arguments.quick else fronts.FULL)
         if "profile" in which:
             profiled.measure(report, folder)
     print(f"\nevery sample: {report.path}")

@@ -14,8 +14,14 @@ from threading import Lock, local
 import msgspec
 from flask import Flask, Response, request
 
+from refnot_fhir.compose import run_workers
+from refnot_fhir.service import new_id
+from refnot_fhir.settings import Settings
+from refnot_fhir.web.front import Front
+
 _MEDIA = "application/fhir+json; charset=utf-8; fhirVersion=4.0"
 _FOLDER = "BENCHMARK_FOLDER"
+_THREADS = "BENCHMARK_THREADS"
 # Those of refnot_fhir/store/sqlite_file.py.
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -80,20 +86,16 @@ def application() -> Flask:
     return app
 
 
-def _serve(port: str, folder: str, workers: str, threads: str) -> None:
-    from granian.constants import Interfaces
-    from granian.server import Server
+def front() -> Front:
+    """The floors behind the same front as the service."""
+    return Front(application(), Settings(threads=int(os.environ[_THREADS])), new_id)
 
+
+def _serve(port: str, folder: str, workers: str, threads: str) -> None:
     os.environ[_FOLDER] = folder
-    Server(
-        "benchmarks.floor:application",
-        factory=True,
-        address="127.0.0.1",
-        port=int(port),
-        interface=Interfaces.WSGI,
-        workers=int(workers),
-        blocking_threads=int(threads),
-    ).serve()
+    os.environ[_THREADS] = threads
+    settings = Settings(port=int(port), workers=int(workers))
+    run_workers("benchmarks.floor:front", settings)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from statistics import median
 from sysconfig import get_config_var
 from time import monotonic, perf_counter
 
-_PACKAGES = ("flask", "granian", "sqlalchemy", "msgspec", "jsonschema-rs")
+_PACKAGES = ("flask", "uvicorn", "uvloop", "granian", "sqlalchemy", "msgspec", "jsonschema-rs")
 _FSYNC_SECONDS = 1.0
 
 

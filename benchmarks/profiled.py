@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from cProfile import Profile
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from pstats import Stats
 from typing import Any, TypeVar
@@ -52,6 +53,10 @@ class _Watched:
     def mark(self, name: str) -> str | None:
         """As the store does."""
         return self._store.mark(name)
+
+    def newest_moment(self) -> datetime | None:
+        """As the store does."""
+        return self._store.newest_moment()
 
     def verify_audit(self) -> int | None:
         """As the store does."""

@@ -48,6 +48,22 @@ def service(database: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def candidate(name: str, database: Path) -> Iterator[Server]:
+    """The service behind one of the servers of `fronts`."""
+    port = _free_port()
+    settings = {
+        "REFNOT_PORT": str(port),
+        "REFNOT_DATABASE_URL": f"sqlite:///{database}",
+        "REFNOT_WORKERS": str(WORKERS),
+        "REFNOT_THREADS": str(THREADS),
+    }
+    arguments = (name, str(port), str(WORKERS), str(THREADS))
+    command = [sys.executable, "-m", "benchmarks.fronts", *arguments]
+    with _running(command, settings, port, "/health/live", database.parent) as process:
+        yield Server(port, process)
+
+
+@contextmanager
 def floors(folder: Path) -> Iterator[Server]:
     """Both floors."""
     floor.prepare(folder)

@@ -20,12 +20,15 @@ class Judge:
 
     rulebook: Rulebook
     now: datetime
+    """The moment that what is decided is dated with."""
     new_id: Callable[[], str]
     replay: bool = False
+    clock: datetime | None = None
+    """What the clock says, where `now` is later, because the clock was set back."""
 
     def today(self, site: Site) -> date:
         """The date of assessment unless another is asked for: today where the hospital is."""
-        return self.now.astimezone(site.zone).date()
+        return (self.clock or self.now).astimezone(site.zone).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ def lapses(
     """
     while has_lapsed(judge, site, subject) and subject.holds_until is not None:
         day = subject.holds_until + timedelta(days=1)
-        then = replace(judge, now=datetime.combine(day, time.min, site.zone))
+        then = replace(judge, now=datetime.combine(day, time.min, site.zone), clock=None)
         now = stand(then, site, chart, subject, protocol, on=day)
         if now.subject is None or now.subject == subject:
             return

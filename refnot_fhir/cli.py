@@ -156,10 +156,9 @@ def records_command(kind: str, form: str, as_json: bool, subject: str, site: str
     if site:
         service.site(site)
     asked = records.Asked(subject, site, records.moment(since) if since else None)
-    with service.store.read() as reader:
-        rows = records.rows(reader, service.judge(), kind, asked)
-        for line in _lines("json" if as_json else form, kind, rows):
-            click.echo(line, nl=False)
+    rows = records.everything(service.store, service.judge(), kind, asked)
+    for line in _lines("json" if as_json else form, kind, rows):
+        click.echo(line, nl=False)
 
 
 def _lines(form: str, kind: str, rows: Iterator[records.Row]) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import time
@@ -12,7 +13,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from typing import cast
 from wsgiref.types import WSGIApplication
+
+from uvicorn.config import Config
+from uvicorn.supervisors import Multiprocess
 
 from refnot_fhir import reassess
 from refnot_fhir.core.rules import Rulebook
@@ -23,14 +28,17 @@ from refnot_fhir.service import Service
 from refnot_fhir.settings import Settings, from_environment
 from refnot_fhir.store import migrate, open_store
 from refnot_fhir.web.app import create_app
+from refnot_fhir.web.front import Front
 
 log = logging.getLogger(__name__)
 
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """Those of some twenty bundles; Python's own default is 700, dozens of collections in one."""
 _STOP_SECONDS = 5
-"""How long a worker may take to stop: one told to while it starts does not hear it. What is cut
-off was not answered, so its sender sends it again, and what was answered is kept."""
+"""How long a worker may take to stop. What is cut off was not answered, so its sender sends it
+again, and what was answered is kept."""
+_IDLE_SECONDS = 60
+"""After which a connection that asks for nothing is closed."""
 
 _TEMPORARY = ("sqlite://", "sqlite:///", "sqlite:///:memory:")
 
@@ -73,16 +81,18 @@ def prepare(settings: Settings, progress: Callable[[int], None] = lambda _done: 
 
 
 def application() -> WSGIApplication:
-    """The WSGI application of the environment's settings."""
-    app = create_app(open_service(from_environment(os.environ)))
+    """The WSGI application of the environment's settings, for another server."""
+    return create_app(open_service(from_environment(os.environ)))
+
+
+def front() -> Front:
+    """What `serve` runs in each of its workers."""
+    settings = from_environment(os.environ)
+    _log()
+    service = open_service(settings)
     _spare_the_collector()
-    if _SERVED_BY in os.environ:
-        Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    return app
-
-
-_SERVED_BY = "_REFNOT_SERVED"
-"""Set by `serve` for its workers: one that is imported by another server has no such parent."""
+    Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    return Front(create_app(service), settings, service.new_id)
 
 
 def _end_with_parent(parent: int) -> None:
@@ -106,27 +116,50 @@ def serve(settings: Settings | None = None, announce: Callable[[], None] = lambd
     `announce` is called when all is ready. Raises RefnotError for a temporary database and for a
     port in use, BadMapping when a mapping file is wrong.
     """
-    from granian.constants import Interfaces
-    from granian.server import Server
-
     settings = settings or from_environment(os.environ)
     _check_servable(settings)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    _check_port(settings)
+    _log()
+    _allow_many_connections()
     prepare(settings).store.close()
     announce()
-    os.environ[_SERVED_BY] = "true"
-    Server(
-        "refnot_fhir.compose:application",
+    run_workers("refnot_fhir.compose:front", settings)
+
+
+def run_workers(front: str, settings: Settings) -> None:
+    """Serve with processes that each run the front that is made there, until stopped.
+
+    `front` is `module:function`. One that dies is replaced.
+    """
+    config = Config(
+        front,
         factory=True,
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.WSGI,
+        interface="asgi3",
+        http="refnot_fhir.web.connection:Connection",
+        ws="none",
+        lifespan="off",
         workers=settings.workers,
-        blocking_threads=settings.threads,
-        websockets=False,
-        workers_kill_timeout=_STOP_SECONDS,
-    ).serve()
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Whom a proxy speaks for is not for the server to guess.
+        proxy_headers=False,
+    )
+    own = cast("socket.socket", _OwnSocket(settings))
+    Multiprocess(config, [own]).run()
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _allow_many_connections() -> None:
+    """Each connection is an open file, and many systems allow 1,024 unless asked for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _check_servable(settings: Settings) -> None:
@@ -135,14 +168,41 @@ def _check_servable(settings: Settings) -> None:
             f"REFNOT_DATABASE_URL={settings.database_url} is gone when its process ends, and "
             "serving processes cannot share it: name a file, such as sqlite:///refnot.sqlite3"
         )
-    # The server shares a port that is in use: two services would each get half of the requests.
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise RefnotError(
-                f"{settings.host} port {settings.port} cannot be listened on ({error.strerror}): "
-                "stop what uses it, or choose another with REFNOT_PORT"
-            ) from None
+
+
+def _check_port(settings: Settings) -> None:
+    # The workers share the port: two services on it would each get half of the requests.
+    try:
+        _bound(settings.host, settings.port, shared=False).close()
+    except OSError as error:
+        raise RefnotError(
+            f"{settings.host} port {settings.port} cannot be listened on ({error.strerror}): "
+            "stop what uses it, or choose another with REFNOT_PORT"
+        ) from None
+
+
+def _bound(host: str, port: int, *, shared: bool = True) -> socket.socket:
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        found.bind((host, port))
+    except OSError:
+        found.close()
+        raise
+    return found
+
+
+class _OwnSocket:
+    """What a worker is sent instead of a socket: it becomes a socket of its own on the port.
+
+    The kernel spreads connections over the sockets of a port. With one socket for all, the worker
+    that wakes up first takes everything that waits.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._at = (settings.host, settings.port)
+
+    def __reduce__(self) -> tuple[Callable[..., socket.socket], tuple[str, int]]:
+        return _bound, self._at

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from heapq import merge
+from itertools import islice
+from typing import Any, Literal, NamedTuple
 
 from refnot_fhir import enrolment, export
 from refnot_fhir.charts import Judge, charts, family, heir
@@ -13,7 +16,7 @@ from refnot_fhir.core.case import lay_out
 from refnot_fhir.core.findings import Subject
 from refnot_fhir.core.records import LabResult, Source
 from refnot_fhir.errors import BadInput, Trouble
-from refnot_fhir.store.base import Reader, SubjectQuery
+from refnot_fhir.store.base import PatientRow, Reader, Store, SubjectQuery
 
 KINDS = {"eligibility-labs": "eligibility-lab", "dosing": "dosing-record"}
 """What is listed, and the schema of its rows."""
@@ -32,19 +35,93 @@ class Asked:
     """Only what was received at or after this moment."""
 
 
-def rows(reader: Reader, judge: Judge, kind: str, asked: Asked) -> Iterator[Row]:
-    """The rows of a kind in a stable order, unusable readings included, with their reasons.
+class Place(NamedTuple):
+    """How far a list has been read: so many rows of the patient with that number."""
 
-    Labs that are computed from others come after those that were sent.
+    patient: int = 0
+    rows: int = 0
 
-    What was sent for a record that was merged into another is listed with the subject of that one.
+    @classmethod
+    def of(cls, text: str) -> Place:
+        """A place as `str` writes it. Raises BadInput for anything else."""
+        if not re.fullmatch(r"\d{1,18}\.\d{1,18}", text, re.ASCII):
+            said = "the place to go on from is not one that was given here: follow the next link"
+            raise BadInput(said, (Trouble("value", said),))
+        return cls(*map(int, text.split(".")))
+
+    def __str__(self) -> str:
+        return f"{self.patient}.{self.rows}"
+
+
+class Page(NamedTuple):
+    """Some rows, and where the next page begins; None after the last one."""
+
+    rows: list[Row]
+    end: Place | None
+
+
+def page(
+    reader: Reader, judge: Judge, kind: str, asked: Asked, after: Place, count: int,
+    *, whole: bool = False,
+) -> Page:  # fmt: skip
+    """The next `count` rows; with `whole`, all those of the last patient with them.
+
+    The order is stable: patients as they arrived, and of each what was sent as it arrived, then
+    what is computed from it. Unusable readings are there, with their reasons. Doses of a record
+    that was merged into another are listed once, with the subject of that one.
     """
-    listed = _labs if kind == "eligibility-labs" else _dosing
-    return listed(reader, judge, _patients(reader, judge, asked), asked.since)
+    found: list[Row] = []
+    end = after
+    for place, row in _walk(reader, judge, kind, asked, after):
+        full = len(found) >= count and (not whole or place.patient != end.patient)
+        if full or len(found) >= _MOST:
+            return Page(found, end)
+        found.append(row)
+        end = place
+    return Page(found, None)
 
+
+def everything(store: Store, judge: Judge, kind: str, asked: Asked) -> Iterator[Row]:
+    """All rows, read page by page: between pages nothing in the store is held or locked.
+
+    A patient whose data change meanwhile is shown as when its page is read.
+    """
+    after: Place | None = Place()
+    while after is not None:
+        with store.read() as reader:
+            found, after = page(reader, judge, kind, asked, after, _AT_ONCE, whole=True)
+        yield from found
+
+
+_AT_ONCE = 500
+_MOST = 20_000
+"""Rows of one page, however many one patient has: each takes some kilobytes of memory."""
 
 Whose = list[tuple[str | None, str | None]]
 """(site, patient id) of whom is asked for; (None, None) is everybody."""
+
+
+def _walk(
+    reader: Reader, judge: Judge, kind: str, asked: Asked, after: Place
+) -> Iterator[tuple[Place, Row]]:
+    listed: Literal["labs", "doses"] = "labs" if kind == "eligibility-labs" else "doses"
+    made = _labs if kind == "eligibility-labs" else _dosing
+    for number, site, patient in _listed(reader, judge, listed, asked, after.patient - 1):
+        given = after.rows if number == after.patient else 0
+        rows = made(reader, judge, (site, patient), asked.since)
+        for index, row in enumerate(islice(rows, given, None), start=given + 1):
+            yield Place(number, index), row
+
+
+def _listed(
+    reader: Reader, judge: Judge, kind: Literal["labs", "doses"], asked: Asked, after: int
+) -> Iterable[PatientRow]:
+    whose = _patients(reader, judge, asked)
+    found = [
+        reader.patients_with(kind, site=site, patient=patient, since=asked.since, after=after)
+        for site, patient in whose
+    ]
+    return merge(*found)
 
 
 def _patients(reader: Reader, judge: Judge, asked: Asked) -> Whose:
@@ -63,18 +140,18 @@ def _patients(reader: Reader, judge: Judge, asked: Asked) -> Whose:
     return [(site, one) for site, patient in found for one in family(reader, site, patient)]
 
 
-def _labs(reader: Reader, judge: Judge, whose: Whose, since: datetime | None) -> Iterator[Row]:
-    subjects: dict[tuple[str, str], str] = {}
-    listed: set[Source] = set()
-    for site, patient in whose:
-        for result in reader.labs(site=site, patient=patient, since=since):
-            who = (result.source.site, result.patient)
-            if who not in subjects:
-                subjects[who] = _subject_of(reader, who)
-            listed.add(result.source)
-            yield export.eligibility_lab(result, subject=subjects[who])
-    for (site, patient), subject in subjects.items():
-        for result in _derived(reader, judge, site, patient):
+def _labs(
+    reader: Reader, judge: Judge, who: tuple[str, str], since: datetime | None
+) -> Iterator[Row]:
+    site, patient = who
+    subject = _subject_of(reader, who)
+    for result in reader.labs(site=site, patient=patient, since=since):
+        yield export.eligibility_lab(result, subject=subject)
+    derived = list(_derived(reader, judge, site, patient))
+    if derived:
+        sent = reader.labs(site=site, patient=patient, since=since)
+        listed = {result.source for result in sent}
+        for result in derived:
             if not listed.isdisjoint(result.derived_from):
                 yield export.eligibility_lab(result, subject=subject)
 
@@ -93,17 +170,32 @@ def _derived(reader: Reader, judge: Judge, site: str, patient: str) -> Iterator[
     yield from found.values()
 
 
-def _dosing(reader: Reader, judge: Judge, whose: Whose, since: datetime | None) -> Iterator[Row]:
-    found = dict.fromkeys(
-        (where, heir(reader, where, who))
-        for site, patient in whose
-        for where, who in reader.changed_doses(site=site, patient=patient, since=since)
-    )
-    for one in found:
-        for row in reader.subjects(SubjectQuery(patients=[one])):
-            standing = enrolment.standing(reader, judge, row.subject)
-            if standing is not None:
-                yield from export.dosing(standing.dosing, subject=_reference(row.subject))
+def _dosing(
+    reader: Reader, judge: Judge, who: tuple[str, str], since: datetime | None
+) -> Iterator[Row]:
+    site, patient = who
+    whose = heir(reader, site, patient)
+    if not _speaks_for(reader, who, family(reader, site, whose), since):
+        return
+    for row in reader.subjects(SubjectQuery(patients=[(site, whose)])):
+        standing = enrolment.standing(reader, judge, row.subject)
+        if standing is not None:
+            yield from export.dosing(standing.dosing, subject=_reference(row.subject))
+
+
+def _speaks_for(
+    reader: Reader, who: tuple[str, str], merged: list[str], since: datetime | None
+) -> bool:
+    """Whether this one is the first with doses of the patients whose records were merged."""
+    site, patient = who
+    if merged == [patient]:
+        return True
+    rows = [
+        row
+        for one in merged
+        for row in reader.patients_with("doses", site=site, patient=one, since=since)
+    ]
+    return not rows or min(rows).id == patient
 
 
 def _subject_of(reader: Reader, patient: tuple[str, str]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from refnot_fhir.charts import Judge
 from refnot_fhir.core.rules import Rulebook, Site
@@ -15,6 +16,8 @@ from refnot_fhir.errors import NotFound
 from refnot_fhir.reassess import MARK_SINCE
 from refnot_fhir.settings import Settings
 from refnot_fhir.store.base import Store
+
+log = logging.getLogger(__name__)
 
 DEFAULT_SITE = "default"
 """The site of the plain FHIR base, without a site in the path."""
@@ -34,6 +37,41 @@ def new_id() -> str:
     return str(uuid.UUID(int=number))
 
 
+class HighWater:
+    """The newest moment that this store was dated with, by any process: no later one is earlier.
+
+    A clock that is set back must not make what arrives now look older than what is kept.
+    """
+
+    def __init__(self) -> None:
+        self._newest: datetime | None = None
+        self._asked = -_ASKED_EVERY
+        self._said = False
+
+    def moment(self, clock: datetime, store: Store) -> datetime:
+        """What the clock says, or the newest moment known where that is later."""
+        if time.monotonic() - self._asked >= _ASKED_EVERY:
+            self._asked = time.monotonic()
+            kept = store.newest_moment()
+            if kept is not None and (self._newest is None or kept > self._newest):
+                self._newest = kept
+        newest = self._newest
+        if newest is None or clock >= newest:
+            self._newest, self._said = clock, False
+            return clock
+        if newest - clock > CLOCK_TOLERANCE and not self._said:
+            self._said = True
+            log.warning("clock.behind: the clock says %s, the newest moment kept is %s",
+                        clock.isoformat(), newest.isoformat())  # fmt: skip
+        return newest
+
+
+_ASKED_EVERY = 1.0
+"""Seconds after which the store is asked again what other processes wrote."""
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""What clocks of several machines may differ by, and a time service may set back, in silence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The parts that a request, or a command, needs."""
@@ -43,6 +81,7 @@ class Service:
     store: Store
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
+    high_water: HighWater = field(default_factory=HighWater)
 
     @property
     def rules_since(self) -> datetime:
@@ -51,8 +90,11 @@ class Service:
         return datetime.fromisoformat(stated) if stated else self.clock()
 
     def judge(self) -> Judge:
-        """Judgement as of now."""
-        return Judge(self.rulebook, self.clock(), self.new_id, self.settings.replay)
+        """Judgement as of now; dated no earlier than anything that is kept."""
+        clock = self.clock()
+        moment = self.high_water.moment(clock, self.store)
+        behind = None if moment == clock else clock
+        return Judge(self.rulebook, moment, self.new_id, self.settings.replay, behind)
 
     def site(self, name: str = DEFAULT_SITE) -> Site:
         """The site of that name. Raises NotFound, naming the sites there are."""

@@ -41,6 +41,26 @@ class Settings:
     )
     workers: int = field(default=2, metadata={"doc": "serving processes"})
     threads: int = field(default=8, metadata={"doc": "requests served at once by each process"})
+    queue: int = field(
+        default=256,
+        metadata={"doc": "requests that may wait in each process; beyond that 503 at once"},
+    )
+    body_seconds: int = field(
+        default=30, metadata={"doc": "seconds that a request body may take to arrive"}
+    )
+    body_rate: int = field(
+        default=100_000, metadata={"doc": "bytes of a body that give it one second more"}
+    )
+    header_seconds: int = field(
+        default=10, metadata={"doc": "seconds that the head of a request may take to arrive"}
+    )
+    send_seconds: int = field(
+        default=60, metadata={"doc": "seconds that a client may stop reading its answer"}
+    )
+    bodies_bytes: int = field(
+        default=256_000_000,
+        metadata={"doc": "request bodies held in memory by each process, all together"},
+    )
     max_body_bytes: int = field(
         default=50_000_000, metadata={"doc": "largest request body, also after decompression"}
     )
@@ -75,6 +95,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     }
     settings = Settings(**values)
     _check_values(settings)
+    _check_room(settings)
     _check_host(settings)
     return settings
 
@@ -102,9 +123,11 @@ _READERS: dict[type, Callable[[str], Any]] = {
 def _check_values(settings: Settings) -> None:
     if not 0 <= settings.port <= _LAST_PORT:
         raise BadMapping(f"REFNOT_PORT={settings.port} is not a port from 0 to {_LAST_PORT}")
-    for name in ("workers", "threads", "max_body_bytes", "max_entries"):
+    for name in _POSITIVE:
         if getattr(settings, name) < 1:
             raise BadMapping(f"{PREFIX}{name.upper()}={getattr(settings, name)} is not at least 1")
+    if settings.queue < 0:
+        raise BadMapping(f"REFNOT_QUEUE={settings.queue} is not at least 0")
     for name in ("workers", "threads"):
         if getattr(settings, name) > _MOST_OF_EACH:
             raise BadMapping(f"{PREFIX}{name.upper()} is more than {_MOST_OF_EACH}")
@@ -112,9 +135,21 @@ def _check_values(settings: Settings) -> None:
         raise BadMapping(f"REFNOT_BASE_PATH={settings.base_path} is not a path such as /fhir")
 
 
+_POSITIVE = (
+    "workers", "threads", "max_body_bytes", "max_entries", "body_seconds", "body_rate",
+    "header_seconds", "send_seconds",
+)  # fmt: skip
 _LAST_PORT = 65535
 _MOST_OF_EACH = 256
 """More processes or threads than that are a slip of the keyboard, and starve the machine."""
+
+
+def _check_room(settings: Settings) -> None:
+    if settings.bodies_bytes < settings.max_body_bytes:
+        raise BadMapping(
+            f"REFNOT_BODIES_BYTES={settings.bodies_bytes} is less than REFNOT_MAX_BODY_BYTES="
+            f"{settings.max_body_bytes}: no body of that size could ever be received"
+        )
 
 
 def _check_host(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.rulebook.load import load
 from refnot_fhir.store import migrate
 from tests.door import Door, open_door
-from tests.postgres_server import server
+from tests.postgres_server import own_server, server
 
 pytest_plugins = ["tests.no_skips", "tests.real_input"]
 
@@ -51,7 +51,7 @@ def new_id() -> Callable[[], str]:
 
 # Databases
 
-_POSTGRES = ("postgresql_url", "postgresql_migrated_url")
+_POSTGRES = ("postgresql_url", "postgresql_migrated_url", "own_postgresql_url")
 _numbers = itertools.count(1)
 
 
@@ -110,6 +110,13 @@ def postgresql_template(postgresql_server: str) -> Iterator[str]:
 def postgresql_migrated_url(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
     """The URL of a database with its tables, and nothing in them, that is dropped afterwards."""
     yield from _database(postgresql_server, make_url(postgresql_template).database or "")
+
+
+@pytest.fixture
+def own_postgresql_url() -> Iterator[str]:
+    """The URL of an empty database on a server of the test's own, which it may stop."""
+    with own_server() as url:
+        yield from _database(url)
 
 
 def _database(server: str, template: str = "template0") -> Iterator[str]:

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _prepare() -> None:
-    if not os.environ.get("REFNOT_TEST_POSTGRES") and programs() is None:
+    if programs() is None:  # one test stops a server of its own
         _install("postgresql")
     try:
         _fetch()

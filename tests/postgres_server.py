@@ -28,6 +28,13 @@ def server() -> Iterator[str]:
     if given:
         yield given
         return
+    with own_server() as url:
+        yield url
+
+
+@contextmanager
+def own_server() -> Iterator[str]:
+    """The URL of a server that nobody else uses. Raises NoServer, saying why there is none."""
     tools = programs()
     if tools is None:
         raise NoServer("neither REFNOT_TEST_POSTGRES nor initdb and pg_ctl were found")

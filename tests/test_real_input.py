@@ -100,8 +100,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, production: Rulebook) -> It
 
 def rows(service: Service, kind: str) -> list[dict[str, Any]]:
     """All records of a kind."""
-    with service.store.read() as reader:
-        return list(records.rows(reader, service.judge(), kind, records.Asked()))
+    return list(records.everything(service.store, service.judge(), kind, records.Asked()))
 
 
 def measured(service: Service) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import sha256
 
 import msgspec
@@ -10,7 +11,7 @@ from sqlalchemy import bindparam, select, update
 
 from refnot_fhir.store import tables
 from refnot_fhir.store.base import AuditEntry
-from refnot_fhir.store.codec import moment
+from refnot_fhir.store.codec import datetime_of, moment
 from refnot_fhir.store.sql import Session
 
 lanes = select(tables.audit_head).order_by(tables.audit_head.c.lane)
@@ -24,6 +25,10 @@ _move_head = (
     update(tables.audit_head)
     .where(tables.audit_head.c.lane == bindparam("place"))
     .values(number=bindparam("number"), hash=bindparam("hash"))
+)
+
+_last = select(tables.audit.c.at).join(
+    tables.audit_head, tables.audit.c.number == tables.audit_head.c.number
 )
 
 _PAGE = 1000
@@ -52,6 +57,12 @@ def append(session: Session, entries: Sequence[AuditEntry]) -> None:
         rows.append((*content, before))
     session.insert(tables.audit, rows)
     session.run(_move_head, place=lane, number=rows[-1][0], hash=before)
+
+
+def newest_moment(session: Session) -> datetime | None:
+    """When the last row of any chain was written: every delivery writes one."""
+    moments = [at for (at,) in session.rows(_last)]
+    return datetime_of(max(moments)) if moments else None
 
 
 def first_bad_row(session: Session) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from refnot_fhir.core.findings import Assessment, Subject
 from refnot_fhir.core.records import DoseGiven, LabResult, Person
@@ -139,6 +139,14 @@ class SubjectRow(NamedTuple):
     subject: Subject
 
 
+class PatientRow(NamedTuple):
+    """A patient and its place in the order of pages: that in which patients arrived."""
+
+    row: int
+    site: str
+    id: str
+
+
 class Reader(Protocol):
     """One consistent view of what is kept."""
 
@@ -189,10 +197,16 @@ class Reader(Protocol):
     ) -> Iterator[LabResult]:
         """Lab readings (usable or not) in a stable order; `since` is when they were received."""
 
-    def changed_doses(
-        self, *, site: str | None, patient: str | None, since: datetime | None
-    ) -> list[tuple[str, str]]:
-        """(site, patient) of everybody with a dose reading received since then, in stable order."""
+    def patients_with(
+        self,
+        kind: Literal["labs", "doses"],
+        *,
+        site: str | None,
+        patient: str | None,
+        since: datetime | None,
+        after: int = 0,
+    ) -> Iterator[PatientRow]:
+        """Everybody with such a reading received since then, after the patient of that number."""
 
     def receipt(self, site: str, digest: bytes) -> Receipt | None:
         """What was answered to a request with this content."""
@@ -251,6 +265,9 @@ class Store(Protocol):
 
     def mark(self, name: str) -> str | None:
         """A named mark, if it was set."""
+
+    def newest_moment(self) -> datetime | None:
+        """The moment of the newest delivery that is kept, by whichever process; None: of none."""
 
     def verify_audit(self) -> int | None:
         """Number of the first row of the audit trail that does not fit its chain; None: all do."""

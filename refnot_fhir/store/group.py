@@ -10,12 +10,15 @@ from threading import Lock, Thread, current_thread
 from time import monotonic
 from typing import Any
 
+from refnot_fhir.errors import Busy
 from refnot_fhir.store.base import Writer
 
 Work = Callable[[Writer], Any]
 
 _MOST = 64
 """Works in one commit: the first waits for the last."""
+LONGEST_WAIT = 9.0
+"""Seconds after which a work that was not begun is given up."""
 _LONGEST = 0.05
 """Seconds after which no further work joins a commit."""
 
@@ -29,8 +32,16 @@ class Job:
     result: Any = None
     error: BaseException | None = None
 
+    def begin(self) -> bool:
+        """From now on the caller waits to the end; False when it has given up."""
+        if self.answer.cancelled():
+            return False
+        return self.answer.running() or self.answer.set_running_or_notify_cancel()
+
     def settle(self, failure: BaseException | None) -> None:
-        """Tell the caller; a failure of the commit makes everything else untrue."""
+        """Tell the caller, if it still waits; a failure of the commit makes all else untrue."""
+        if not self.begin():
+            return
         error = failure or self.error
         if error is not None:
             self.answer.set_exception(error)
@@ -53,10 +64,12 @@ class Group:
 
     def __next__(self) -> Job:
         """The next work; it ends when nobody waits, so that a writer alone is not held up."""
-        job = self._next or self._more()
-        self._next = None
-        self.jobs.append(job)
-        return job
+        while True:
+            job = self._next or self._more()
+            self._next = None
+            if job.begin():
+                self.jobs.append(job)
+                return job
 
     def _more(self) -> Job:
         if self.closing or len(self.jobs) >= _MOST or monotonic() > self._end:
@@ -97,7 +110,12 @@ class WriterThread:
             if current_thread() is self._thread:
                 raise RuntimeError("a work cannot begin a transaction inside its own")
             self._queue.put(job)
-        return job.answer.result()
+        try:
+            return job.answer.result(LONGEST_WAIT)
+        except TimeoutError:
+            if job.answer.cancel():
+                raise Busy("the transactions before this one take too long") from None
+            return job.answer.result()
 
     def close(self) -> None:
         """Finish the works that were handed in, then end the thread."""

@@ -8,38 +8,49 @@ and `write` runs again, as it does when two transactions add the same row.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar, cast
 from zlib import crc32
 
 import psycopg
 from psycopg import errors as pg
-from sqlalchemy import Engine, Table, create_engine, types
+from sqlalchemy import Table, create_engine, types
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
 from refnot_fhir.store import audit, migrations, statements
 from refnot_fhir.store.base import Reader, Writer
 from refnot_fhir.store.names import Known
+from refnot_fhir.store.postgres_connection import (
+    CONNECT_SECONDS,
+    QUICK_SECONDS,
+    STATEMENT_SECONDS,
+    PatientConnection,
+    engine_for,
+)
 from refnot_fhir.store.reading import SqlReader
 from refnot_fhir.store.sql import Cursor, Session, Texts
 from refnot_fhir.store.writing import SqlWriter
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
 # A connection keeps its plans: one made while a table was empty would read the whole table long
 # after. Every statement has an index to go by, so none needs to be planned otherwise.
 _BY_INDEX = "SET LOCAL enable_seqscan = off"
-_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_BY_INDEX}"
+# Whoever waits for an answer of ours is told within ten seconds that the database gives none.
+_LIMITS = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '8s'"
+_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_BY_INDEX}; {_LIMITS}"
 # After a wait for a lock the next statement must see what the other transaction did.
-_BEGIN_WRITING = (
-    f"BEGIN ISOLATION LEVEL READ COMMITTED; {_BY_INDEX}; SET LOCAL lock_timeout = '10s'"
-)
+_BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_BY_INDEX}; {_LIMITS}"
 _LOCKS = 0x5EF207
 """Our share of the advisory locks of a database; the second number is of the site."""
 _MIGRATION = 0
@@ -127,7 +138,7 @@ class PostgresStore:
     """Implements `base.Store` over one database that other processes share."""
 
     def __init__(self, url: URL) -> None:
-        self._engine = _engine(url)
+        self._engine = engine_for(url)
         self._texts = Texts(PGDialect_psycopg())  # type: ignore[no-untyped-call]
         self._known: Known = {}
 
@@ -152,6 +163,11 @@ class PostgresStore:
         with self._session() as session:
             row = session.row(statements.mark, name=name)
         return row[0] if row else None
+
+    def newest_moment(self) -> datetime | None:
+        """The moment of the newest delivery, if there was any."""
+        with self._session() as session:
+            return audit.newest_moment(session)
 
     def verify_audit(self) -> int | None:
         """Number of the first row of the audit trail that does not fit its chain; None: all do."""
@@ -180,11 +196,19 @@ class PostgresStore:
     def _cursor(self, begin: str) -> Iterator[psycopg.Cursor[Any]]:
         with explained():
             pooled = self._engine.raw_connection()
+            connection = cast("PatientConnection", pooled.driver_connection)
             try:
-                cursor = cast("psycopg.Cursor[Any]", pooled.cursor())
+                cursor = connection.cursor()
                 cursor.execute(begin)
+                connection.patience = STATEMENT_SECONDS
                 yield cursor
+            except psycopg.Error as error:
+                if connection.closed or isinstance(error, pg.ReadOnlySqlTransaction):
+                    # It may lead to a server that another one has taken over from.
+                    pooled.invalidate()
+                raise
             finally:
+                connection.patience = QUICK_SECONDS
                 # Returning it to the pool ends the transaction.
                 pooled.close()
 
@@ -199,7 +223,7 @@ class _Again(Exception):
 
 def open_current(url: URL) -> PostgresStore:
     """The store in this database; its tables must be current."""
-    engine = _engine(url)
+    engine = engine_for(url)
     try:
         with explained(), engine.connect() as connection:
             migrations.require_current(connection)
@@ -210,24 +234,13 @@ def open_current(url: URL) -> PostgresStore:
 
 def migrate(url: URL) -> None:
     """Create or update the tables; others that try at the same time wait."""
-    engine = create_engine(url)
+    engine = create_engine(url, connect_args={"connect_timeout": CONNECT_SECONDS})
     try:
         with explained(), engine.begin() as connection:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCKS}, {_MIGRATION})")
             migrations.upgrade(connection)
     finally:
         engine.dispose()
-
-
-def _engine(url: URL) -> Engine:
-    return create_engine(
-        url,
-        pool_size=8,
-        max_overflow=24,
-        pool_pre_ping=True,
-        # Transactions are begun by hand, with the isolation that each needs.
-        isolation_level="AUTOCOMMIT",
-    )
 
 
 @contextmanager
@@ -240,6 +253,8 @@ def explained() -> Iterator[None]:
         if known is None:
             raise
         raise known from error
+    except PoolTimeout as error:
+        raise Busy("every connection to the database is in use") from error
     except DBAPIError as error:
         if not isinstance(error.orig, psycopg.Error):
             raise
@@ -256,14 +271,21 @@ def named(error: psycopg.Error) -> Exception | None:
         case pg.LockNotAvailable() | pg.TooManyConnections():
             return Busy("other transactions keep the database locked")
         case pg.DiskFull() | pg.ReadOnlySqlTransaction() | pg.InsufficientPrivilege():
-            return StoreFull(f"the database cannot be written to ({_first_line(error)})")
+            _noted("store.not_writable", error)
+            return StoreFull("the database cannot be written to")
         case pg.IntegrityError():
             return Conflict(f"it contradicts what is kept: {_first_line(error)}")
         case psycopg.DataError():
             return BadInput(f"the database cannot keep it: {_first_line(error)}")
         case psycopg.OperationalError():
-            return Busy(f"the database does not answer ({_first_line(error)})")
+            _noted("store.no_answer", error)
+            return Busy("the database does not answer")
     return None
+
+
+def _noted(what: str, error: psycopg.Error) -> None:
+    """Say in the log what is no caller's business: addresses and names of the database."""
+    log.warning("%s: %s", what, _first_line(error))
 
 
 def _first_line(error: psycopg.Error) -> str:

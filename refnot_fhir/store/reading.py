@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.sql import ClauseElement
 
@@ -16,6 +16,7 @@ from refnot_fhir.store.base import (
     Kept,
     Key,
     PatientFacts,
+    PatientRow,
     Receipt,
 )
 from refnot_fhir.store.names import Known
@@ -164,7 +165,7 @@ class SqlReader(SubjectReader):
     def patients(self, site: str | None = None) -> Iterator[tuple[str, str]]:
         """(site, patient id) of everybody with a reading, in a stable order."""
         sites = self._session.many(self._sites(site))
-        for _, place, id in self._pages(statements.patients_read, sites=sites):
+        for _, place, id in self._pages(statements.patients_read, {"sites": sites}):
             yield self._names.site_name(place), id
 
     def labs(
@@ -173,17 +174,24 @@ class SqlReader(SubjectReader):
         """Lab readings (usable or not) in a stable order; `since` is when they were received."""
         values = self._restricted(site, patient, since)
         statement = statements.labs(of_patient=patient is not None)
-        for _, text in self._pages(statement, **values):
+        for _, text in self._pages(statement, values):
             yield from codec.labs_of(text)
 
-    def changed_doses(
-        self, *, site: str | None, patient: str | None, since: datetime | None
-    ) -> list[tuple[str, str]]:
-        """(site, patient) of everybody with a dose reading received since then, in stable order."""
+    def patients_with(
+        self,
+        kind: Literal["labs", "doses"],
+        *,
+        site: str | None,
+        patient: str | None,
+        since: datetime | None,
+        after: int = 0,
+    ) -> Iterator[PatientRow]:
+        """Everybody with such a reading received since then, by number, from one number on."""
         values = self._restricted(site, patient, since)
-        statement = statements.changed_doses(of_patient=patient is not None)
-        rows = self._session.rows(statement, **values)
-        return [(self._names.site_name(place), id) for _, place, id in rows]
+        statement = statements.patients_with(kind, of_patient=patient is not None)
+        rows = self._pages(statement, values, after)
+        for number, place, id in rows:
+            yield PatientRow(number, self._names.site_name(place), id)
 
     # The rest
 
@@ -235,8 +243,10 @@ class SqlReader(SubjectReader):
         row = self._session.row(statements.resource_number, site=place, type=kind, id=key.id)
         return None if row is None else (row[0], row[1])
 
-    def _pages(self, statement: ClauseElement, **values: object) -> Iterator[tuple[Any, ...]]:
-        after, size = 0, _PAGE
+    def _pages(
+        self, statement: ClauseElement, values: Mapping[str, object], after: int = 0
+    ) -> Iterator[tuple[Any, ...]]:
+        size = _PAGE
         while size == _PAGE:
             rows = self._session.rows(statement, after=after, limit=_PAGE, **values)
             yield from rows

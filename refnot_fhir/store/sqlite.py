@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import cache
 from tempfile import TemporaryDirectory
 from typing import TypeVar, cast
@@ -17,6 +18,7 @@ from sqlalchemy import Table, event
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import URL
 
+from refnot_fhir.errors import Busy, StoreFull
 from refnot_fhir.store import audit, migrations, statements
 from refnot_fhir.store.base import Reader, Writer
 from refnot_fhir.store.group import Group, Job, WriterThread
@@ -108,6 +110,11 @@ class SqliteStore:
             row = session.row(statements.mark, name=name)
         return row[0] if row else None
 
+    def newest_moment(self) -> datetime | None:
+        """The moment of the newest delivery, if there was any."""
+        with self._session() as session:
+            return audit.newest_moment(session)
+
     def verify_audit(self) -> int | None:
         """Number of the first row of the audit trail that does not fit its chain; None: all do."""
         with self._session() as session:
@@ -153,6 +160,17 @@ class SqliteStore:
         return connection
 
     def _commit(self, group: Group) -> None:
+        try:
+            self._commit_all(group)
+        except Busy:
+            raise
+        except BaseException:
+            self._forget()
+            raise
+        if any(isinstance(job.error, StoreFull) for job in group.jobs):
+            self._forget()
+
+    def _commit_all(self, group: Group) -> None:
         with explained():
             connection = self._connection or self._connect()
             cursor = connection.cursor()
@@ -165,6 +183,16 @@ class SqliteStore:
                     connection.rollback()
                 raise
             self._known.update(learned)
+
+    def _forget(self) -> None:
+        """Give up all connections: one opened while a file was read-only stays so for ever."""
+        with suppress(sqlite3.Error):
+            if self._connection is not None:
+                self._connection.close()
+        self._connection = None
+        with suppress(IndexError):  # readers borrow them meanwhile
+            while True:
+                self._idle.pop().close()
 
     def _run(self, group: Group, cursor: sqlite3.Cursor) -> Known:
         session = SqliteSession(cursor, self._texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from refnot_fhir.errors import Busy, Conflict, RefnotError, StoreFull
 
-PATIENCE = 10.0
+log = logging.getLogger(__name__)
+
+PATIENCE = 8.0
 """Seconds to wait for another process to finish writing."""
 _LONGEST_NAP = 0.01
 _CACHE = 8 << 20
@@ -96,7 +99,8 @@ def named(error: sqlite3.Error) -> RefnotError | None:
     if isinstance(error, sqlite3.IntegrityError):
         return Conflict(f"it contradicts what is kept: {error}")
     if kind in _FULL:
-        return StoreFull(f"{_FULL[kind]} ({error})")
+        log.warning("store.not_writable: %s", error)
+        return StoreFull(_FULL[kind])
     return None
 
 

@@ -203,23 +203,27 @@ def labs(*, of_patient: bool) -> Select[tuple[int, str]]:
 
 
 @cache
-def changed_doses(*, of_patient: bool) -> Select[tuple[int, int, str]]:
-    """Patients with a dose reading."""
-    whose = one_of(t.reading.c.patient, "patients") if of_patient else None
-    found = (
-        select(t.patient.c.number, t.patient.c.site, t.patient.c.id)
-        .select_from(
-            t.reading.join(t.resource).join(t.patient, t.reading.c.patient == t.patient.c.number)
-        )
+def patients_with(column: str, *, of_patient: bool) -> Select[tuple[int, int, str]]:
+    """Pages of patients with a reading that has something in this column."""
+    received = (
+        exists()
+        .where(t.reading.c.patient == t.patient.c.number, t.reading.c[column].is_not(None))
         .where(
-            t.reading.c.doses.is_not(None),
-            one_of(t.patient.c.site, "sites"),
+            t.resource.c.number == t.reading.c.resource,
             t.resource.c.received >= bindparam("since"),
         )
-        .distinct()
-        .order_by(t.patient.c.number)
     )
-    return found if whose is None else found.where(whose)
+    found = (
+        select(t.patient.c.number, t.patient.c.site, t.patient.c.id)
+        .where(
+            t.patient.c.number > bindparam("after"),
+            one_of(t.patient.c.site, "sites"),
+            received,
+        )
+        .order_by(t.patient.c.number)
+        .limit(bindparam("limit"))
+    )
+    return found.where(one_of(t.patient.c.number, "patients")) if of_patient else found
 
 
 @cache

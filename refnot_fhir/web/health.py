@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from refnot_fhir import __version__
 from refnot_fhir.errors import RefnotError
-from refnot_fhir.service import Service
+from refnot_fhir.service import CLOCK_TOLERANCE, Service
 
 log = logging.getLogger(__name__)
 
@@ -17,27 +17,51 @@ def health(service: Service) -> Blueprint:
     """`GET /health/live` and `GET /health/ready`, for orchestrators and monitors."""
     routes = Blueprint("health", __name__)
 
+    # Where `serve` runs, the front answers this before it comes here.
     @routes.get("/health/live")
     def live() -> Response:
-        return jsonify(status="live", version=__version__)
+        return _unkept(jsonify(status="live", version=__version__))
 
     @routes.get("/health/ready")
     def ready() -> tuple[Response, int]:
         try:
+            service.store.write(lambda writer: writer.set_mark(_PROBE, service.clock().isoformat()))
             with service.store.read() as reader:
                 counts = reader.counts()
+            warnings = _warnings(service)
         except RefnotError as error:
-            return jsonify(status="not ready", reason=str(error)), 503
+            return _unkept(jsonify(status="not ready", reason=str(error))), 503
         except Exception:
-            log.exception("health.not_ready")
-            return jsonify(status="not ready", reason="the database fails: see the log"), 503
-        return jsonify(
+            incident = service.new_id()
+            log.exception("health.not_ready incident=%s", incident)
+            reason = f"the database fails: see the log, incident {incident}"
+            return _unkept(jsonify(status="not ready", reason=reason)), 503
+        answer = jsonify(
             status="ready",
             version=__version__,
             protocols=sorted(service.rulebook.protocols),
             sites=sorted(service.rulebook.sites),
             rulebook=service.rulebook.digest,
             kept=counts,
-        ), 200
+            warnings=warnings,
+        )
+        return _unkept(answer), 200
 
     return routes
+
+
+_PROBE = "written"
+"""The mark that shows that the database can be written to: when that was last asked."""
+
+
+def _warnings(service: Service) -> list[str]:
+    clock = service.clock()
+    behind = service.high_water.moment(clock, service.store) - clock
+    if behind <= CLOCK_TOLERANCE:
+        return []
+    return [f"the clock is {int(behind.total_seconds())} seconds behind what is kept: set it right"]
+
+
+def _unkept(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response

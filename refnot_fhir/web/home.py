@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, render_template, request
 
 from refnot_fhir import __version__, enrolment
 from refnot_fhir.service import DEFAULT_SITE, Service
@@ -17,39 +17,44 @@ def home(service: Service) -> Blueprint:
     base = service.settings.base_path
 
     @routes.get("/")
-    def overview() -> str:
+    def overview() -> Response:
+        site = service.site(request.args.get("site") or DEFAULT_SITE).name
         protocol = next(iter(service.rulebook.protocols.values()))
-        return render_template(
+        shown = render_template(
             "home.html",
             protocol=protocol,
             registry=", ".join(value for _, value in protocol.identifiers),
-            links=_links(base, protocol.id),
-            subjects=list(_subjects(service)),
+            site=site,
+            sites=[name for name in sorted(service.rulebook.sites) if name != site],
+            links=_links(base, protocol.id, site),
+            subjects=_subjects(service, site),
             replay=service.settings.replay,
             base=base,
             version=__version__,
             digest=service.rulebook.digest,
         )
+        return Response(shown, headers={"Cache-Control": "no-store"}, mimetype="text/html")
 
     return routes
 
 
-def _links(base: str, protocol: str) -> list[tuple[str, str]]:
+def _links(base: str, protocol: str, site: str) -> list[tuple[str, str]]:
+    fhir = base if site == DEFAULT_SITE else f"/{site}{base}"
     return [
-        (f"{base}/metadata", "what this server can do (CapabilityStatement)"),
-        (f"{base}/ResearchStudy/{protocol}", "the study"),
-        (f"{base}/ResearchSubject", "all subjects"),
-        (f"{base}/ResearchSubject?status=eligible,on-study-intervention", "who is in"),
-        ("/records/eligibility-labs?_format=csv", "eligibility labs as CSV"),
-        ("/records/dosing?_format=csv", "dosing records as CSV"),
+        (f"{fhir}/metadata", "what this server can do (CapabilityStatement)"),
+        (f"{fhir}/ResearchStudy/{protocol}", "the study"),
+        (f"{fhir}/ResearchSubject", "all subjects"),
+        (f"{fhir}/ResearchSubject?status=eligible,on-study-intervention", "who is in"),
+        (f"/records/eligibility-labs?_format=csv&site={site}", "eligibility labs as CSV"),
+        (f"/records/dosing?_format=csv&site={site}", "dosing records as CSV"),
         ("/health/ready", "readiness and counts"),
     ]
 
 
-def _subjects(service: Service) -> list[dict[str, str]]:
+def _subjects(service: Service, where: str) -> list[dict[str, str]]:
     rows = []
     with service.store.read() as reader:
-        for row in enrolment.find_subjects(reader, service.judge(), SubjectQuery()):
+        for row in enrolment.find_subjects(reader, service.judge(), SubjectQuery(sites=[where])):
             subject = row.subject
             site = "" if subject.site == DEFAULT_SITE else f"/{subject.site}"
             rows.append(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
 from refnot_fhir import export
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, Trouble
-from refnot_fhir.records import KINDS, Asked, Row, moment, rows
-from refnot_fhir.service import Service
+from refnot_fhir.records import KINDS, Asked, Place, Row, everything, moment, page
+from refnot_fhir.service import DEFAULT_SITE, Service
 from refnot_fhir.web import answers
 
 _FORMS = {
@@ -22,7 +25,9 @@ _MEDIA = {
     "application/x-ndjson": "ndjson", "application/ndjson": "ndjson",
     "application/fhir+ndjson": "ndjson", "text/csv": "csv",
 }  # fmt: skip
-_FILTERS = frozenset({"subject", "site", "since", "_format"})
+_FILTERS = frozenset({"subject", "site", "since", "_format", "_count", "_after"})
+ALL_SITES = "*"
+"""The value of `site` that asks for every hospital's rows: never without being asked for."""
 
 
 def records(service: Service) -> Blueprint:
@@ -33,14 +38,14 @@ def records(service: Service) -> Blueprint:
     def listing(kind: str) -> Response:
         _check_kind(kind)
         form = _form()
-        asked = _asked()
-        if asked.site is not None:
-            service.site(asked.site)
-        # Whole, not streamed: an error must still be able to say so in its status.
-        with service.store.read() as reader:
-            found = list(rows(reader, service.judge(), kind, asked))
-        text = b"".join(_lines(form, KINDS[kind], found))
-        return Response(text, content_type=_FORMS[form][0])
+        asked = _asked(service)
+        if "_count" in request.args or "_after" in request.args:
+            return _page(service, kind, form, asked)
+        rows = everything(service.store, service.judge(), kind, asked)
+        # The first ones are read here: an error of theirs can still say so in its status.
+        first = list(islice(rows, 1))
+        parts = _gathered(_lines(form, KINDS[kind], chain(first, rows)))
+        return _answer(Response(parts, content_type=_FORMS[form][0]))
 
     @routes.get("/<kind>/schema")
     def schema(kind: str) -> Response:
@@ -50,10 +55,58 @@ def records(service: Service) -> Blueprint:
     return routes
 
 
-def _lines(form: str, record: str, found: list[Row]) -> Iterator[bytes]:
+def _page(service: Service, kind: str, form: str, asked: Asked) -> Response:
+    after = Place.of(request.args["_after"]) if "_after" in request.args else Place()
+    count = _count(request.args.get("_count", str(_MOST_OF_A_PAGE)))
+    with service.store.read() as reader:
+        found = page(reader, service.judge(), kind, asked, after, count)
+    text = b"".join(_lines(form, KINDS[kind], found.rows))
+    response = _answer(Response(text, content_type=_FORMS[form][0]))
+    if found.end is not None:
+        query = urlencode(
+            [*_others(("_after", "_count")), ("_count", count), ("_after", found.end)]
+        )
+        root = service.settings.public_url.rstrip("/") or request.host_url.rstrip("/")
+        response.headers["Link"] = f'<{root}{request.path}?{query}>; rel="next"'
+    return response
+
+
+def _others(names: tuple[str, ...]) -> list[tuple[str, object]]:
+    return [(name, value) for name, value in request.args.items() if name not in names]
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) == 0:
+        said = f"_count is a number of rows, from 1 to {_MOST_OF_A_PAGE}"
+        raise BadInput(said, (Trouble("value", said),))
+    return min(int(text), _MOST_OF_A_PAGE)
+
+
+def _answer(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _gathered(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines in parts of some size: each part takes a thread once."""
+    found, size = [], 0
+    for line in lines:
+        found.append(line)
+        size += len(line)
+        if size >= _PART:
+            yield b"".join(found)
+            found, size = [], 0
+    yield b"".join(found)
+
+
+_MOST_OF_A_PAGE = 10_000
+_PART = 1 << 18
+
+
+def _lines(form: str, record: str, rows: Iterable[Row]) -> Iterator[bytes]:
     if form == "csv":
-        return export.csv_lines(record, found)
-    return export.ndjson_lines(found) if form == "ndjson" else export.json_array(found)
+        return export.csv_lines(record, rows)
+    return export.ndjson_lines(rows) if form == "ndjson" else export.json_array(rows)
 
 
 def _check_kind(kind: str) -> None:
@@ -72,18 +125,26 @@ def _form() -> str:
     return found
 
 
-def _asked() -> Asked:
+def _asked(service: Service) -> Asked:
     unknown = sorted(set(request.args) - _FILTERS)
     if unknown:
-        said = f"there is no filter {unknown[0]}: there are subject, site, since"
+        said = f"there is no filter {unknown[0]}: there are subject, site, since, _count"
         raise BadInput(said, (Trouble("not-supported", said),))
     empty = [name for name, value in request.args.items() if not value]
     if empty:
         said = f"the filter {empty[0]} has no value: leave it out, or give it one"
         raise BadInput(said, (Trouble("value", said),))
     since = request.args.get("since")
+    subject = request.args.get("subject", "")
     return Asked(
-        subject=request.args.get("subject", ""),
-        site=request.args.get("site"),
+        subject=subject,
+        site=_site(service, request.args.get("site"), subject),
         since=moment(since) if since else None,
     )
+
+
+def _site(service: Service, stated: str | None, subject: str) -> str | None:
+    """One hospital, unless all were asked for; a ResearchSubject belongs to one by itself."""
+    if stated == ALL_SITES or (stated is None and subject.startswith("ResearchSubject/")):
+        return None
+    return service.site(stated or DEFAULT_SITE).name

@@ -38,7 +38,7 @@ def test_an_empty_store_knows_nothing(store: Store) -> None:
         assert reader.facts("north", ["p1"]) == {"p1": PatientFacts()}
         assert list(reader.patients()) == []
         assert list(reader.labs(site=None, patient=None, since=None)) == []
-        assert reader.changed_doses(site=None, patient=None, since=None) == []
+        assert not list(reader.patients_with("doses", site=None, patient=None, since=None))
         assert reader.receipt("north", b"x") is None
         assert set(reader.counts().values()) == {0}
     assert store.mark("rules") is None
@@ -364,8 +364,21 @@ def test_labs_and_doses_are_found_by_site_patient_and_when_received(
     with store.read() as reader:
         labs = reader.labs(site=site, patient=patient, since=since)  # type: ignore[arg-type]
         assert [result.source.id for result in labs] == found
-        doses = reader.changed_doses(site=site, patient=patient, since=since)  # type: ignore[arg-type]
-    assert doses == [names[id] for id in found]
+        for kind in ("labs", "doses"):
+            rows = list(
+                reader.patients_with(kind, site=site, patient=patient, since=since)  # type: ignore[arg-type]
+            )
+            assert [row[1:] for row in rows] == [names[id] for id in found]
+            assert [row.row for row in rows] == sorted(row.row for row in rows)
+            for row in rows[:1]:
+                later_ones = reader.patients_with(
+                    kind,
+                    site=site,
+                    patient=patient,
+                    since=since,
+                    after=row.row,  # type: ignore[arg-type]
+                )
+                assert list(later_ones) == rows[1:]
 
 
 def test_a_view_does_not_change_while_it_lasts(store: Store) -> None:

@@ -36,7 +36,7 @@ ON_THE_PATH = {
     "subjects by identifier": statements.subjects(frozenset({"numbers"})),
     "subjects identified": statements.subjects_identified,
     "labs of a patient": statements.labs(of_patient=True),
-    "doses of a patient": statements.changed_doses(of_patient=True),
+    "doses of a patient": statements.patients_with("doses", of_patient=True),
     "count": statements.count_versions,
     "set_newest": statements.set_newest,
     "set_patient": statements.set_patient,

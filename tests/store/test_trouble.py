@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from psycopg import errors as pg
 from sqlalchemy import make_url
 
 from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
-from refnot_fhir.store import migrate, open_store, postgres, sqlite_file
+from refnot_fhir.store import group, migrate, open_store, postgres, sqlite_file
 from refnot_fhir.store.base import Store, SubjectQuery, Writer
 from tests.store.things import kept, key, subject
 from tests.store.worker import add_version
@@ -90,6 +93,55 @@ def test_a_database_that_cannot_be_written_is_told(sqlite_store: Store) -> None:
         sqlite_store.write(lambda w: w.set_mark("a", "b"))
 
 
+def test_a_store_that_could_not_be_written_to_is_tried_again(sqlite_store: Store) -> None:
+    def forbid(writer: Writer) -> None:
+        writer._session.cursor.execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]
+
+    sqlite_store.write(forbid)
+    with pytest.raises(StoreFull):
+        sqlite_store.write(lambda w: w.set_mark("a", "b"))
+    sqlite_store.write(lambda w: w.set_mark("a", "c"))
+    assert sqlite_store.mark("a") == "c"
+
+
+def test_a_file_that_cannot_be_opened_is_told_and_tried_again(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    url = f"sqlite:///{folder}/store.sqlite"
+    migrate(url)
+    store = open_store(url)
+    folder.rename(tmp_path / "away")
+    with pytest.raises(StoreFull, match="cannot be opened"):
+        store.write(lambda w: w.set_mark("a", "b"))
+    (tmp_path / "away").rename(folder)
+    store.write(lambda w: w.set_mark("a", "c"))
+    assert store.mark("a") == "c"
+    store.close()
+
+
+def test_a_work_that_waits_too_long_for_others_is_busy_and_is_not_done_later(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "LONGEST_WAIT", 0.1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(writer: Writer) -> str:
+        begun.set()
+        go_on.wait(30)
+        writer.set_mark("a", "slow")
+        return "done"
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(sqlite_store.write, slow)
+        assert begun.wait(30)
+        with pytest.raises(Busy):
+            sqlite_store.write(lambda w: w.set_mark("a", "late"))
+        go_on.set()
+        assert first.result(30) == "done"
+    sqlite_store.write(lambda w: w.set_mark("b", "1"))
+    assert sqlite_store.mark("a") == "slow"
+
+
 def _sqlite(code: int) -> sqlite3.OperationalError:
     error = sqlite3.OperationalError("as SQLite says it")
     error.sqlite_errorcode = code
@@ -134,6 +186,95 @@ def test_errors_of_postgresql_have_one_meaning_each(error: psycopg.Error, meanin
 def test_a_server_that_does_not_answer_is_busy() -> None:
     with pytest.raises(Busy, match="does not answer"):
         open_store("postgresql://refnot@127.0.0.1:1/nothing")
+
+
+def _silent(url: str) -> list[int]:
+    """Every process of the server, stopped: as after a fault of its disk or its machine."""
+    with psycopg.connect(url) as connection:
+        (file,) = connection.execute("SHOW data_directory").fetchone() or ("",)
+    postmaster = int((Path(file) / "postmaster.pid").read_text("ascii").split()[0])
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text("ascii")
+    found = [postmaster, *map(int, children.split())]
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    return found
+
+
+def test_a_server_that_is_frozen_is_busy_within_ten_seconds_and_then_used_again(
+    own_postgresql_url: str,
+) -> None:
+    migrate(own_postgresql_url)
+    store = open_store(own_postgresql_url)
+    store.write(lambda w: w.set_mark("a", "1"))
+    stopped: list[int] = []
+
+    def freeze(writer: Writer) -> None:
+        stopped.extend(_silent(own_postgresql_url))
+        writer.set_mark("a", "in the middle")
+
+    try:
+        for work in (freeze, lambda w: w.set_mark("a", "2")):
+            begun = time.monotonic()
+            with pytest.raises(Busy) as raised:
+                store.write(work)
+            assert time.monotonic() - begun < 10
+            assert "127.0.0.1" not in str(raised.value)
+            assert "refnot" not in str(raised.value)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    assert store.mark("a") == "1"
+    store.write(lambda w: w.set_mark("a", "3"))
+    assert store.mark("a") == "3"
+    store.close()
+
+
+def test_a_table_that_another_transaction_locks_is_busy_within_ten_seconds(
+    postgresql_url: str,
+) -> None:
+    migrate(postgresql_url)
+    store = open_store(postgresql_url)
+    with psycopg.connect(postgresql_url) as other:
+        other.execute("LOCK TABLE mark IN ACCESS EXCLUSIVE MODE")
+        begun = time.monotonic()
+        with pytest.raises(Busy):
+            store.mark("a")
+        with pytest.raises(Busy):
+            store.write(lambda w: w.set_mark("a", "1"))
+        assert time.monotonic() - begun < 20
+    store.write(lambda w: w.set_mark("a", "2"))
+    assert store.mark("a") == "2"
+    store.close()
+
+
+def test_connections_that_the_server_ended_are_made_anew(postgresql_url: str) -> None:
+    migrate(postgresql_url)
+    store = open_store(postgresql_url)
+    store.write(lambda w: w.set_mark("a", "1"))
+    with psycopg.connect(postgresql_url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert store.mark("a") == "1"
+    store.close()
+
+
+def test_a_database_that_became_read_only_is_told_and_tried_again(postgresql_url: str) -> None:
+    migrate(postgresql_url)
+    store = open_store(postgresql_url)
+    name = make_url(postgresql_url).database
+    with psycopg.connect(postgresql_url, autocommit=True) as other:
+        other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        store.close()
+        store = open_store(postgresql_url)
+        with pytest.raises(StoreFull, match="cannot be written to"):
+            store.write(lambda w: w.set_mark("a", "1"))
+        other.execute("SET default_transaction_read_only = off")
+        other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    store.write(lambda w: w.set_mark("a", "2"))
+    assert store.mark("a") == "2"
+    store.close()
 
 
 def test_text_that_postgresql_cannot_hold_is_bad_input(postgresql_url: str) -> None:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from werkzeug.test import TestResponse
 
+from refnot_fhir import records
+from refnot_fhir.store.base import Reader
 from tests.door import Door, content, dose, issues, lab, patient, said
 
 LABS, DOSES = "/records/eligibility-labs", "/records/dosing"
@@ -27,9 +34,9 @@ def trial(door: Door) -> Door:
     return door
 
 
-@pytest.mark.parametrize(("path", "count"), [(LABS, 5), (DOSES, 3)])
+@pytest.mark.parametrize(("path", "count"), [(f"{LABS}?site=*", 5), (f"{DOSES}?site=*", 3)])
 def test_every_row_follows_the_published_schema(trial: Door, path: str, count: int) -> None:
-    schema = json.loads(trial.get(f"{path}/schema").text)
+    schema = json.loads(trial.get(f"{path.partition('?')[0]}/schema").text)
     Draft202012Validator.check_schema(schema)
     rows = json.loads(trial.get(path).text)
     assert len(rows) == count
@@ -94,12 +101,13 @@ def sources(door: Door, query: str) -> list[str]:
 def test_labs_are_filtered_by_subject_site_and_time(trial: Door) -> None:
     mine = trial.subject("p1")["id"]
     everyone = ["default/o1", "default/o2", "default/o3", "default/o4", "north/n1"]
-    assert sources(trial, "") == everyone
+    assert sources(trial, "") == everyone[:4]
+    assert sources(trial, "site=*") == everyone
     assert sources(trial, "site=default") == everyone[:4]
     assert sources(trial, "site=fifth") == []
     assert sources(trial, "subject=Patient/p2") == ["default/o4"]
-    assert sources(trial, "subject=Patient/p1") == ["default/o1", "default/o2", "default/o3",
-                                                    "north/n1"]  # fmt: skip
+    assert sources(trial, "subject=Patient/p1") == everyone[:3]
+    assert sources(trial, "subject=Patient/p1&site=*") == [*everyone[:3], "north/n1"]
     assert sources(trial, "subject=Patient/p1&site=north") == ["north/n1"]
     assert sources(trial, "subject=Patient/nobody") == []
     for spelled in (mine, f"ResearchSubject/{mine}"):
@@ -107,8 +115,9 @@ def test_labs_are_filtered_by_subject_site_and_time(trial: Door) -> None:
         assert sources(trial, f"subject={spelled}&site=north") == []
     assert sources(trial, "subject=ResearchSubject/none") == []
     for since in ("2026-05-20T10:00:00Z", "2026-05-20T14:00:00+03:00", "2026-05-20T11:00:00"):
-        assert sources(trial, f"since={since}") == ["north/n1"]
-    assert sources(trial, "since=2026-05-20") == everyone
+        assert sources(trial, f"since={since}&site=*") == ["north/n1"]
+        assert sources(trial, f"since={since}") == []
+    assert sources(trial, "since=2026-05-20&site=*") == everyone
     assert sources(trial, "since=2026-05-21") == []
 
 
@@ -120,14 +129,115 @@ def test_doses_are_filtered_by_subject_site_and_time(trial: Door) -> None:
     mine = trial.subject("p1")["id"]
     first = [("default", "Patient/p1", "given"), ("default", "Patient/p1", "not-given")]
     other = [("north", "Patient/p1", "given")]
-    assert found("") == first + other
+    assert found("") == first
+    assert found("site=*") == first + other
+    elsewhere = trial.at("north").subject("p1")["id"]
+    assert found(f"subject=ResearchSubject/{elsewhere}") == other
     assert found("site=north") == other
     assert found(f"subject={mine}") == first
     assert found("subject=Patient/p2") == []
-    assert found("since=2026-05-20T10:00:00Z") == other
+    assert found("since=2026-05-20T10:00:00Z&site=*") == other
     row = content(trial.get(f"{DOSES}?subject={mine}"))[0]
     assert (row["course"], row["dose_number"], row["dose_iu"]) == (1, 1, 400000)
     assert row["subject"] == f"ResearchSubject/{mine}"
+
+
+def _pages(door: Door, path: str, count: int) -> Iterator[TestResponse]:
+    link = f"{path}{'&' if '?' in path else '?'}_count={count}"
+    while link:
+        answer = door.get(link)
+        assert answer.status_code == 200
+        yield answer
+        link = answer.headers.get("Link", "").partition("<")[2].partition(">")[0]
+
+
+@pytest.mark.parametrize("path", [f"{LABS}?site=*", LABS, f"{DOSES}?site=*", f"{LABS}?since=2026"])
+@pytest.mark.parametrize("count", [1, 2, 3, 100])
+def test_pages_together_are_the_whole(trial: Door, path: str, count: int) -> None:
+    path = path.replace("since=2026", "since=2026-05-20&subject=Patient/p1")
+    pages = [content(answer) for answer in _pages(trial, path, count)]
+    assert [row for one in pages for row in one] == content(trial.get(path))
+    assert all(len(one) == count for one in pages[:-1])
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson", "csv"])
+def test_pages_are_there_in_every_form(trial: Door, form: str) -> None:
+    texts = [answer.text for answer in _pages(trial, f"{LABS}?_format={form}", 3)]
+    assert len(texts) == 2
+    whole = trial.get(f"{LABS}?_format={form}").text
+    if form == "ndjson":
+        assert "".join(texts) == whole
+    elif form == "csv":
+        head = whole.split("\r\n")[0] + "\r\n"
+        assert texts[0] + texts[1].removeprefix(head) == whole
+
+
+def test_a_page_goes_on_where_the_one_before_ended_whatever_arrives_meanwhile(
+    trial: Door,
+) -> None:
+    pages = _pages(trial, LABS, 2)
+    first = content(next(pages))
+    trial.kept(patient("p9"), lab("o9", of="p9"))
+    rest = [row for answer in pages for row in content(answer)]
+    names = [row["source"]["reference"] for row in (*first, *rest)]
+    assert names == [f"Observation/o{n}" for n in (1, 2, 3, 4, 9)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["_count=0", "_count=-1", "_count=x", "_count=", "_after=x", "_after=1", "_after=1.2.3"],
+)
+def test_a_page_that_cannot_be_is_refused(trial: Door, query: str) -> None:
+    assert trial.get(f"{LABS}?{query}").status_code == 400
+
+
+def test_nothing_is_locked_or_read_ahead_while_rows_are_being_fetched(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_AT_ONCE", 2)
+    door.kept(*(patient(f"p{n}") for n in range(6)), *(lab(f"o{n}", of=f"p{n}") for n in range(6)))
+    opened: list[int] = []
+    store = door.service.store
+
+    class Watched:
+        @contextmanager
+        def read(self) -> Iterator[Reader]:
+            opened.append(1)
+            with store.read() as reader:
+                yield reader
+            opened.append(-1)
+
+    rows = records.everything(
+        Watched(),
+        door.service.judge(),
+        "eligibility-labs",
+        records.Asked(),  # type: ignore[arg-type]
+    )
+    for number in range(6):
+        assert next(rows)["patient"] == f"Patient/p{number}"
+        assert sum(opened) == 0
+        assert len(opened) == 2 * (number // 2 + 1)
+    assert list(rows) == []
+
+
+@pytest.mark.parametrize("path", [LABS, f"{LABS}?_count=1"])
+def test_records_are_not_kept_by_anybody(trial: Door, path: str) -> None:
+    assert trial.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_a_fault_after_the_first_rows_breaks_the_answer_off(
+    trial: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_AT_ONCE", 1)
+    monkeypatch.setattr("refnot_fhir.web.records._PART", 1)
+    parts = iter(trial.app.test_client().get(LABS, buffered=False).response)
+    assert b"Observation/o1" in next(parts)
+    other = sqlite3.connect(str(tmp_path / "refnot.sqlite"))
+    other.execute("DROP TABLE reading")
+    other.close()
+    with pytest.raises(sqlite3.Error):
+        list(parts)
+    assert trial.get(LABS).status_code == 500
 
 
 def test_what_cannot_be_used_is_listed_with_its_reason(trial: Door) -> None:

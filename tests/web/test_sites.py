@@ -45,7 +45,7 @@ def test_the_same_id_at_two_hospitals_is_two_patients_everywhere(both: Door) -> 
     assert north.verdicts() | {"IN03": "not-met", "IN07B": "not-met", "EX09": "not-met"} == (
         north.verdicts()
     )
-    rows = content(both.get("/records/eligibility-labs"))
+    rows = content(both.get("/records/eligibility-labs?site=*"))
     found = {(row["source"]["site"], row["patient"], row["subject"]) for row in rows}
     assert found == {
         ("default", "Patient/p1", f"ResearchSubject/{both.subject()['id']}"),
@@ -235,3 +235,17 @@ def test_a_hospital_may_refer_to_its_own_server_by_its_address(tmp_path: Path) -
         door.put(patient())
         door.put(lab() | {"subject": {"reference": "https://his.example/r4/Patient/p1"}})
         assert door.verdicts()["IN07B"] == "met"
+
+
+def test_the_first_page_shows_one_hospital_and_leads_to_the_others(both: Door) -> None:
+    mine, theirs = both.subject()["id"], both.at("north").subject()["id"]
+    first = both.get("/")
+    assert first.headers["Cache-Control"] == "no-store"
+    assert mine in first.text
+    assert theirs not in first.text
+    assert 'href="/?site=north"' in first.text
+    other = both.get("/?site=north")
+    assert theirs in other.text
+    assert mine not in other.text
+    assert "/records/dosing?_format=csv&amp;site=north" in other.text
+    assert both.get("/?site=nowhere").status_code == 404

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from refnot_fhir.store import sqlite_file
+from refnot_fhir.store import postgres, sqlite_file
 from tests.door import Door, content, issues, lab, open_door, patient, said, transaction
 
 FAMILY_NAME = "Secretov"
@@ -123,3 +124,31 @@ def test_a_service_whose_database_is_gone_is_not_ready(door: Door, tmp_path: Pat
         tmp_path.chmod(0o700)
     assert answer.status_code == 503
     assert content(answer)["status"] == "not ready"
+
+
+def test_a_service_that_cannot_write_is_not_ready_and_recovers_by_itself(door: Door) -> None:
+    door.kept(patient())
+
+    def forbid(writer: object) -> None:
+        writer._session.cursor.execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]
+
+    door.service.store.write(forbid)
+    answer = door.get("/health/ready")
+    assert answer.status_code == 503
+    assert content(answer) == {"status": "not ready", "reason": "the database cannot be written to"}
+    assert door.get("/health/ready").status_code == 200
+    assert door.post("", transaction(patient("p2"))).status_code == 200
+
+
+def test_what_a_database_says_of_itself_is_in_the_log_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    error = psycopg.OperationalError('connection to server at "db.example", user "refnot" failed')
+    busy = postgres.named(error)
+    assert str(busy) == "the database does not answer"
+    assert "db.example" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_health_is_not_kept_by_anybody(door: Door, path: str) -> None:
+    assert door.get(path).headers["Cache-Control"] == "no-store"
