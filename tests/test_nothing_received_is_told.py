@@ -235,6 +235,40 @@ def test_what_is_wrong_with_a_bundle_is_told_without_repeating_it(
         assert silent(answer.text), answer.text
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Ivanov Kanareikin=1",
+        "Kanareikin=1",
+        "birthdate=Kanareikin",
+        "identifier=a|b|Kanareikin",
+        "patient=Kanareikin Ivanov&date=Kanareikin",
+        "subject:Kanareikin=x",
+        "_count=Kanareikin",
+        "_include=Kanareikin",
+        "_summary=Kanareikin",
+    ],
+)
+@pytest.mark.parametrize("prefer", ["handling=strict", "handling=lenient"])
+def test_what_is_wrong_with_a_search_is_told_without_repeating_it(
+    door: Door, query: str, prefer: str
+) -> None:
+    for kind in ("Patient", "Observation", "ResearchSubject"):
+        for answer in (
+            door.get(f"{kind}?{query}", Prefer=prefer),
+            door.send(
+                "POST",
+                f"{kind}/_search",
+                query,
+                {"Prefer": prefer},
+                content_type="application/x-www-form-urlencoded",
+            ),
+        ):
+            found = wire.decode(answer.data)
+            found.pop("link", None)  # the address of the search itself
+            assert silent(told(found)), answer.text
+
+
 def test_a_reason_that_quotes_what_was_sent_is_told_without_the_quotation(door: Door) -> None:
     reading = lab("quoted", 80, code="14682-9", unit=CANARIES[0])
     answer = door.post("", batch(reading), Prefer="return=OperationOutcome")

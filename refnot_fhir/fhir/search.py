@@ -15,6 +15,7 @@ from datetime import UTC, datetime, tzinfo
 
 from refnot_fhir.errors import BadInput, Trouble
 from refnot_fhir.fhir import search_match as matching
+from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.search_clause import (
     MODIFIERS,
     Clause,
@@ -33,7 +34,7 @@ __all__ = ["CONTROLS", "MODIFIERS", "Clause", "Search", "included", "matches", "
 
 _COUNT_ONLY = "count"
 # Whoever writes such a name means a parameter; any other may be a value in the wrong place.
-_NAME = re.compile(r"[_a-z][A-Za-z0-9.:_-]{0,63}")
+_NAME = re.compile(r"[_a-z][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +216,10 @@ class _Reading:
 
 def _shown(name: str) -> str:
     """A parameter's name as it may be repeated."""
-    return name if _NAME.fullmatch(name) else "a parameter"
+    parts = name.replace(".", ":").split(":")
+    if all(_NAME.fullmatch(part) or part in resource_types() for part in parts):
+        return name
+    return parts[0] if _NAME.fullmatch(parts[0]) else "a parameter"
 
 
 _CONTROLS: Mapping[str, Callable[[_Reading, str], str]] = {
