@@ -16,6 +16,8 @@ RefnotError
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -28,6 +30,23 @@ class Trouble:
     message: str
     expression: str = ""
     """FHIRPath of the culprit."""
+
+
+def trace(error: BaseException) -> str:
+    """Where an exception and its causes came from, without their messages.
+
+    For logs: a message repeats what the code was working on, which may be a patient's.
+    """
+    return "".join(_traced(error)).rstrip()
+
+
+def _traced(error: BaseException) -> Iterator[str]:
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _traced(cause)
+        yield "then\n"
+    yield from traceback.format_list(traceback.extract_tb(error.__traceback__))
+    yield f"{type(error).__module__}.{type(error).__qualname__}\n"
 
 
 class RefnotError(Exception):

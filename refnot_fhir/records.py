@@ -213,6 +213,6 @@ def moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
-        said = f"since={text[:40]} is not an instant such as 2026-05-01T00:00:00Z"
+        said = "since is not an instant such as 2026-05-01T00:00:00Z"
         raise BadInput(said, (Trouble("value", said),)) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -196,6 +196,16 @@ def test_what_cannot_be_read_is_named_with_its_place(
     assert what in tally.troubles[0]
 
 
+def test_a_file_has_the_limits_of_a_body(service: Service, tmp_path: Path) -> None:
+    many = ",".join(f'"k{number}":1' for number in range(200_000))
+    for name in ("x.json", "x.ndjson"):
+        file = tmp_path / name
+        file.write_text(f'{{"resourceType":"Patient",{many}}}\n')
+        tally = delivered(service, file)
+        assert tally.outcomes == {"failed": 1}
+        assert "a resource has more than 100000 values" in tally.troubles[0]
+
+
 def test_one_bad_file_does_not_stop_the_others(service: Service, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"{bad")
     (tmp_path / "b.json").write_bytes(json.dumps(patient()).encode())

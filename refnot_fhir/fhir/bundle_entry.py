@@ -121,7 +121,7 @@ def _carried(entry: Entry) -> Iterator[Trouble]:
     if entry.resource is None:
         yield Trouble("required", f"a {entry.method} needs a resource", place)
     elif entry.resource.get("resourceType") != entry.type:
-        yield Trouble("invalid", f"is not of the type that the url names: {entry.type}", place)
+        yield Trouble("invalid", "is not of the type that the url names", place)
 
 
 _CHECKS = {"GET": _get, "POST": _post, "PUT": _put, "DELETE": _delete}

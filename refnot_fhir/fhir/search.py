@@ -8,12 +8,14 @@ another one than was asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from refnot_fhir.errors import BadInput, Trouble
 from refnot_fhir.fhir import search_match as matching
+from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.search_clause import (
     MODIFIERS,
     Clause,
@@ -31,7 +33,8 @@ from refnot_fhir.fhir.versions import Version
 __all__ = ["CONTROLS", "MODIFIERS", "Clause", "Search", "included", "matches", "parse"]
 
 _COUNT_ONLY = "count"
-_SHOWN = 64
+# Whoever writes such a name means a parameter; any other may be a value in the wrong place.
+_NAME = re.compile(r"[_a-z][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,7 @@ def parse(
         if text:
             reading.take(name, text)
         else:
-            message = f"{name} was ignored: it has no value"
-            reading.ignored.append(Trouble("value", message, f"http.{name}"))
+            reading.ignore(name, "value", "it has no value")
     if reading.troubles:
         said = "; ".join(trouble.message for trouble in reading.troubles)
         raise BadInput(said, tuple(reading.troubles))
@@ -144,7 +146,7 @@ class _Reading:
     def take(self, name: str, text: str) -> None:
         """Understand one parameter, or note why not."""
         control = _CONTROLS.get(name)
-        shown = name[:_SHOWN]
+        shown = _shown(name)
         try:
             why_not = self.clause(name, text) if control is None else control(self, text)
         except ValueError as error:
@@ -152,10 +154,14 @@ class _Reading:
             self.troubles.append(Trouble(code, f"{shown}: {error}", f"http.{shown}"))
             return
         if why_not:
-            said = f"{shown} was ignored: {why_not}"
-            self.ignored.append(Trouble("not-supported", said, f"http.{shown}"))
+            self.ignore(name, "not-supported", why_not)
         else:
             self.used.append((name, text))
+
+    def ignore(self, name: str, code: str, why: str) -> None:
+        """Note a parameter that is left out."""
+        shown = _shown(name)
+        self.ignored.append(Trouble(code, f"{shown} was ignored: {why}", f"http.{shown}"))
 
     def clause(self, name: str, text: str) -> str:
         """Add a clause; or why it is ignored."""
@@ -206,6 +212,14 @@ class _Reading:
             return f"_include may be {', '.join(offered)} or *" if offered else "nothing to include"
         self.includes.append(f"{asked}:{target}" if target else asked)
         return ""
+
+
+def _shown(name: str) -> str:
+    """A parameter's name as it may be repeated."""
+    parts = name.replace(".", ":").split(":")
+    if all(_NAME.fullmatch(part) or part in resource_types() for part in parts):
+        return name
+    return parts[0] if _NAME.fullmatch(parts[0]) else "a parameter"
 
 
 _CONTROLS: Mapping[str, Callable[[_Reading, str], str]] = {

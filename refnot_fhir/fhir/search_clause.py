@@ -15,7 +15,6 @@ Json = Mapping[str, Any]
 Resolve = Callable[[str], Json | None]
 """The resource that a literal reference (`Patient/p1`) points to, in the version asked for."""
 
-_SHOWN = 64
 
 MODIFIERS: Mapping[Kind, frozenset[str]] = {
     Kind.TOKEN: frozenset({"not", "missing"}),
@@ -58,7 +57,7 @@ def clause_of(parameter: Parameter, modifier: str, text: str, setting: Setting) 
     """The clause that a parameter asks for; ValueError with the reason if it asks for none."""
     types = parameter.targets or TYPES if parameter.kind is Kind.REFERENCE else ()
     if modifier and modifier not in MODIFIERS[parameter.kind] and modifier not in types:
-        raise NotOffered(f"the modifier :{modifier[:_SHOWN]} is not offered")
+        raise NotOffered("its modifier is not offered")
     if modifier == "missing":
         return Clause(parameter, missing=values.truth(text))
     pieces = values.split(text, ",")

@@ -15,7 +15,7 @@ def not_retained(request: Request) -> Result:
     note = Trouble(
         "informational",
         "acknowledged and not retained: no protocol has a use for it"
-        + ("" if request.type in ACCEPTED else f" (resources of type {request.type} are not read)"),
+        + ("" if request.type in ACCEPTED else " (resources of its type are not read)"),
         request.where,
     )
     return Result(NOT_RETAINED, request.type, request.id, notes=(note,))
@@ -34,18 +34,31 @@ def unlinked(request: Request, of: Whose, *, fails: bool = False) -> Result:
 def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Trouble, ...]:
     """What could not be used, and why: a sender can mend it."""
     notes = []
+    # Reasons quote what was sent, for the people who may see the chart; a sender's log may not.
     for lab in understood.labs:
         expression = ".".join(filter(None, (where, lab.source.part)))
         if lab.not_usable:
-            notes.append(Trouble("processing", f"{lab.analyte}: {lab.not_usable.why}", expression))
+            notes.append(
+                Trouble("processing", f"{lab.analyte}: {unquoted(lab.not_usable.why)}", expression)
+            )
         elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
-            notes.append(Trouble("informational", f"{lab.analyte}: {lab.no_uln}", expression))
+            notes.append(
+                Trouble("informational", f"{lab.analyte}: {unquoted(lab.no_uln)}", expression)
+            )
     for dose in understood.doses:
         if not dose.resolved:
-            notes.append(Trouble("processing", "; ".join(dose.notes) or _UNRESOLVED, where))
+            said = unquoted("; ".join(dose.notes)) or _UNRESOLVED
+            notes.append(Trouble("processing", said, where))
         unlisted = (note for note in dose.notes if note.startswith(NOT_LISTED))
-        notes += [Trouble("informational", note, where) for note in unlisted]
+        notes += [Trouble("informational", unquoted(note), where) for note in unlisted]
     return tuple(notes)
+
+
+def unquoted(reason: str) -> str:
+    """A reason without what it quotes; of several quotations all between the first and the last."""
+    before, opening, rest = reason.partition("“")
+    _, closing, after = rest.rpartition("”")
+    return f"{before}“…”{after}" if opening and closing else reason
 
 
 _UNRESOLVED = "its product is not known: send the Medication that it refers to"

@@ -188,9 +188,10 @@ def answer_errors(app: Flask, new_id: Callable[[], str]) -> None:
         return fhir(outcome.write([outcome.issue("error", code, text)]), status, headers)
 
     @app.errorhandler(Exception)
-    def _unforeseen(_error: Exception) -> Response:
+    def _unforeseen(error: Exception) -> Response:
         incident = new_id()
-        log.exception("request.failed incident=%s method=%s", incident, request.method)
+        where = errors.trace(error)
+        log.error("request.failed incident=%s method=%s\n%s", incident, request.method, where)
         return fhir(outcome.internal_error(incident), 500)
 
 

@@ -12,7 +12,7 @@ from refnot_fhir.charts import Standing
 from refnot_fhir.core.findings import Subject
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, Trouble
-from refnot_fhir.fhir import dosing_record, screening_report
+from refnot_fhir.fhir import dosing_record, gate, screening_report
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import parcel
 from refnot_fhir.service import Service
@@ -67,7 +67,7 @@ def _date(service: Service) -> date | None:
     stated = {**_posted(service), **request.args}
     unknown = sorted(set(stated) - {"date", "_format", "_pretty"})
     if unknown:
-        said = f"there is no parameter {unknown[0]}: there is date"
+        said = "a parameter is not known here: there is date"
         raise BadInput(said, (Trouble("not-supported", said),))
     text = stated.get("date")
     if not text:
@@ -76,7 +76,7 @@ def _date(service: Service) -> date | None:
         # fromisoformat takes weeks and dates without hyphens, too, which FHIR does not.
         return date.fromisoformat(text if _DATE.fullmatch(text) else "")
     except ValueError:
-        said = f"date={text[:40]} is not a calendar date such as 2026-05-01"
+        said = "date is not a calendar date such as 2026-05-01"
         raise BadInput(said, (Trouble("value", said),)) from None
 
 
@@ -89,7 +89,11 @@ def _posted(service: Service) -> dict[str, str]:
         return {}
     sent = parcel.content(body.received(request, service.settings.max_body_bytes))
     if sent["resourceType"] != "Parameters":
-        raise BadInput(f"an operation takes a Parameters resource, not a {sent['resourceType']}")
+        raise BadInput("an operation takes a Parameters resource, and nothing else")
+    problems = gate.problems(sent, Version.R5)
+    if problems:
+        troubles = tuple(Trouble(p.code, p.message, p.expression) for p in problems)
+        raise BadInput("the Parameters are not valid", troubles)
     return {
         str(one.get("name")): str(one.get("valueDate", one.get("valueString", "")))
         for one in sent.get("parameter", ())

@@ -11,6 +11,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Trouble
+from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import Delivery, parcel, receive
 from refnot_fhir.intake.parcel import FORMS_ONLY
@@ -66,9 +67,10 @@ def _bundle(service: Service, site: Site) -> Response:
     raw = body.received(request, service.settings.max_body_bytes)
     content = parcel.content(raw)
     if content["resourceType"] != "Bundle":
+        type_ = content["resourceType"]
+        address = f"{request.path.rstrip('/')}/{type_ if type_ in resource_types() else '[type]'}"
         raise BadInput(
-            f"a {content['resourceType']} cannot be posted to the base: POST it to "
-            f"{request.path.rstrip('/')}/{content['resourceType']}, or send a transaction"
+            f"only a Bundle can be posted to the base: POST it to {address}, or send a transaction"
         )
     entries = content.get("entry")
     if isinstance(entries, list) and len(entries) > service.settings.max_entries:
@@ -151,7 +153,7 @@ _GENERAL = FORMS_ONLY | {"_summary", "_elements"}
 
 def _check_content(content: Mapping[str, Any], type_: str, id_: str) -> None:
     if content["resourceType"] != type_:
-        said = f"the resource is a {content['resourceType']}, the address is that of {type_}"
+        said = f"the resource is of another type: the address is that of {type_}"
         raise BadInput(said, (Trouble("invalid", said, f"{type_}.resourceType"),))
     if id_ and content.get("id") != id_:
         said = f"the id of the resource must be the one of the address, {id_}"

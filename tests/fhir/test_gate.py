@@ -483,9 +483,35 @@ def test_a_property_that_fhir_does_not_know_is_told_by_its_number_alone() -> Non
     )
 
 
-def test_a_pattern_near_miss_of_a_megabyte_is_refused() -> None:
-    photo = {"contentType": "image/png", "data": "A" * 1_000_001 + "!"}
-    assert _places({**PERSON, "photo": [photo]}, Version.R4) == ["Patient.photo[0].data"]
+MEGABYTE = 1_000_001
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (
+            {"photo": [{"contentType": "image/png", "data": "A" * MEGABYTE + "!"}]},
+            "Patient.photo[0].data",
+        ),
+        ({"id": "a" * MEGABYTE}, "Patient.id"),
+        ({"birthDate": "2026-" * MEGABYTE}, "Patient.birthDate"),
+        ({"language": "x " * MEGABYTE + " "}, "Patient.language"),
+        ({"implicitRules": "x" * MEGABYTE + " "}, "Patient.implicitRules"),
+        ({"identifier": [{"system": "a" * MEGABYTE}]}, "Patient.identifier[0].system"),
+        (
+            {"generalPractitioner": [{"reference": "Practitioner/" * MEGABYTE}]},
+            "Patient.generalPractitioner[0].reference",
+        ),
+        (
+            {"generalPractitioner": [{"type": "a/" * MEGABYTE + "b"}]},
+            "Patient.generalPractitioner[0].type",
+        ),
+        ({"gender": "m" * MEGABYTE}, "Patient.gender"),
+        ({"m" * MEGABYTE: 1}, "Patient"),
+    ],
+)
+def test_a_near_miss_of_a_megabyte_is_refused(change: Resource, place: str) -> None:
+    assert _places({**PERSON, **change}, Version.R4) == [place]
 
 
 def test_the_gated_types_are_those_of_the_schemas() -> None:

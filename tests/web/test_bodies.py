@@ -73,7 +73,8 @@ def test_a_byte_order_mark_is_not_kept(door: Door) -> None:
     assert door.send("PUT", "Patient/p1", sent).status_code == 200
 
 
-DEEP = b'{"resourceType":"Patient","x":' + b"[" * 200 + b"]" * 200 + b"}"
+MANY = b'{"resourceType":"Patient",' + b",".join(b'"k%d":1' % n for n in range(10**6)) + b"}"
+DEEP = b'{"resourceType":"Patient","name":' + b"[" * 200 + b"]" * 200 + b"}"
 REFUSED: list[tuple[str, bytes, dict[str, str], int, str, str]] = [
     ("nothing", b"", {}, 400, "empty", ""),
     ("blanks", b" \n ", {}, 400, "empty", ""),
@@ -88,10 +89,15 @@ REFUSED: list[tuple[str, bytes, dict[str, str], int, str, str]] = [
     ("a key twice", b'{"resourceType":"Patient","id":"1","id":"2"}', {}, 400, "twice", "$"),
     ("NaN", b'{"resourceType":"Patient","x":NaN}', {}, 400, "not JSON", ""),
     ("Infinity", b'{"resourceType":"Patient","x":Infinity}', {}, 400, "not JSON", ""),
-    ("a huge number", b'{"resourceType":"Patient","x":1e400}', {}, 400, "number", "Patient.x"),
-    ("a long number", b'{"resourceType":"Patient","x":[' + b"1" * 101 + b"]}", {}, 400, "number",
-     "Patient.x[0]"),
-    ("depth", DEEP, {}, 400, "nested", "Patient.x"),
+    ("a huge number", b'{"resourceType":"Patient","id":1e400}', {}, 400, "number", "Patient.id"),
+    ("a long number", b'{"resourceType":"Patient","name":[' + b"1" * 101 + b"]}", {}, 400, "number",
+     "Patient.name[0]"),
+    ("depth", DEEP, {}, 400, "nested", "Patient.name"),
+    ("a million keys", MANY, {}, 400, "more than 100000 values", ""),
+    ("a depth of 100,000", b'{"x":' * 10**5, {}, 400, "nested", ""),
+    ("a million digits", b'{"x":' + b"9" * 10**6 + b"}", {}, 400, "number", ""),
+    ("an exponent", b'{"x":1e999999999}', {}, 400, "number", ""),
+    ("half a surrogate", b'{"x":"\\ud800"}', {}, 400, "not JSON", ""),
     ("XML", b'<Bundle xmlns="http://hl7.org/fhir"/>', {}, 415, "XML", ""),
     ("XML after a mark", b'\xef\xbb\xbf<?xml version="1.0"?><x/>', {}, 415, "XML", ""),
     ("damaged gzip", b"not gzip", {"Content-Encoding": "gzip"}, 400, "not valid gzip", ""),

@@ -155,7 +155,7 @@ def test_references_between_entries_become_literal_and_nothing_else_changes(
     given |= {
         "contained": [{"resourceType": "Observation", "id": "c", "status": "final",
                        "code": {"text": "x"}, "subject": {"reference": name}}],
-        "partOf": [{"reference": "#c"}],
+        "reasonReference": [{"reference": "#c"}],
         "medicationReference": {"reference": DRUG},
         "note": [{"text": f"about {name}, not a reference"}],
     }  # fmt: skip
@@ -177,7 +177,7 @@ def test_references_between_entries_become_literal_and_nothing_else_changes(
     assert read["contained"][0]["subject"]["reference"] == who
     assert read["medicationReference"]["reference"] == what
     assert read["note"] == given["note"]
-    assert read["partOf"] == given["partOf"]
+    assert read["reasonReference"] == given["reasonReference"]
     assert [it["id"] for it in matches(door.get(f"MedicationAdministration?patient={who}"))]
     before = door.state()
     assert door.post("", sent).headers["X-Replayed"] == "true"
