@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import NamedTuple
 
 from refnot_fhir.core.case import Case
+from refnot_fhir.core.days import ages, birthday
 from refnot_fhir.core.evidence import amount, of_dated, of_days
 from refnot_fhir.core.findings import Evidence, Finding
+from refnot_fhir.core.intervals import within
 from refnot_fhir.core.moments import Dated, source_key
 from refnot_fhir.core.newest import (
     Answer,
@@ -26,6 +29,9 @@ from refnot_fhir.core.rules import AnswerRule, Criterion
 from refnot_fhir.core.sex import agrees
 from refnot_fhir.core.verdict import Verdict
 
+_BEYOND_AGE = "beyond-age"
+_NO_ANSWER = frozenset({"no-evidence", "outside-window"})
+
 
 class _Said(NamedTuple):
     """A verdict, its reason, and what stands against the newest answer."""
@@ -40,15 +46,23 @@ def answer_finding(criterion: Criterion, rule: AnswerRule, case: Case, as_of: da
 
     Where the criterion does not apply, an answer that says otherwise still needs to be looked at.
     """
-    question = Question(rule.labs, rule.within_days, criterion.kind, partial(_judge, rule))
+    amounts = tuple(sorted(rule.below_limit))
+    judge = partial(_judge, rule)
+    question = Question(rule.labs, rule.within_days, criterion.kind, judge, amounts)
     person = case.chart.person
     said = _said(rule, question, case, as_of)
     until = _holds_until(rule, question, case, said, as_of)
     if said.verdict is Verdict.NOT_APPLICABLE and person is not None:
         return _not_applicable(criterion, person, until)
-    found = newest_finding(criterion, question, case, as_of, say=partial(_say, case))
+    if said.reason == _BEYOND_AGE and person is not None:
+        return _beyond_age(criterion, rule, person, as_of, until)
+    readings = _answers(rule, case)
+    found = newest_finding(
+        criterion, question, case, as_of, say=partial(_say, case), readings=readings
+    )
     found = replace(found, verdict=said.verdict, reason=said.reason, holds_until=until)
-    return _with(found, said, _usable(case, rule.supporting, question.window(as_of)), case)
+    nearby = _usable(case, rule.supporting, question.window(as_of))
+    return _with(found, said, [it for it in nearby if not _clears(rule, it.reading)], case)
 
 
 def _with(found: Finding, said: _Said, nearby: list[Dated], case: Case) -> Finding:
@@ -84,29 +98,80 @@ def _not_applicable(criterion: Criterion, person: Person, until: date | None) ->
     )
 
 
+def _beyond_age(
+    criterion: Criterion, rule: AnswerRule, person: Person, as_of: date, until: date | None
+) -> Finding:
+    birth = "" if person.birth is None else person.birth.text
+    why = (
+        f"The patient, recorded as female and born {birth}, is at least {rule.not_met_from_years} "
+        f"years old on {as_of}: from that age on this protocol takes it as not met without other "
+        "evidence."
+    )
+    return Finding(
+        criterion=criterion.id,
+        kind=criterion.kind,
+        verdict=Verdict.NOT_MET,
+        reason=_BEYOND_AGE,
+        why=why,
+        evidence=(Evidence(source=person.source, shown=f"recorded as female, born {birth}"),),
+        holds_until=until,
+    )
+
+
+def _is_old_enough(rule: AnswerRule, person: Person | None, as_of: date) -> bool:
+    """Whether a female patient is surely of the age from which the rule takes it as not met."""
+    if person is None or person.birth is None or rule.not_met_from_years is None:
+        return False
+    if person.gender != "female" or not agrees(person) or person.birth.last > as_of:
+        return False
+    return ages(person.birth, as_of)[0] >= rule.not_met_from_years
+
+
 def _does_not_apply(rule: AnswerRule, person: Person | None) -> bool:
     """Only where nothing recorded about the patient's sex casts doubt on it."""
     return person is not None and person.gender in rule.not_applicable_to and agrees(person)
 
 
 def _said(rule: AnswerRule, question: Question, case: Case, as_of: date) -> _Said:
-    newest = answer(question, case.of(question.labs), as_of)
+    newest = answer(question, _answers(rule, case), as_of)
     said = _Said(newest.verdict, newest.reason)
     favourable = least_favourable(question.kind)[-1]
     if newest.verdict is favourable:
         said = _unless_contradicted(rule, question, case, as_of, newest)
-    if not _does_not_apply(rule, case.chart.person):
-        return said
-    against = [
-        it
-        for it in _usable(case, rule.labs, question.window(as_of))
-        if _judge(rule, it.reading)[0] is not favourable
-    ]
-    if not against:
-        return _Said(Verdict.NOT_APPLICABLE, "not-applicable")
-    return (
-        _Said(Verdict.UNKNOWN, "conflict", tuple(against)) if said.verdict is favourable else said
-    )
+    window, person = question.window(as_of), case.chart.person
+    if _does_not_apply(rule, person):
+        against = _against(rule, _usable(case, rule.labs, window), favourable)
+        if not against:
+            return _Said(Verdict.NOT_APPLICABLE, "not-applicable")
+        if said.verdict is favourable:
+            return _Said(Verdict.UNKNOWN, "conflict", against)
+    if said.reason in _NO_ANSWER and _is_old_enough(rule, person, as_of):
+        nearby = _usable(case, (*rule.labs, *rule.supporting), window)
+        if not _against(rule, nearby, favourable):
+            return _Said(Verdict.NOT_MET, _BEYOND_AGE)
+    return said
+
+
+def _against(rule: AnswerRule, readings: Iterable[Dated], favourable: Verdict) -> tuple[Dated, ...]:
+    return tuple(it for it in readings if _judge(rule, it.reading)[0] is not favourable)
+
+
+def _answers(rule: AnswerRule, case: Case) -> tuple[Dated, ...]:
+    """What can answer: every answer, and amounts that are below the laboratory's own limit."""
+    amounts = (it for it in case.of(sorted(rule.below_limit)) if _clears(rule, it.reading))
+    return (*case.of(rule.labs), *amounts)
+
+
+def _clears(rule: AnswerRule, reading: LabResult) -> bool:
+    """Whether it is surely below its laboratory's limit, and the laboratory says nothing else."""
+    if reading.analyte not in rule.below_limit or reading.value is None:
+        return False
+    if reading.not_usable is not None or reading.interpretation == "against":
+        return False
+    ulns = reading.ulns if reading.uln is None else (reading.uln,)
+    if not ulns:
+        return reading.interpretation == "negative"
+    return within(reading.value, min(ulns), inclusive=False) is Verdict.MET
 
 
 def _unless_contradicted(
@@ -129,7 +194,8 @@ def _unless_contradicted(
     if against:
         return _Said(Verdict.UNKNOWN, "conflict", tuple(against))
     last = max(it.earliest for it in newest.rivals)
-    if any(it.latest > last for it in _usable(case, rule.supporting, window)):
+    supporting = _usable(case, rule.supporting, window)
+    if any(it.latest > last and not _clears(rule, it.reading) for it in supporting):
         return _Said(Verdict.UNKNOWN, "review")
     return _Said(newest.verdict, newest.reason)
 
@@ -137,11 +203,15 @@ def _unless_contradicted(
 def _holds_until(
     rule: AnswerRule, question: Question, case: Case, said: _Said, as_of: date
 ) -> date | None:
-    days = (
+    days = [
         day
         for it in case.of((*rule.labs, *rule.supporting))
         for day in turning_days(it.first, it.last, rule.within_days)
-    )
+    ]
+    birth = None if case.chart.person is None else case.chart.person.birth
+    if birth is not None and rule.not_met_from_years is not None:
+        reached = birthday(birth.last, rule.not_met_from_years)
+        days += [] if reached is None else [reached]
     return last_day(as_of, said.verdict, days, lambda day: _said(rule, question, case, day).verdict)
 
 
@@ -152,6 +222,8 @@ def _judge(rule: AnswerRule, reading: LabResult) -> Opinion:
         return Verdict.MET, "answer-met"
     if reading.answer in rule.not_met:
         return Verdict.NOT_MET, "answer-not-met"
+    if _clears(rule, reading):
+        return Verdict.NOT_MET, "below-limit"
     return Verdict.UNKNOWN, "review"
 
 
@@ -160,6 +232,8 @@ def _say(case: Case, found: Dated, reason: str) -> str:
         f"{case.title(found.reading.analyte)}: {amount(found.reading)}, "
         f"{of_days(found.first, found.last)}"
     )
+    if reason == "below-limit":
+        return f"{what}, is below the laboratory's own limit."
     if reason == "review":
         return f"{what}, does not decide it alone. A person's judgement would settle it."
     return f"{what}."

@@ -71,6 +71,8 @@ class Lab:
     plausible: tuple[Decimal, Decimal] | None = None
     """Both ends included, in `unit`; a value outside is taken for a unit mistake."""
     source: str = ""
+    range_from_zero: bool = False
+    """Whether a range that begins above zero is for a group, as for a week of pregnancy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,12 @@ def newest_finding(
     as_of: date,
     *,
     say: Say,
-    readings: Sequence[Dated] | None = None,
+    readings: Sequence[Dated],
 ) -> Finding:
     """What the newest reading says of a criterion, with the readings that could not be used.
 
-    `readings` are those to judge, where they are not simply all of the labs asked for.
+    `readings` are those to judge.
     """
-    if readings is None:
-        readings = case.of(question.labs)
     said = answer(question, readings, as_of)
     window = question.window(as_of)
     evidence = _evidence(said.rivals, case)

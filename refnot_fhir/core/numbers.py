@@ -60,3 +60,10 @@ def spoken_upper_limit(text: str, *, decimal_comma: bool) -> tuple[Decimal, str]
     if lower is None or upper is None or lower[0] > upper[0]:
         return None
     return upper[0], unit
+
+
+def begins_above_zero(text: str) -> bool:
+    """Whether a range that is only text has a lower limit other than zero: `5-426`."""
+    found = _RANGE.fullmatch(text.strip())
+    low = found[1] if found is not None else None
+    return low is not None and any(digit in "123456789" for digit in low)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from refnot_fhir.core.dictionary import Lab, RangeWords
 from refnot_fhir.core.exact import product, shown
-from refnot_fhir.core.numbers import spoken, spoken_upper_limit
+from refnot_fhir.core.numbers import begins_above_zero, spoken, spoken_upper_limit
 from refnot_fhir.core.range_groups import SEXES, Who, parts_by_sex, why_not_for
 from refnot_fhir.core.records import NotUsable, Quantity
 from refnot_fhir.core.rules import Site, UpperLimit
@@ -19,6 +19,8 @@ from refnot_fhir.core.units import UnitRead
 _NORMAL = ("http://terminology.hl7.org/CodeSystem/referencerange-meaning", "normal")
 
 _LOWER_BOUNDS = (">", "≥")
+
+_ABOVE_ZERO = "it begins above zero, as ranges for a week of pregnancy do"
 
 ReadUnit = Callable[[Quantity], UnitRead | NotUsable]
 
@@ -154,6 +156,8 @@ def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, str] | str:
     low = _in_lab_unit(found.low, asked) if found.low is not None and found.low.value else None
     if isinstance(low, str):
         return f"its lower limit is not usable: {low}"
+    if low is not None and low > 0 and asked.lab.range_from_zero:
+        return _ABOVE_ZERO
     if low is not None and low > limit:
         return "its lower limit is above its upper limit"
     return _why_not_a_limit(limit, asked) or (limit, "")
@@ -199,6 +203,8 @@ def _high_of_text(text: str, asked: Asked) -> tuple[Decimal, str] | str:
     spoken = spoken_upper_limit(text, decimal_comma=asked.site.decimal_comma)
     if spoken is None:
         return f"“{text}” is not a range in numbers"
+    if asked.lab.range_from_zero and begins_above_zero(text):
+        return _ABOVE_ZERO
     limit = _in_lab_unit(Quantity(spoken[0], unit=spoken[1]), asked)
     if isinstance(limit, str):
         return limit

@@ -191,6 +191,8 @@ class LabResult:
     """False for readings that say "no measurement": they never hide an older one."""
     sample: str = ""
     """As of `LabSeen`."""
+    interpretation: str = ""
+    """What the laboratory says of the value: `negative`, `against` (beyond its limit) or empty."""
     ulns: tuple[Decimal, ...] = ()
     """Where `uln` is none: several upper limits of which one surely is the patient's, in order."""
 

@@ -129,7 +129,11 @@ class AnswerRule:
     not_applicable_to: frozenset[str] = frozenset()
     """Administrative genders, when no other signal of sex contradicts them."""
     supporting: tuple[str, ...] = ()
-    """Labs that make a person look closer and never decide: a quantitative hCG."""
+    """Labs that make a person look closer: a quantitative hCG."""
+    below_limit: frozenset[str] = frozenset()
+    """Those of `supporting` that speak as `not_met` does below the laboratory's own limit."""
+    not_met_from_years: int | None = None
+    """Age from which a female patient is taken as not meeting it; None: no age is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +293,8 @@ class Rulebook:
     """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
     others: Others = field(default_factory=Others)
     range_words: RangeWords = field(default_factory=RangeWords)
+    interpretations: Mapping[CodeKey, str] = field(default_factory=dict)
+    """Code of a laboratory's interpretation to `negative` or `against` (beyond its limit)."""
 
     @property
     def judged_by_limit(self) -> frozenset[str]:
@@ -301,4 +307,10 @@ class Rulebook:
             and criterion.rule.at_most is not None
             and not criterion.rule.at_most.unit
             for lab in criterion.rule.labs
+        ) | frozenset(
+            lab
+            for protocol in self.protocols.values()
+            for criterion in protocol.criteria
+            if isinstance(criterion.rule, AnswerRule)
+            for lab in criterion.rule.below_limit
         )

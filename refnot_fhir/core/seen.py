@@ -61,6 +61,7 @@ class LabSeen:
     focus: tuple[Focus, ...] = ()
     """Whom or what it is about instead of the patient; empty: it is the patient's own."""
     body_site: Concept | None = None
+    interpretations: tuple[Concept, ...] = ()
     device: Concept | None = None
     """The instrument, as far as it is described with the measurement."""
 

@@ -87,6 +87,7 @@ def lab_result(
         multiple=_multiple(read.value, limit.value),
         no_uln=limit.why_none,
         ulns=limit.among,
+        interpretation=_interpretation(seen, site, rulebook),
         collected=seen.collected,
         issued=seen.issued,
         specimen=label(seen.specimen),
@@ -95,6 +96,13 @@ def lab_result(
         not_usable=read.not_usable,
         replaces=not another and _is_a_measurement(read.not_usable),
     )
+
+
+def _interpretation(seen: LabSeen, site: Site, rulebook: Rulebook) -> str:
+    """What the laboratory's interpretations say together; what speaks against comes first."""
+    codes = ((c.system, c.code) for concept in seen.interpretations for c in concept.codings)
+    said = {rulebook.interpretations.get(site.codes.get(code, code), "") for code in codes}
+    return next((name for name in ("against", "negative") if name in said), "")
 
 
 def _is_a_measurement(problem: NotUsable | None) -> bool:

@@ -149,6 +149,7 @@ def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> LabSee
         focus=frame.focus,
         body_site=frame.body_site,
         device=frame.device,
+        interpretations=concepts(element.get("interpretation")),
     )
 
 

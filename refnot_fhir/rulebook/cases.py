@@ -196,6 +196,7 @@ class _Reader:
                 body_site=_said(table, "body_site"),
                 device=_said(table, "device"),
                 focus=tuple(self._focus(key, table)),
+                interpretations=tuple(self._interpretations(key, table)),
                 sample=table.get("sample", ""),
             )
             found = lab_result(seen, site=site, rulebook=self.rulebook, person=person)
@@ -207,6 +208,10 @@ class _Reader:
             yield Focus(Concept(text=table["about_another"]), of_another=True)
         if "focus" in table:
             yield Focus(self._coded_or_text(f"{key}.focus", table["focus"]))
+
+    def _interpretations(self, key: str, table: Table) -> Iterator[Concept]:
+        if "interpretation" in table:
+            yield self._coded_or_text(f"{key}.interpretation", table["interpretation"])
 
     def _coded_or_text(self, key: str, said: str) -> Concept:
         return Concept((Coding(*self._code(key, said, "")),)) if "|" in said else Concept(text=said)

@@ -141,6 +141,8 @@ def _known_codes(rulebook: Rulebook) -> Iterator[CodeKey]:
     yield from (
         *rulebook.panels,
         *rulebook.others.codes,
+        *rulebook.range_words.sex_codes,
+        *rulebook.interpretations,
         *places.routes,
         *places.sites,
         *places.sides,

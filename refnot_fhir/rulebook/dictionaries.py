@@ -88,6 +88,7 @@ def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, syste
         **_where_and_how(file, table.get("specimen", ""), specimen, systems),
         plausible=(Decimal(plausible["low"]), Decimal(plausible["high"])) if plausible else None,
         source=table["source"],
+        range_from_zero=table.get("range_from_zero", False),
     )
     _check_grades(file, key, lab)
     return lab
@@ -195,6 +196,16 @@ def range_words(file: MappingFile, systems: Systems) -> RangeWords:
         sex_texts=texts(file, "ranges.sexes", spoken),
         groups=frozenset(folded(word) for word in table.get("groups", ())),
     )
+
+
+def interpretations(file: MappingFile, systems: Systems) -> dict[CodeKey, str]:
+    """What codes of a laboratory's interpretation say, in labs.toml."""
+    table = file.content.get("interpretations", {})
+    return {
+        code: name
+        for name in ("negative", "against")
+        for code in codes(file, f"interpretations.{name}", table.get(name, {}), systems)
+    }
 
 
 def _by_question(

@@ -142,7 +142,18 @@ def _answer(rule: AnswerRule, protocol: Protocol) -> Iterator[str]:
         )
     if rule.supporting:
         titles = listed(_inline(protocol.labs[name].title) for name in rule.supporting)
-        yield f"- Shown beside it, and never deciding: {titles}."
+        yield f"- Shown beside it, for a person to look at: {titles}."
+    if rule.below_limit:
+        titles = listed(_inline(protocol.labs[name].title) for name in sorted(rule.below_limit))
+        yield (
+            f"- **Not met** as well when {titles} is below the laboratory's own limit; at or above "
+            "it this decides nothing."
+        )
+    if rule.not_met_from_years is not None:
+        yield (
+            "- **Not met** without other evidence for a female patient of "
+            f"{rule.not_met_from_years} years or more."
+        )
 
 
 def _answers(names: Iterable[str]) -> str:

@@ -41,10 +41,6 @@ def load(folder: Path) -> Rulebook:
     )
     site_files = {path.stem: read(folder, f"sites/{path.name}", "site") for path in _sites(folder)}
     local_words = sites.Words(labs, dimensions, words.drugs)
-    found_sites = {
-        name: sites.site(file, name, words=local_words, systems=systems)
-        for name, file in site_files.items()
-    }
     found, protocol_files = _protocols(folder, words, tuple(files.values()))
     return Rulebook(
         digest=digest((*files.values(), *site_files.values(), *protocol_files)),
@@ -57,11 +53,12 @@ def load(folder: Path) -> Rulebook:
         amount_words=medicines.amount_words(files["drugs"]),
         discontinued=medicines.discontinued(files["drugs"], systems),
         places=words.places,
-        sites=_with_default(found_sites),
+        sites=_with_default(_read_sites(site_files, local_words, systems)),
         protocols=found,
         decisions=readings,
         others=dictionaries.others(files["labs"], systems),
         range_words=dictionaries.range_words(files["labs"], systems),
+        interpretations=dictionaries.interpretations(files["labs"], systems),
     )
 
 
@@ -89,6 +86,14 @@ def _check_decisions(file: MappingFile, known: frozenset[str]) -> None:
 
 def _sites(folder: Path) -> list[Path]:
     return sorted((folder / "sites").glob("*.toml"))
+
+
+def _read_sites(
+    files: dict[str, MappingFile], words: sites.Words, systems: dict[str, str]
+) -> dict[str, Site]:
+    return {
+        name: sites.site(file, name, words=words, systems=systems) for name, file in files.items()
+    }
 
 
 def _with_default(found: dict[str, Site]) -> dict[str, Site]:

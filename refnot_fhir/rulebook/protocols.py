@@ -189,13 +189,19 @@ def _bound(place: _Place, part: str, table: Table, labs: tuple[str, ...]) -> Bou
 
 def _answer(place: _Place, table: Table) -> AnswerRule:
     labs, met, not_met = _answers(place, table)
+    supporting = place.labs(table, "supporting", ("quantity", "score", "answer"))
+    below = place.labs(table, "below_limit", ("quantity",))
+    if not set(below) <= set(supporting):
+        raise place.file.wrong(f"{place.key}.below_limit", "must be among supporting", supporting)
     return AnswerRule(
         labs=labs,
         met=met,
         not_met=not_met,
         within_days=place.window(table),
         not_applicable_to=frozenset(table.get("not_applicable_to", ())),
-        supporting=place.labs(table, "supporting", ("quantity", "score", "answer")),
+        supporting=supporting,
+        below_limit=frozenset(below),
+        not_met_from_years=table.get("not_met_from_years"),
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from refnot_fhir.core.dictionary import Derivation
 from refnot_fhir.core.findings import Finding
 from refnot_fhir.core.records import Interval, LabResult
-from refnot_fhir.core.rules import LabRule
+from refnot_fhir.core.rules import Bound, LabRule
 from refnot_fhir.core.screening import assess
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, days_ago, lab_result, moment, protocol, whole_days
@@ -171,6 +171,16 @@ def test_counts_of_one_collection_prove_what_they_prove_together(
         found = decide(*order)
         assert (found.verdict, found.reason) == expected, why
         assert found == decide(*labs)
+
+
+def test_bounds_of_a_multiple_of_the_upper_limit_are_compared_with_no_limit_but_it() -> None:
+    assert isinstance(RULE.rule, LabRule)
+    multiple = replace(RULE, rule=replace(RULE.rule, more_than=Bound(Decimal(2), "")))
+    labs = (at("neutrophils", "9"), at("white-cells", "1"))
+    found = assess(protocol(multiple), chart(*labs), TODAY).finding(RULE.id)
+    assert (found.verdict, found.reason) == (UNKNOWN, "contradictory-bounds")
+    part = assess(protocol(multiple), chart(at("neutrophils", "9")), TODAY).finding(RULE.id)
+    assert (part.verdict, part.reason) == (UNKNOWN, "no-upper-limit")
 
 
 def test_bounds_that_are_intervals_are_intersected() -> None:

@@ -78,6 +78,7 @@ def years(value: str) -> Quantity:
         ((upto("40", applies_to=(concept("1", "urn:x", display="F"),)),), "40", "the display"),
         ((upto("50", text="M"), upto("40", text="F")), "40", "the text names the sex"),
         ((upto("40", text="Female 18-65"),), "40", "and more"),
+        ((upto("40", applies_to=(replace(FEMALE, text="adults"),)),), "40", "the code decides"),
         ((upto("40", text="0-40 U/L"),), "40", "letters of a unit are no words"),
         ((upto("40", applies_to=(FEMALE,), text="F"),), "40", "code and text agree"),
         ((upto("40", text="> 5", low=quantity(5, "U/L")),), "40", "the lower limit in words"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
+from refnot_fhir.core.evidence import amount
 from refnot_fhir.core.findings import Finding
-from refnot_fhir.core.records import LabResult, Person
-from refnot_fhir.core.rules import AgeRule, Criterion, PersonRule
+from refnot_fhir.core.records import Interval, LabResult, Person
+from refnot_fhir.core.rules import AgeRule, AnswerRule, Criterion, PersonRule
 from refnot_fhir.core.screening import assess
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, criterion, days_ago, lab_result, person, protocol
@@ -260,3 +263,120 @@ def test_an_age_rule_may_be_open_at_either_end(rule: AgeRule, verdict: Verdict, 
     found = decide(criterion(rule))
     assert found.verdict is verdict
     assert asked in found.why
+
+
+def amount_of_hcg(
+    value: str | Interval, ago: int = 0, *, uln: str | None = "5", says: str = "", id: str = "h"
+) -> LabResult:
+    reading = lab_result("hcg", value, on=days_ago(ago), id=id, uln=uln)
+    return replace(reading, interpretation=says)
+
+
+@pytest.mark.parametrize(
+    ("labs", "verdict", "reason", "why"),
+    [
+        ((amount_of_hcg("4.9"),), NOT_MET, "below-limit", "below the laboratory's limit"),
+        ((amount_of_hcg("5"),), UNKNOWN, "no-evidence", "at the limit"),
+        ((amount_of_hcg("250"),), UNKNOWN, "no-evidence", "above it"),
+        ((amount_of_hcg(Interval(None, Decimal(5), high_open=True)),), NOT_MET, "below-limit", ""),
+        ((amount_of_hcg(Interval(None, Decimal(5))),), UNKNOWN, "no-evidence", "perhaps at it"),
+        ((amount_of_hcg("2", uln=None),), UNKNOWN, "no-evidence", "no limit"),
+        ((amount_of_hcg("2", uln=None, says="negative"),), NOT_MET, "below-limit", "its word"),
+        ((amount_of_hcg("2", says="against"),), UNKNOWN, "no-evidence", "its word against it"),
+        (
+            (replace(amount_of_hcg("2", uln=None), ulns=(Decimal(3), Decimal(9))),),
+            NOT_MET,
+            "below-limit",
+            "below the least of the limits that may be its",
+        ),
+        ((amount_of_hcg("2", 14),), NOT_MET, "below-limit", "the last day of the window"),
+        ((amount_of_hcg("2", 15),), UNKNOWN, "outside-window", "a day older"),
+        ((blood_test("negative", 5), amount_of_hcg("2", 1)), NOT_MET, "below-limit", "it agrees"),
+        ((amount_of_hcg("2", 5), blood_test("positive", 1)), UNKNOWN, "review", "it is newer"),
+        ((amount_of_hcg("2"), blood_test("positive")), UNKNOWN, "review", "of one time"),
+        ((amount_of_hcg("2"), status("pregnant")), UNKNOWN, "newest-unclear", "of one time"),
+        ((amount_of_hcg("2", 1), status("pregnant", 5)), UNKNOWN, "conflict", "another kind"),
+        (
+            (amount_of_hcg("2", 5), amount_of_hcg("250", 1, id="h2")),
+            UNKNOWN,
+            "review",
+            "the newer amount is not below it",
+        ),
+        (
+            (lab_result("hcg", "2", uln="5", not_usable="no-unit"),),
+            UNKNOWN,
+            "no-evidence",
+            "not usable",
+        ),
+    ],
+)
+def test_an_amount_below_the_laboratorys_own_limit_answers(
+    labs: tuple[LabResult, ...], verdict: Verdict, reason: str, why: str
+) -> None:
+    assert isinstance(PREGNANCY.rule, AnswerRule)
+    rule = replace(PREGNANCY, rule=replace(PREGNANCY.rule, below_limit=frozenset({"hcg"})))
+    found = decide(rule, *labs)
+    assert (found.verdict, found.reason) == (verdict, reason), why
+    if reason == "below-limit":
+        assert found.why.startswith(f"hcg: {amount(labs[-1])}, of ")
+        assert found.why.endswith("is below the laboratory's own limit.")
+
+
+def from_years(years: int) -> Criterion:
+    assert isinstance(PREGNANCY.rule, AnswerRule)
+    stated = replace(PREGNANCY.rule, not_met_from_years=years, below_limit=frozenset({"hcg"}))
+    return replace(PREGNANCY, rule=stated)
+
+
+@pytest.mark.parametrize(
+    ("of", "years", "expected"),
+    [
+        (person("1970-05-20"), 56, (NOT_MET, "beyond-age")),
+        (person("1970-05-21"), 56, (UNKNOWN, "no-evidence")),
+        (person("1970"), 56, (UNKNOWN, "no-evidence")),
+        (person("1969"), 56, (NOT_MET, "beyond-age")),
+        (person("1900", "other"), 56, (UNKNOWN, "no-evidence")),
+        (person("1900", sex_signals=("birth-sex=M",)), 56, (UNKNOWN, "no-evidence")),
+        (person(None), 56, (UNKNOWN, "no-evidence")),
+        (person("2030"), 0, (UNKNOWN, "no-evidence")),
+        (person("1900", "male"), 56, (NOT_APPLICABLE, "not-applicable")),
+    ],
+)
+def test_an_age_that_the_protocol_states_answers_for_women_of_whom_nothing_else_is_known(
+    of: Person, years: int, expected: tuple[Verdict, str]
+) -> None:
+    found = decide(from_years(years), of=of)
+    assert (found.verdict, found.reason) == expected
+    if found.reason == "beyond-age":
+        assert "is at least 56 years old on 2026-05-20" in found.why
+        assert found.evidence[0].source.type == "Patient"
+        assert found.holds_until is None
+
+
+def test_no_age_answers_unless_the_protocol_states_one() -> None:
+    assert decide(PREGNANCY, of=person("1930")).reason == "no-evidence"
+    assert decide(from_years(56), nobody=True).reason == "no-evidence"
+    assert decide(from_years(9999), of=person("1930")).holds_until is None
+
+
+def test_an_age_lapses_into_an_answer_on_the_birthday() -> None:
+    found = decide(from_years(57), of=person("1970-03-01", "female"))
+    assert (found.verdict, found.holds_until) == (UNKNOWN, date(2027, 2, 28))
+
+
+@pytest.mark.parametrize(
+    ("lab", "expected"),
+    [
+        (status("pregnant", 2), (MET, "answer-met")),
+        (status("possible", 2), (UNKNOWN, "review")),
+        (amount_of_hcg("250", 2), (UNKNOWN, "no-evidence")),
+        (amount_of_hcg("2", 2), (NOT_MET, "below-limit")),
+        (status("pregnant", 20), (NOT_MET, "beyond-age")),
+        (lab_result("pregnancy-status", not_usable="x"), (UNKNOWN, "x")),
+    ],
+)
+def test_whatever_else_is_known_comes_before_an_age(
+    lab: LabResult, expected: tuple[Verdict, str]
+) -> None:
+    found = decide(from_years(50), lab)
+    assert (found.verdict, found.reason) == expected

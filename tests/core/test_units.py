@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -54,6 +55,28 @@ def test_a_hospitals_own_unit_comes_first_then_the_aliases_then_ucum() -> None:
     assert to_ucum("K/uL", COUNT, {"K/uL": "/uL"}) == "/uL"
     assert to_ucum("10*9/L", COUNT, {}) == "10*9/L"
     assert to_ucum("G/L", COUNT, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "ucum"),
+    [
+        ("K/L", None),
+        ("K/uL", "10*3/uL"),
+        ("K / µL", "10*3/uL"),
+        ("K\u2044u\u200bL", "10*3/uL"),
+        ("KuL", None),
+        ("M/uL", None),
+        ("K/mL", None),
+    ],
+)
+def test_a_unit_is_understood_by_its_two_sides(sent: str, ucum: str | None) -> None:
+    sides = replace(
+        COUNT,
+        aliases={},
+        numerators={"K": "10*3"},
+        denominators={"uL": "uL", "μL": "uL", "L": "L"},
+    )
+    assert to_ucum(sent, sides, {}) == ucum
 
 
 @pytest.mark.parametrize(

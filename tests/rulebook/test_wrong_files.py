@@ -46,6 +46,12 @@ WRONG = [
     ),
     (
         ELIGIBILITY,
+        'not_met = ["not-pregnant"]',
+        'not_met = ["not-pregnant"], below_limit = ["alt"]',
+        ["criterion[3].rule.below_limit", "must be among supporting"],
+    ),
+    (
+        ELIGIBILITY,
         "at_most = { times_upper_limit = 3 }",
         'at_most = { times_upper_limit = 3 }, upper_bounds = ["platelets"]',
         ["criterion[2].rule.upper_bounds", "only go with more_than"],
