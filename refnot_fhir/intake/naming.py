@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,11 +18,15 @@ from typing import Any
 from refnot_fhir.errors import Trouble
 from refnot_fhir.fhir import bundle, references, wire
 from refnot_fhir.fhir.bundle import Entry
+from refnot_fhir.intake.circles import components
 from refnot_fhir.intake.request import CREATE, Request
 from refnot_fhir.store.base import Key
 
 _FULL_URL_ONLY = ("urn:uuid:", "urn:oid:")
 """A reference that begins so can only mean an entry with that fullUrl."""
+
+_ROUNDS = 8
+"""So many steps into a circle tell its members apart; each costs a pass over all of it."""
 
 Found = Mapping[str, "int | str"]
 """What a reference means: the index of a request of the delivery, or a literal reference."""
@@ -142,37 +146,36 @@ class _Ids:
         self._naming, self._site, self._meant, self._salt = naming, site, meant, salt
         self._keys = list(keys)
         self._equals: Counter[bytes] = Counter()
-        open_ = [index for index, key in enumerate(keys) if key is None]
-        self._waits = {index: set(self._needs(index)) for index in open_}
 
     def all(self) -> list[Key]:
         """The key of every request."""
-        needed: dict[int, list[int]] = {}
-        for index, others in self._waits.items():
-            for other in others:
-                needed.setdefault(other, []).append(index)
-        ready = deque(index for index, others in self._waits.items() if not others)
-        while ready:
-            index = ready.popleft()
-            self._settle(index, self._content(index, self._literal))
-            for waiting in needed.get(index, ()):
-                self._waits[waiting].discard(index)
-                if not self._waits[waiting]:
-                    ready.append(waiting)
-        self._settle_circles()
+        open_ = [index for index, key in enumerate(self._keys) if key is None]
+        graph = {index: set(self._needs(index)) for index in open_}
+        for some in components(graph):
+            if len(some) == 1 and some[0] not in graph[some[0]]:
+                self._settle(some[0], self._content(some[0], self._literal))
+            else:
+                for index, content in self._of_circle(some).items():
+                    self._settle(index, content)
         return [key for key in self._keys if key is not None]
 
-    def _settle_circles(self) -> None:
-        left = [index for index, key in enumerate(self._keys) if key is None]
-        blank = {index: self._content(index, self._literal) for index in left}
-        told = {
-            index: self._content(
-                index, lambda at: blank[at].hex() if at in blank else self._literal(at)
-            )
-            for index in left
-        }
-        for index in left:
-            self._settle(index, told[index])
+    def _of_circle(self, circle: Sequence[int]) -> dict[int, bytes]:
+        """The content of each that refers to the others: its own, and that of the whole circle.
+
+        Each is told by what it refers to, that again by what it refers to, for some rounds. Those
+        that are still alike are numbered as equals are.
+        """
+        told = dict.fromkeys(circle, b"")
+        for _ in range(_ROUNDS):
+            kinds = len(set(told.values()))
+            told = {index: self._content(index, self._told_by(told)) for index in circle}
+            if 1 < kinds == len(set(told.values())):
+                break
+        whole = b"".join(sorted(told.values()))
+        return {index: hashlib.sha256(told[index] + whole).digest() for index in circle}
+
+    def _told_by(self, told: Mapping[int, bytes]) -> Callable[[int], str]:
+        return lambda at: told[at].hex() if at in told else self._literal(at)
 
     def _content(self, index: int, literal: Callable[[int], str]) -> bytes:
         meaning = self._naming.meaning(index, self._meant)

@@ -72,6 +72,37 @@ def test_circles_have_ids_that_depend_on_their_content_alone(order: list[int]) -
     assert not set(ids(*other)[:2]) & set(expected)
 
 
+def test_what_depends_on_a_circle_is_told_apart_by_the_whole_circle() -> None:
+    found = set()
+    for family in ("x", "y"):
+        circle = [create(referring(family, B), A), create(referring("b", A), B)]
+        found |= set(ids(*circle, create(referring("the same", A))))
+    assert len(found) == 6
+
+
+def test_rings_of_equals_do_not_share_ids_with_rings_of_another_size() -> None:
+    def ring(*urls: str) -> list[Request]:
+        following = (*urls[1:], urls[0])
+        return [create(referring("x", b), a) for a, b in zip(urls, following, strict=True)]
+
+    single, pair = ids(*ring("urn:1")), ids(*ring("urn:1", "urn:2"))
+    four = ids(*ring("urn:1", "urn:2", "urn:3", "urn:4"))
+    assert len({*single, *pair, *four}) == 7
+    assert ids(*ring("urn:1"), *ring("urn:2", "urn:3")) == [*single, *pair]
+
+
+@pytest.mark.parametrize("steps", [2, 3, 7])
+def test_a_difference_some_steps_away_in_a_circle_is_a_difference(steps: int) -> None:
+    def ring(text: str) -> list[str]:
+        urls = [f"urn:uuid:{n}" for n in range(steps + 1)]
+        texts = ["x"] * steps + [text]
+        following = (*urls[1:], urls[0])
+        parts = zip(texts, urls, following, strict=True)
+        return ids(*(create(referring(said, below), url) for said, url, below in parts))
+
+    assert not set(ring("one")) & set(ring("two"))
+
+
 def test_equals_are_numbered_and_a_salt_makes_others() -> None:
     twice = [create(referring("x")), create(referring("x"))]
     first, second = ids(*twice)
