@@ -253,7 +253,7 @@ def test_a_line_that_cannot_be_screened_is_named_and_the_others_are(tmp_path: Pa
     assert asked.exit_code == 1
     assert asked.stdout.startswith("p1\t")
     assert f"{file}:2: Patient.gender: " in asked.stderr
-    assert f"{file}:3: it names no patient" in asked.stderr
+    assert f"{file}:3: nobody is assessed with it: it names no patient" in asked.stderr
 
 
 def test_check_finds_nothing_to_mend_in_the_shipped_files() -> None:

@@ -141,7 +141,7 @@ def _reference_to(type_: str) -> re.Pattern[str]:
     return re.compile(rf"{type_}/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[^/]+)?")
 
 
-CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{0,63})\?(.+)", re.DOTALL)
+CONDITIONAL = re.compile(r"/?([A-Z][A-Za-z]{0,63})\?(.+)", re.DOTALL)
 """A conditional reference: a type and a search (https://hl7.org/fhir/R4/http.html#trules)."""
 
 

@@ -7,14 +7,19 @@ when reference and identifier disagree, it is nobody's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from refnot_fhir.fhir.elements import id_of
+from refnot_fhir.fhir.elements import contained, id_of
 
 Json = Mapping[str, Any]
 K = TypeVar("K")
+
+
+LINKED = ("Observation", "MedicationAdministration")
+"""The types of what is about a patient."""
 
 
 class Identifier(NamedTuple):
@@ -53,46 +58,76 @@ def carrying(stored: Iterable[K], coming: Mapping[K, Json | None], wanted: Ident
 def patient_identifier(resource: Json) -> Identifier | None:
     """The identifier by which a resource names its patient, with or without a reference."""
     named = _named(resource)[1]
-    says = str(named.get("type", "Patient")).rpartition("/")[2]
-    return _identifier(named.get("identifier") or {}) if says == "Patient" else None
+    if _type_named(resource, named) not in ("", "Patient"):
+        return None
+    return _identifier(named.get("identifier") or {})
 
 
 def whose(
     resource: Json,
     carriers: Callable[[Identifier], Sequence[str]],
     heir: Callable[[str], str],
+    here: Callable[[str], bool] = lambda _: True,
 ) -> Whose:
-    """Whose result it is. `carriers` gives ids of patients.
+    """Whose result it is. `carriers` gives ids of patients, `here` says whether there is one.
 
     `heir` gives the record that a patient's was merged into, or the patient's own.
     """
-    if resource["resourceType"] in ("Patient", "Medication"):
+    if resource["resourceType"] not in LINKED:
         return Whose(resource)
     literal = id_of(_named(resource)[1], "Patient")
     identifier = patient_identifier(resource)
     if identifier is None:
-        return Whose(resource) if literal else Whose(resource, _NOBODY, never=True)
+        if not literal:
+            return Whose(resource, _NOBODY, never=True)
+        return Whose(resource, "" if here(literal) else _ABSENT)
     found = carriers(identifier)
     heirs = {heir(one) for one in found}
     if len(heirs) > 1:
         return Whose(_as_of(resource, ""), _SEVERAL.format(count=len(found)))
-    if literal and heirs and heir(literal) not in heirs:
+    if _contradicts(resource, identifier) or (literal and heirs and heir(literal) not in heirs):
         return Whose(_as_of(resource, ""), _DISAGREE)
     if literal:
-        return Whose(resource)
-    patient = found[0] if len(found) == 1 else next(iter(heirs), "")
+        return Whose(resource, "" if here(literal) else _ABSENT)
+    # The survivor of a merge may have been deleted, or never have come.
+    patient = next((one for one in found if one in heirs), found[0] if found else "")
     return Whose(_as_of(resource, patient), "" if patient else _NOT_YET)
 
 
 _NOBODY = "it names no patient of this service, by id or by identifier"
+_ABSENT = "the Patient that it names is not here: it counts for nobody until that one arrives"
 _NOT_YET = "no Patient here carries the identifier that it names: it is linked when one arrives"
-_SEVERAL = "{count} Patients carry the identifier that it names: merge them, or name one by its id"
+_SEVERAL = (
+    "{count} Patients carry the identifier that it names: merge them (Patient.link replaced-by), "
+    "or name one of them by its id alone"
+)
 _DISAGREE = "its reference and its identifier name different patients: correct one of them"
 
 
 def _identifier(element: Json) -> Identifier | None:
     value = element.get("value")
     return Identifier(element.get("system", ""), value) if value else None
+
+
+def _type_named(resource: Json, named: Json) -> str:
+    """The type of what a reference names, as far as it says so."""
+    reference = named.get("reference", "")
+    if reference.startswith("#"):
+        inner = contained(resource, reference)
+        return inner[1]["resourceType"] if inner else ""
+    found = _TYPED.search(reference)
+    said = str(named.get("type", "")).rpartition("/")[2]
+    return found[1] if found else said
+
+
+_TYPED = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?$")
+
+
+def _contradicts(resource: Json, identifier: Identifier) -> bool:
+    """Whether the patient is described inside the resource with other identifiers."""
+    inner = contained(resource, _named(resource)[1].get("reference", ""))
+    carried = identifiers(inner[1]) if inner else ()
+    return bool(carried) and identifier not in carried
 
 
 def _named(resource: Json) -> tuple[str, Json]:
@@ -116,7 +151,7 @@ def _as_of(resource: Json, patient: str) -> Json:
 
 def linked_to(resource: Json, patient: str) -> Json:
     """The resource as one that names this patient, or nobody: to search it by."""
-    about_nobody = resource["resourceType"] in ("Patient", "Medication")
+    about_nobody = resource["resourceType"] not in LINKED
     if about_nobody or id_of(_named(resource)[1], "Patient") == patient:
         return resource
     return _naming(resource, patient)

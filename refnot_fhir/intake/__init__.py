@@ -7,6 +7,7 @@ correction, a duplicate and a late arrival take this same path.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from refnot_fhir.charts import Judge
 from refnot_fhir.core.rules import Site
@@ -14,9 +15,10 @@ from refnot_fhir.errors import Busy, Trouble
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake.carry_out import CarryOut, Moved
+from refnot_fhir.intake.decide import Policy
 from refnot_fhir.intake.naming import Naming
 from refnot_fhir.intake.plan import Planner
-from refnot_fhir.intake.replay import Seal, answered, receipt, seal_of
+from refnot_fhir.intake.replay import Earlier, Seal, answered, keep_receipt, seal_of
 from refnot_fhir.intake.request import (
     ASKED,
     DELETE,
@@ -49,12 +51,19 @@ def receive(delivery: Delivery, *, site: Site, store: Store, judge: Judge) -> Re
     seal = seal_of(delivery, naming, site, judge)
     receiving = _Receiving(delivery, naming, seal, site, store, judge)
     earlier = receiving.answered()
-    if earlier is not None:
-        return earlier
+    if earlier is not None and not earlier.received.failed:
+        return _replayed(earlier)
     checked = _checked(delivery, naming, site)
+    if earlier is not None:
+        checked = receiving.again(earlier, checked)
     if delivery.atomic and any(_has_failed(one) for one in checked):
         return Received(tuple(_failures(checked)))
     return receiving.done(checked)
+
+
+def _replayed(earlier: Earlier) -> Received:
+    """The answer to a delivery of which nothing is left to do."""
+    return replace(earlier.received, results=earlier.now, changes=(), replayed=True)
 
 
 def _checked(delivery: Delivery, naming: Naming, site: Site) -> list[Request | Result]:
@@ -151,12 +160,22 @@ class _Receiving:
         self._delivery, self._naming = delivery, naming
         self._seal, self._site, self._store, self._judge = seal, site, store, judge
         # A salt of its own makes every create a new resource.
-        always_new = site.writes == "fhir" and not delivery.key
-        self._salt = judge.new_id() if always_new else delivery.key
+        always_new = site.writes == "fhir" and not delivery.keys
+        self._salt = judge.new_id() if always_new else next(iter(delivery.keys), "")
 
-    def answered(self) -> Received | None:
+    def again(
+        self, earlier: Earlier, checked: Sequence[Request | Result]
+    ) -> list[Request | Result]:
+        """What is left to do of a delivery that failed in part: the rest is told as it stands."""
+        self._seal = replace(self._seal, results=earlier.received.results)
+        return [
+            one if old.outcome == FAILED else now
+            for old, now, one in zip(earlier.received.results, earlier.now, checked, strict=True)
+        ]
+
+    def answered(self) -> Earlier | None:
         """What stands of the delivery, if it was answered before."""
-        if not self._seal.name:
+        if not self._seal.names:
             return None
         with self._store.read() as reader:
             return answered(reader, self._delivery, self._seal, self._site)
@@ -175,9 +194,9 @@ class _Receiving:
         self, checked: Sequence[Request | Result], wave: Sequence[int], seal: Seal
     ) -> Received:
         for attempt in range(_TRIES):
-            earlier = self.answered() if attempt and seal.keyed else None
+            earlier = self.answered() if attempt and seal.keyed and not seal.results else None
             if earlier is not None:
-                return earlier
+                return _replayed(earlier)
             with self._store.read() as reader:
                 plan = self._planner(reader).plan(self._naming, wave)
             results = _in_order(checked, wave, [step.result for step in plan.steps])
@@ -198,13 +217,17 @@ class _Receiving:
     def _planner(self, reader: Reader) -> Planner:
         return Planner(
             reader, self._site, self._judge.rulebook, self._judge.now,
-            strict=self._delivery.strict, salt=self._salt, keyed=self._seal.keyed,
+            strict=self._delivery.strict, salt=self._salt, policy=self._policy(),
         )  # fmt: skip
 
+    def _policy(self) -> Policy:
+        return Policy(careful=self._site.writes != "fhir", keyed=self._seal.keyed)
+
     def _remember(self, received: Received) -> None:
-        if self._seal.name and not received.failed:
-            kept = receipt(received, self._seal, self._site, self._judge)
-            self._store.write(lambda writer: writer.save_receipt(kept))
+        if self._seal.names:
+            self._store.write(
+                lambda writer: keep_receipt(writer, received, self._seal, self._site, self._judge)
+            )
 
 
 def _in_order(

@@ -10,7 +10,7 @@ from refnot_fhir.core.findings import Subject
 from refnot_fhir.core.rules import Site
 from refnot_fhir.intake.hanging import hanging_on, versions
 from refnot_fhir.intake.plan import Plan
-from refnot_fhir.intake.replay import Seal, receipt
+from refnot_fhir.intake.replay import Seal, keep_receipt, was_answered
 from refnot_fhir.intake.request import CHANGING, Delivery, Received, Result
 from refnot_fhir.store.base import AuditEntry, Key, Reader, Writer
 
@@ -32,7 +32,7 @@ class CarryOut:
 
     def __call__(self, writer: Writer) -> Received:
         _still_holds(writer, self.plan)
-        if self.seal.keyed and writer.receipt(self.site.name, self.seal.name) is not None:
+        if self.seal.keyed and was_answered(writer, self.seal, self.site):
             raise Moved
         known = caught_up(writer, self.judge, self.site, self.plan.patients)
         self._keep(writer)
@@ -41,8 +41,7 @@ class CarryOut:
             replace(r, updated=self.judge.now) if r.outcome in CHANGING else r for r in self.results
         )
         received = Received(stamped, changes, at=self.judge.now)
-        if self.seal.name and not received.failed:
-            writer.save_receipt(receipt(received, self.seal, self.site, self.judge))
+        keep_receipt(writer, received, self.seal, self.site, self.judge)
         writer.log([self._audit()])
         return received
 

@@ -44,8 +44,10 @@ class Conditional:
         """The requests that fail, by index."""
         for index, stated in enumerate(naming.stated):
             for reference in sorted(one for one in stated if "?" in one):
-                condition = _condition(naming.relative(reference))
+                relative = naming.relative(reference)
+                condition = _condition(relative)
                 if condition is None:
+                    self._refuse(index, reference, relative, naming)
                     continue
                 known |= look_up({condition} - known.keys())
                 meant = _meant(condition, known[condition], naming.requests, keys)
@@ -55,16 +57,26 @@ class Conditional:
                     request = naming.requests[index]
                     self.refused[index] = _refused(request, reference, len(meant))
 
+    def _refuse(self, index: int, reference: str, relative: str, naming: Naming) -> None:
+        """What asks for something else of a type that is read here can never be linked."""
+        asked = CONDITIONAL.fullmatch(relative)
+        if asked is not None and asked[1] in ACCEPTED:
+            request = naming.requests[index]
+            trouble = Trouble("not-supported", _UNDERSTOOD, place_of(request, reference))
+            self.refused[index] = Result(
+                R.FAILED, request.type, request.id, failure="invalid", troubles=(trouble,)
+            )
+
 
 def _condition(reference: str) -> Condition | None:
-    """What a conditional reference asks for; one that is not understood finds nothing."""
+    """What a conditional reference asks for; None when it is none, or not understood."""
     found = CONDITIONAL.fullmatch(reference)
     if found is None:
         return None
     try:
         return (found[1], *conditions(found[2]))
     except ValueError:
-        return (found[1], "", "")
+        return None
 
 
 def _meant(
@@ -92,6 +104,7 @@ def _refused(request: Request, reference: str, count: int) -> Result:
 
 _NONE = (
     "no resource here or in this delivery is what this conditional reference names: send it first, "
-    "or in the same transaction. Understood is Type?identifier=system|value"
+    "or in the same transaction"
 )
+_UNDERSTOOD = "a conditional reference is understood as Type?identifier=system|value only"
 _MANY = "{count} resources are what this conditional reference names: name one of them by its id"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from refnot_fhir.core.records import Person
 from refnot_fhir.fhir.whose import Identifier, identifiers
+from refnot_fhir.intake.known import Known
 from refnot_fhir.store.base import Kept, Key, Reader
 
 Versions = frozenset[tuple[Key, int]]
@@ -47,17 +48,21 @@ def another_person(before: Person | None, after: Person | None) -> bool:
 
 
 def identifiers_moved(
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any] | None,
-    persons: tuple[Person | None, Person | None],
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> set[Identifier]:
-    """The identifiers that now name somebody else: given, taken away, or those of a merged record.
+    """The identifiers that were given to a patient or taken away."""
+    return set(identifiers(before)) ^ set(identifiers(after))
 
-    `persons` are what the two versions of the Patient say.
-    """
-    had, has = set(identifiers(before)), set(identifiers(after))
-    merged = [person.replaced_by if person else "" for person in persons]
-    return had ^ has if merged[0] == merged[1] else had | has
+
+def family(reader: Reader, known: Known, patients: Iterable[str]) -> list[str]:
+    """These patients, whom their records were merged into, and who was merged into those."""
+    site = known.site.name
+    found = list(dict.fromkeys(filter(None, patients)))
+    for one in found:
+        person = known.person(one)
+        near = [person.replaced_by if person else "", *reader.merged_into(site, one)]
+        found += (other for other in dict.fromkeys(near) if other and other not in found)
+    return found
 
 
 def _range_facts(person: Person | None) -> tuple[object, ...]:

@@ -51,7 +51,7 @@ class Known:
 
     def whose(self, resource: Mapping[str, Any]) -> Whose:
         """Whose result a resource is."""
-        return whose(resource, self._carrying, self._heir)
+        return whose(resource, self._carrying, self._heir, self._here)
 
     def context(self, resource: Mapping[str, Any]) -> Context:
         """What `resource` is understood with."""
@@ -75,6 +75,9 @@ class Known:
     def resource(self, key: Key) -> Mapping[str, Any] | None:
         """A resource as it will be; None when there is none."""
         return self._sent(key)[0]
+
+    def _here(self, patient: str) -> bool:
+        return self.resource(Key(self.site.name, "Patient", patient)) is not None
 
     def _carrying(self, wanted: Identifier) -> list[str]:
         if wanted not in self.carriers:

@@ -72,9 +72,14 @@ class Naming:
         total = hashlib.sha256(kind.encode())
         for request, digest in zip(self.requests, self.digests, strict=True):
             asked = (request.action, request.type, request.id, request.if_match, request.if_absent,
-                     request.condition, request.search)  # fmt: skip
+                     request.condition, request.search, _own_id(request))  # fmt: skip
             total.update(repr(asked).encode() + digest)
         return total.digest()
+
+    @cached_property
+    def has_conditions(self) -> bool:
+        """Whether what a reference means depends on what is found for it."""
+        return any("?" in ref for stated in self.stated for ref in stated)
 
     def dangling(self, index: int) -> Trouble | None:
         """Why a request cannot be carried out: it refers to an entry that there is not."""
@@ -100,8 +105,9 @@ class Naming:
         `found` is what conditional references mean. Creates of deliveries with another `salt` get
         other ids.
         """
+        # What a conditional reference finds may change, so that no id follows from it.
+        known = _Ids(self, site, keys, salt).all()
         meant = {**self.meant, **found}
-        known = _Ids(self, site, keys, meant, salt).all()
         return [self._named(index, key, known, meant) for index, key in enumerate(known)]
 
     def _named(self, index: int, key: Key, keys: Sequence[Key], meant: Found) -> Named:
@@ -114,7 +120,7 @@ class Naming:
         if not links:
             return Named(request, key, links, self.digests[index])
         resource = references.resolved(request.resource, links)
-        return Named(replace(request, resource=resource), key, links, wire.digest(resource))
+        return Named(replace(request, resource=resource), key, links, content_digest(resource))
 
     def relative(self, reference: str) -> str:
         """A reference below our own address as a relative one."""
@@ -134,16 +140,19 @@ class Naming:
         resource: Any = self.requests[index].resource
         if resource is None:
             return b""
-        return wire.digest(references.resolved(resource, links) if links else resource)
+        return content_digest(references.resolved(resource, links) if links else resource)
+
+
+def content_digest(resource: Mapping[str, Any]) -> bytes:
+    """Of a resource whose references are literal. The id is its name, and no part of it."""
+    return wire.digest({name: value for name, value in resource.items() if name != "id"})
 
 
 class _Ids:
     """The ids of creates, worked out in the order in which they depend on each other."""
 
-    def __init__(
-        self, naming: Naming, site: str, keys: Sequence[Key | None], meant: Found, salt: str
-    ) -> None:
-        self._naming, self._site, self._meant, self._salt = naming, site, meant, salt
+    def __init__(self, naming: Naming, site: str, keys: Sequence[Key | None], salt: str) -> None:
+        self._naming, self._site, self._salt = naming, site, salt
         self._keys = list(keys)
         self._equals: Counter[bytes] = Counter()
 
@@ -178,7 +187,7 @@ class _Ids:
         return lambda at: told[at].hex() if at in told else self._literal(at)
 
     def _content(self, index: int, literal: Callable[[int], str]) -> bytes:
-        meaning = self._naming.meaning(index, self._meant)
+        meaning = self._naming.meaning(index, self._naming.meant)
         links = {ref: literal(at) if isinstance(at, int) else at for ref, at in meaning}
         return self._naming.digest(index, links)
 
@@ -187,13 +196,14 @@ class _Ids:
         return "" if key is None else _place(key)
 
     def _needs(self, index: int) -> Iterator[int]:
-        for _, at in self._naming.meaning(index, self._meant):
+        for _, at in self._naming.meaning(index, self._naming.meant):
             if isinstance(at, int) and self._keys[at] is None:
                 yield at
 
     def _settle(self, index: int, content: bytes) -> None:
-        type_ = self._naming.requests[index].type
-        name = f"{self._site}\n{type_}\n{self._salt}\n".encode() + content
+        request = self._naming.requests[index]
+        own, type_ = _own_id(request), request.type
+        name = f"{self._site}\n{type_}\n{self._salt}\n{own}\n".encode() + content
         number = self._equals[name]
         self._equals[name] += 1
         id_ = _uuid(name + str(number).encode() if number else name)
@@ -204,6 +214,11 @@ def place_of(request: Request, reference: str) -> str:
     """FHIRPath of a reference that a request states."""
     below = next(references.places(request.resource or {}, reference), "")
     return f"{request.where}{below}"
+
+
+def _own_id(request: Request) -> str:
+    """The id that a resource carries; that of a create only tells it from others."""
+    return str((request.resource or {}).get("id", ""))
 
 
 def _place(key: Key) -> str:

@@ -27,7 +27,7 @@ def unlinked(request: Request, of: Whose, *, fails: bool = False) -> Result:
     if fails:
         trouble = Trouble("required", of.unlinked, place)
         return Result(FAILED, request.type, request.id, failure="invalid", troubles=(trouble,))
-    note = Trouble("processing", f"kept, and in no chart: {of.unlinked}", place)
+    note = Trouble("processing", f"kept, and not linked: {of.unlinked}", place)
     return Result("", request.type, request.id, notes=(note,))
 
 

@@ -44,9 +44,9 @@ def of_bundle(
 ) -> Delivery:
     """The delivery that a transaction or batch is; `sent` is `body`, decoded.
 
-    Without a `key` of the sender its Bundle.identifier is one. Entries of a batch carry their own
-    troubles. Raises BadInput, naming every place, for a Bundle that is not valid, that is neither
-    a transaction nor a batch, or a transaction with a trouble.
+    Its Bundle.identifier is a key, too, beside the `key` of the sender. Entries of a batch carry
+    their own troubles. Raises BadInput, naming every place, for a Bundle that is not valid, that
+    is neither a transaction nor a batch, or a transaction with a trouble.
     """
     problems = gate.problems(sent, version)
     if problems:
@@ -64,8 +64,8 @@ def of_bundle(
         troubles = tuple(trouble for request in requests for trouble in request.troubles)
         if troubles:
             raise BadInput("the transaction cannot be processed", troubles)
-    key = key or _called(sent.get("identifier") or {})
-    return Delivery(tuple(requests), atomic, who, str(sent["type"]), key, strict, bases)
+    keys = tuple(filter(None, (_called(sent.get("identifier") or {}), key)))
+    return Delivery(tuple(requests), atomic, who, str(sent["type"]), keys, strict, bases)
 
 
 def _called(identifier: Mapping[str, Any]) -> str:

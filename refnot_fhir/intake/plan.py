@@ -6,22 +6,23 @@ transaction that carries it out can tell whether the view still holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 
 from refnot_fhir.core.records import Person, Source
 from refnot_fhir.core.rules import Rulebook, Site
-from refnot_fhir.fhir.whose import Identifier, Whose, identifiers, patient_identifier
+from refnot_fhir.fhir.whose import LINKED, Identifier, Json, Whose, identifiers, patient_identifier
 from refnot_fhir.intake import request as R
 from refnot_fhir.intake.conditional import Condition, Conditional
-from refnot_fhir.intake.decide import Decided, decide, once, sent_at
+from refnot_fhir.intake.decide import Decided, Policy, decide, once, sent_at
 from refnot_fhir.intake.hanging import (
     Carried,
     Hook,
     Versions,
     another_person,
+    family,
     hanging_on,
     identifiers_moved,
     versions,
@@ -86,8 +87,7 @@ class Planner:
     """Whether what can never be linked to a patient fails."""
     salt: str = ""
     """Of the ids of creates: deliveries with another one make other resources."""
-    keyed: bool = False
-    """Whether the sender gave this delivery a key."""
+    policy: Policy = Policy()  # noqa: RUF009 - it cannot be changed
 
     def plan(self, naming: Naming, wave: Sequence[int]) -> Plan:
         """Work out what the requests of a `wave`, each of another resource, will change."""
@@ -172,16 +172,15 @@ class Planner:
         self, named: Named, head: Head | None, conditions: Mapping[Condition, tuple[Key, ...]]
     ) -> Result:
         matches = _matches(named.request, conditions)
-        careful = self.site.writes != "fhir"
-        return decide(named, head, matches, now=self.now, careful=careful, keyed=self.keyed)
+        return decide(named, head, matches, now=self.now, policy=self.policy)
 
     def _step(self, named: Named, result: Result, heads: Mapping[Key, Head], known: Known) -> Step:
         request, key = named.request, named.key
         if result.outcome not in (*CHANGING, R.LATE):
-            return Step(request, key, result)
+            return Step(request, key, self._told(named, result, heads.get(key), known))
         head = heads.get(key)
         if request.action == R.DELETE:
-            kept = self._kept(named, result, "", head)
+            kept = self._kept(named, result, "")
             return Step(request, key, result, kept, Reading(key, ""), ())
         of = self._whose(request, known)
         understood = self._understood(of, key, result, known)
@@ -189,7 +188,7 @@ class Planner:
             return Step(request, key, not_retained(request))
         if of.never and self.strict:
             return Step(request, key, unlinked(request, of, fails=True))
-        kept = self._kept(named, result, understood.patient, head)
+        kept = self._kept(named, result, understood.patient)
         if result.outcome == R.LATE:
             return Step(request, key, result, kept)
         notes = (*result.notes, *notes_on(understood, request.where, self.rulebook))
@@ -204,6 +203,17 @@ class Planner:
         reading = replace(reading, person=death_noted(reading.person, self.now, known))
         return Step(request, key, result, kept, reading, identifiers(resource), names)
 
+    def _told(self, named: Named, result: Result, head: Head | None, known: Known) -> Result:
+        """The result of what changes nothing: in no chart it is in none still."""
+        request = named.request
+        stands = result.outcome == R.UNCHANGED and head is not None and not head.deleted
+        if not stands or request.action == R.DELETE or request.type not in LINKED:
+            return result
+        of = self._whose(request, known)
+        if not of.unlinked:
+            return result
+        return replace(result, unlinked=True, notes=(*result.notes, *unlinked(request, of).notes))
+
     def _whose(self, request: Request, known: Known) -> Whose:
         if request.type not in ACCEPTED or request.resource is None:
             return Whose(request.resource or {})
@@ -215,11 +225,11 @@ class Planner:
         source = Source(key.site, key.type, key.id, str(result.version))
         return understand(of.resource, source, known.context(of.resource))
 
-    def _kept(self, named: Named, result: Result, patient: str, head: Head | None) -> Kept:
+    def _kept(self, named: Named, result: Result, patient: str) -> Kept:
         request = named.request
         deleted = request.action == R.DELETE
-        # A deletion keeps the moment of what it deletes: what is older arrives late all the same.
-        updated = head.updated if deleted and head else sent_at(request.resource, self.now)
+        # What was written before a deletion arrives late after it.
+        updated = self.now if deleted else sent_at(request.resource, self.now)
         return Kept(
             key=named.key,
             version=result.version,
@@ -246,18 +256,29 @@ class Planner:
     ) -> dict[Hook, list[Kept]]:
         """What is in the store and means something else after each of the steps."""
         hooks: dict[Hook, None] = {}
+        merged: list[str] = []
         for step in steps:
             after = step.reading.person if step.reading else None
             if step.key in before:
-                if another_person(before[step.key], after):
+                was = before[step.key]
+                if another_person(was, after):
                     hooks[step.key] = None
-                persons = (before[step.key], after)
-                resource = None if step.request.action == R.DELETE else step.request.resource
-                for one in identifiers_moved(stored.resource(step.key), resource, persons):
-                    hooks[Carried(self.site.name, one)] = None
+                hooks |= dict.fromkeys(self._carried(stored.resource(step.key), step))
+                ends = [person.replaced_by if person else "" for person in (was, after)]
+                if ends[0] != ends[1]:
+                    merged += (step.key.id, *ends)
             elif step.key.type == "Medication" and step.result.outcome in CHANGING:
                 hooks[step.key] = None
+        # Whether several carriers are one patient depends on every merge among them.
+        for patient in family(self.reader, stored, merged):
+            carried = identifiers(stored.resource(Key(self.site.name, "Patient", patient)))
+            hooks |= dict.fromkeys(Carried(self.site.name, one) for one in carried)
         return {hook: hanging_on(self.reader, hook) for hook in hooks}
+
+    def _carried(self, before: Json | None, step: Step) -> Iterator[Carried]:
+        after = None if step.request.action == R.DELETE else step.request.resource
+        for one in identifiers_moved(before, after):
+            yield Carried(self.site.name, one)
 
     def _again(
         self, steps: Sequence[Step], hanging: Iterable[Kept], known: Known

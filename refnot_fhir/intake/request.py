@@ -65,9 +65,9 @@ class Delivery:
     who: str = ""
     kind: str = "transaction"
     """`transaction`, `batch`, `create` …: for the audit trail."""
-    key: str = ""
+    keys: tuple[str, ...] = ()
     """What the sender calls this delivery, so that it can be told from another with the same
-    content: `Idempotency-Key` or `Bundle.identifier`."""
+    content: `Bundle.identifier`, `Idempotency-Key`. Each of them is enough to know it again."""
     strict: bool = False
     """Whether what can never be of use is to fail: `Prefer: handling=strict`."""
     bases: tuple[str, ...] = ()

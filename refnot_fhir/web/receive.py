@@ -104,7 +104,8 @@ def _single(service: Service, site: Site, action: str, type_: str, id_: str = ""
         action, type_, id_, raw, content, where=type_, **_conditions(action, type_, id_)
     )
     bases = (answers.base_url(),)
-    delivery = Delivery((asked,), False, _who(), action, _key(), preferences().strict, bases)
+    keys = tuple(filter(None, (_key(),)))
+    delivery = Delivery((asked,), False, _who(), action, keys, preferences().strict, bases)
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
     return receipts.of_one(asked, received, Version(site.fhir), _representation(service, site))
 

@@ -78,7 +78,9 @@ def test_a_store_of_a_later_release_is_not_opened(url: str) -> None:
 def test_digests_of_bytes_become_digests_of_content(url: str) -> None:
     migrate(url)
     store = open_store(url)
-    spelled = b'\xef\xbb\xbf{ "b": 1.0, "a": {"reference": "urn:uuid:1"}, "n": [null, 1e2] }'
+    spelled = (
+        b'\xef\xbb\xbf{ "id": "o1", "b": 1.0, "a": {"reference": "urn:uuid:1"}, "n": [null, 1e2] }'
+    )
     linked = {"a": {"reference": "Patient/p1"}, "b": Decimal("1.0"), "n": [None, Decimal("1e2")]}
     first = kept(O1, body=spelled)
     versions = [

@@ -194,6 +194,73 @@ def test_deleting_what_was_linked_by_identifier_leaves_nothing_behind(door: Door
     assert platelets(door) == "unknown"
 
 
+def test_a_merge_decides_again_who_is_named_in_any_order(door: Door) -> None:
+    other = {"system": "urn:mrn", "value": "18"}
+    to_q = {"link": [{"other": {"reference": "Patient/p2"}, "type": "replaced-by"}]}
+    both = {"reference": "Patient/p1", "identifier": other}
+    door.kept(known("p1"), known("p2", other), lab("before", subject=both))
+    assert (platelets(door, "p1"), platelets(door, "p2")) == ("unknown", "unknown")
+    door.put(known("p1", **to_q))
+    assert platelets(door, "p2") == "met"
+    door.put(lab("after", subject=both))
+    assert door.put(known("p1", active=True)).status_code == 200
+    assert (platelets(door, "p1"), platelets(door, "p2")) == ("unknown", "unknown")
+
+
+def test_a_merge_further_down_a_chain_is_looked_at_too(door: Door) -> None:
+    def into(one: str) -> Json:
+        return {"link": [{"other": {"reference": f"Patient/{one}"}, "type": "replaced-by"}]}
+
+    other = {"system": "urn:mrn", "value": "18"}
+    door.kept(known("p1", **into("p2")), known("p2", other), known("p3"), by_identifier())
+    assert platelets(door, "p3") == "unknown"
+    door.put(known("p2", other, **into("p3")))
+    assert platelets(door, "p3") == "met"
+    assert door.put(known("p2", other, active=True)).status_code == 200
+    assert platelets(door, "p3") == "unknown"
+
+
+def test_the_survivor_of_a_merge_that_is_deleted_holds_nothing(door: Door) -> None:
+    merged = {"link": [{"other": {"reference": "Patient/p2"}, "type": "replaced-by"}]}
+    door.kept(known("p1", **merged), known("p2"), by_identifier())
+    door.send("DELETE", "Patient/p2")
+    found = matches(door.get("Observation?patient=p1"))
+    assert [it["id"] for it in found] == ["o1"]
+
+
+def test_a_reference_to_no_patient_is_not_made_one_by_an_identifier(door: Door) -> None:
+    group = {"resourceType": "Group", "id": "c", "type": "person", "actual": True}
+    inside = known("c", {"system": "urn:mrn", "value": "other"})
+    cases: list[tuple[Json, list[Json]]] = [
+        ({"reference": "Group/1", "identifier": MRN}, []),
+        ({"reference": "https://o.example/Device/3", "identifier": MRN}, []),
+        ({"reference": "#c", "identifier": MRN}, [group]),
+        ({"reference": "#c", "identifier": MRN}, [inside]),
+    ]
+    door.kept(known())
+    for number, (subject, contained) in enumerate(cases):
+        one = lab(f"n{number}", value=20, subject=subject)
+        if contained:
+            one["contained"] = contained
+        assert unlinked(door.put(one)) == "1", subject
+    assert platelets(door) == "unknown"
+
+
+def test_a_patient_who_is_not_here_is_told_until_she_comes(door: Door) -> None:
+    first = door.put(lab(), Prefer="return=OperationOutcome")
+    assert (first.status_code, unlinked(first)) == (201, "1")
+    assert "until that one arrives" in said(first)
+    again = door.put(lab(), Prefer="return=OperationOutcome, handling=strict")
+    assert (again.status_code, unlinked(again)) == (200, "1")
+    assert "until that one arrives" in said(again)
+    sent = transaction(lab(), lab("o2"))
+    assert unlinked(door.post("", sent)) == "2"
+    assert unlinked(door.post("", sent)) == "2"
+    door.put(patient())
+    assert unlinked(door.put(lab())) == "0"
+    assert unlinked(door.post("", sent)) == "0"
+
+
 # Conditional references
 
 
@@ -253,7 +320,7 @@ def test_other_conditional_references_are_refused_with_what_is_understood(
 ) -> None:
     door.put(known())
     answer = door.put(lab(subject={"reference": f"Patient?{search}"}))
-    assert answer.status_code == 412
+    assert answer.status_code == 422
     assert "Type?identifier=system|value" in said(answer)
 
 

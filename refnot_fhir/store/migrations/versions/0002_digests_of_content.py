@@ -61,6 +61,7 @@ def _versions(connection: sa.Connection) -> Iterator[list[Any]]:
 
 def _digest(body: bytes, links: dict[str, str]) -> bytes:
     content = _decode(body.removeprefix(b"\xef\xbb\xbf"))
+    content.pop("id", None)
     return sha256(_encode(_resolved(content, links))).digest()
 
 
