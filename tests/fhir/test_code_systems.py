@@ -19,6 +19,7 @@ DEVIATIONS = {
     "course-overrun",
     "second-course-unconfirmed",
     "possible-duplicate",
+    "dose-after-death",
     "dose-before-eligible",
 }
 
