@@ -168,6 +168,9 @@ class Reader(Protocol):
     def with_identifier(self, site: str, type: str, system: str | None, value: str) -> list[Key]:
         """Resources whose newest version carries the identifier; system None: in any system."""
 
+    def in_system(self, site: str, type: str, system: str) -> list[Key]:
+        """Resources whose newest version carries any identifier of the system, as they arrived."""
+
     def naming_patient(self, site: str, system: str, value: str) -> list[Key]:
         """Resources whose newest version names its patient by this identifier."""
 

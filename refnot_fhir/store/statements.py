@@ -125,6 +125,19 @@ identified = (
     )
     .order_by(t.resource.c.number)
 )
+# Without an index: such a question is rare, and an index would be written with every resource.
+in_system = (
+    select(t.resource.c.id)
+    .select_from(t.identifier.join(t.resource))
+    .where(
+        t.identifier.c.system == bindparam("system"),
+        t.resource.c.site == bindparam("site"),
+        t.resource.c.type == bindparam("type"),
+        t.resource.c.deleted == false(),
+        t.identifier.c.place >= 0,
+    )
+    .order_by(t.resource.c.number)
+)
 naming_patient = (
     select(t.resource.c.type, t.resource.c.id)
     .select_from(t.identifier.join(t.resource))

@@ -16,7 +16,7 @@ from refnot_fhir.service import Service
 from refnot_fhir.web import answers
 from refnot_fhir.web.published import PUBLISHED
 from refnot_fhir.web.received import speaks
-from refnot_fhir.web.terminology import DEFINED, SEARCHED
+from refnot_fhir.web.terminology import DEFINED
 
 RELEASED = date(2026, 11, 22)
 """Of the version in `refnot_fhir.__version__`."""
@@ -108,7 +108,7 @@ def _defined(type_: str) -> TypeOffer:
     return TypeOffer(
         type=type_,
         interactions=("read", "search-type"),
-        further=SEARCHED,
+        searchable=True,
         versioning="no-version",
         documentation="Our own definitions.",
     )

@@ -6,7 +6,8 @@ the entries of one bundle are literal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Response
@@ -41,7 +42,7 @@ def routes(service: Service) -> Blueprint:
             found = _Found(reader, known)
             candidates = found.narrowed(wanted)
             matches = searching.matching(wanted, candidates, found.resolve, found.linked)
-            return searching.answer(wanted, matches, found.resolve, found.linked)
+            return searching.answer(wanted, matches, found.resolve, service.new_id, found.linked)
 
     @blueprint.get("/<type_>/<id_>")
     def read(site: str, type_: str, id_: str) -> Response:
@@ -103,7 +104,9 @@ def text_of(kept: Kept) -> bytes:
     return wire.with_members(body, id=wire.encode(kept.key.id), meta=wire.encode(meta))
 
 
-_Finder = Callable[[str, tuple[Any, ...]], list[Kept]]
+_Finder = Callable[[str, tuple[Any, ...]], Iterator[Kept]]
+_AT_ONCE = 200
+"""Resources that are in memory at a time, beyond those of the page."""
 
 
 class _Found:
@@ -137,12 +140,17 @@ class _Found:
         resource: Json = wire.decode(text_of(kept))
         return resource
 
-    def _candidates(self, wanted: Search) -> list[Kept]:
-        for name, find in self._finders(wanted.type).items():
-            for clause in wanted.of(name):
-                values = self._named(clause)
-                if values is not None:
-                    return find(wanted.type, values)
+    def _candidates(self, wanted: Search) -> Iterator[Kept]:
+        named = [
+            (find, clause)
+            for name, find in self._finders(wanted.type).items()
+            for clause in wanted.of(name)
+        ]
+        # What names a whole system of identifiers comes last: it names the most.
+        for find, clause in sorted(named, key=lambda one: _names_a_system(one[1])):
+            values = self._named(clause)
+            if values is not None:
+                return find(wanted.type, values)
         said = (
             f"a search of {wanted.type} names a patient, an _id or an identifier: "
             "there is no index on anything else"
@@ -164,27 +172,33 @@ class _Found:
         if beyond.parameter.name != "identifier" or beyond.modifier or beyond.missing is not None:
             return None
         values: tuple[Any, ...] = beyond.values
-        patients = self._by_identifiers("Patient", values)
-        return tuple(Target("Patient", kept.key.id) for kept in patients)
+        return tuple(Target("Patient", key.id) for key in self._identified("Patient", values))
 
-    def _by_ids(self, type_: str, values: tuple[Token, ...]) -> list[Kept]:
+    def _by_ids(self, type_: str, values: tuple[Token, ...]) -> Iterator[Kept]:
         return self._newest(Key(self._site.name, type_, value.code or "") for value in values)
 
-    def _by_identifiers(self, type_: str, values: tuple[Token, ...]) -> list[Kept]:
-        return self._newest(
-            key
-            for value in values
-            if value.code
-            for key in self._reader.with_identifier(
-                self._site.name, type_, value.system, value.code
-            )
-        )
+    def _by_identifiers(self, type_: str, values: tuple[Token, ...]) -> Iterator[Kept]:
+        return self._newest(self._identified(type_, values))
 
-    def _newest(self, keys: Iterator[Key]) -> list[Kept]:
-        return self._reader.newest(list(dict.fromkeys(keys)))
+    def _identified(self, type_: str, values: Iterable[Token]) -> Iterator[Key]:
+        site, reader = self._site.name, self._reader
+        for value in values:
+            if value.code:
+                yield from reader.with_identifier(site, type_, value.system, value.code)
+            else:
+                yield from reader.in_system(site, type_, value.system or "")
 
-    def _of_patients(self, type_: str, values: tuple[Target, ...]) -> list[Kept]:
+    def _newest(self, keys: Iterator[Key]) -> Iterator[Kept]:
+        different = iter(dict.fromkeys(keys))
+        while some := list(islice(different, _AT_ONCE)):
+            yield from self._reader.newest(some)
+
+    def _of_patients(self, type_: str, values: tuple[Target, ...]) -> Iterator[Kept]:
         ids = dict.fromkeys(value.id for value in values if value.type in ("", "Patient"))
-        return [
-            kept for id_ in ids for kept in self._reader.of_patient(self._site.name, id_, type_)
-        ]
+        for id_ in ids:
+            yield from self._reader.of_patient(self._site.name, id_, type_)
+
+
+def _names_a_system(clause: Clause) -> bool:
+    values = clause.chained.values if clause.chained else clause.values
+    return any(isinstance(value, Token) and not value.code for value in values)

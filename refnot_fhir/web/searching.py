@@ -108,10 +108,16 @@ def matching(
             yield row, resource
 
 
+def nothing(_reference: str) -> Json | None:
+    """Resolves references of what refers to nothing that is served here."""
+    return None
+
+
 def answer(
     wanted: Search,
     found: Iterator[Found],
     resolve: Callable[[str], Json | None],
+    new_id: Callable[[], str],
     linked: Callable[[Json], Json] = _itself,
 ) -> Response:
     """The searchset of the matches: one page, or only their number."""
@@ -134,6 +140,7 @@ def answer(
         next_url=_url(wanted, one.next_after) if one.next_after is not None else "",
         total=one.total,
         included=[it for it in found_too.values() if it is not None],
+        outcome_id=new_id,
         outcome=_remarks(wanted, [name for name, it in found_too.items() if it is None]),
     )
     return answers.fhir(body, version=wanted.version)
