@@ -66,7 +66,7 @@ def of_one(
         headers["X-Entries-Unlinked"] = str(received.unlinked)
     if _warnings(received):
         headers["X-Warnings"] = str(_warnings(received))
-    body: Json | bytes | None = _outcome(result, received.changes)
+    body: Json | bytes | None = _outcome(asked, result, received.changes)
     form = prefer.OUTCOME
     if result.outcome != R.FAILED and wanted.form == prefer.MINIMAL:
         body, form = None, prefer.MINIMAL
@@ -114,7 +114,7 @@ def _entries(
             c for c in received.changes if c.patient == result.patient and c.patient not in told
         ]
         told.update(change.patient for change in changes)
-        said = _outcome(result, changes)
+        said = _outcome(asked, result, changes)
         quiet = wanted.form == prefer.MINIMAL and result.outcome != R.FAILED
         whole = wanted.form == prefer.REPRESENTATION and result.outcome in _STANDING
         resource = representation(result) if whole else None
@@ -183,7 +183,7 @@ def _place(result: Result) -> str:
     return f"{answers.base_url()}/{result.type}/{result.id}/_history/{result.version}"
 
 
-def _outcome(result: Result, changes: Sequence[SubjectChange]) -> Json:
+def _outcome(asked: Request, result: Result, changes: Sequence[SubjectChange]) -> Json:
     if result.outcome == R.FAILED:
         return outcome.write(outcome.issues(result.troubles) or [outcome.information(_UNDONE)])
     issues = [
@@ -191,10 +191,14 @@ def _outcome(result: Result, changes: Sequence[SubjectChange]) -> Json:
         for note in result.notes
     ]
     issues += [outcome.information(_told(change)) for change in changes]
-    return outcome.write(issues or [outcome.information(_SAID[result.outcome])])
+    if not issues:
+        nothing = asked.action == R.DELETE and result.outcome == R.UNCHANGED
+        issues = [outcome.information(_NOTHING_THERE if nothing else _SAID[result.outcome])]
+    return outcome.write(issues)
 
 
 _UNDONE = "not kept, because another entry of the transaction failed"
+_NOTHING_THERE = "nothing was deleted: there is no such resource, or no longer"
 _SAID = {
     R.CREATED: "created",
     R.UPDATED: "updated",

@@ -14,7 +14,7 @@ from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Troub
 from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import Delivery, parcel, receive
-from refnot_fhir.intake.parcel import FORMS_ONLY
+from refnot_fhir.intake.parcel import FORMS_ONLY, NO_TYPE
 from refnot_fhir.intake.request import CREATE, DELETE, UPDATE, Request, Result
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
@@ -24,6 +24,7 @@ from refnot_fhir.web.prefer import preferences
 from refnot_fhir.web.published import PUBLISHED
 from refnot_fhir.web.received import text_of
 from refnot_fhir.web.terminology import DEFINED
+from refnot_fhir.web.who import caller
 
 _READ_ONLY = frozenset({*PUBLISHED, *DEFINED, "metadata"})
 _HELP = "What is offered is in the CapabilityStatement, at metadata"
@@ -34,12 +35,18 @@ def routes(service: Service) -> Blueprint:
     """The routes that write, for the default site and for every named one."""
     blueprint = Blueprint("receive", __name__)
 
-    @blueprint.get("/")
+    @blueprint.get("/", provide_automatic_options=False)
     def look(site: str) -> Response:
         service.site(site)
         raise MethodNotAllowed(["POST", "OPTIONS"], f"POST a transaction or a batch here. {_HELP}")
 
-    @blueprint.post("/")
+    @blueprint.route("/", methods=["OPTIONS"])
+    def options(site: str) -> Response:
+        # The framework does not know the methods of the base without its slash.
+        service.site(site)
+        return Response(headers={"Allow": "OPTIONS, POST"})
+
+    @blueprint.post("/", provide_automatic_options=False)
     def deliver(site: str) -> Response:
         return _bundle(service, service.site(site))
 
@@ -83,7 +90,7 @@ def _bundle(service: Service, site: Site) -> Response:
         content,
         version,
         base=answers.base_url(),
-        who=_who(),
+        who=caller(service.settings),
         key=_key(),
         strict=preferences().strict,
     )
@@ -104,7 +111,9 @@ def _single(service: Service, site: Site, action: str, type_: str, id_: str = ""
         action, type_, id_, raw, content, where=type_, **_conditions(action, type_, id_)
     )
     bases = (answers.base_url(),)
-    delivery = Delivery((asked,), False, _who(), action, _key(), preferences().strict, bases)
+    delivery = Delivery(
+        (asked,), False, caller(service.settings), action, _key(), preferences().strict, bases
+    )
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
     return receipts.of_one(asked, received, Version(site.fhir), _representation(service, site))
 
@@ -125,6 +134,8 @@ def _check_address(type_: str, id_: str) -> None:
     if type_ in _READ_ONLY:
         said = f"{type_} is published here and cannot be written. {_HELP}"
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"], said)
+    if type_ not in resource_types():
+        raise NotSupported(NO_TYPE, status=404)
     if type_ not in ACCEPTED:
         raise NotSupported(
             f"resources of type {type_} are not received: {', '.join(ACCEPTED)} are", status=404
@@ -197,7 +208,3 @@ def _key() -> str:
 
 
 _LONGEST_KEY = 255
-
-
-def _who() -> str:
-    return request.remote_addr or ""
