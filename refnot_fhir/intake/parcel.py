@@ -57,7 +57,7 @@ def of_bundle(
     entries = bundle.parse(sent, base=base)
     bases = (base,) if base else ()
     requests = [
-        _request(entry, raw, bases)
+        replace(_request(entry, raw, bases), fhir=version)
         for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
     ]
     if atomic:

@@ -63,6 +63,8 @@ class Kept:
     """It arrived after a newer version: part of the history, never the newest."""
     patient: str = ""
     """Id of the Patient that it is about, at the same site; empty when none or not known."""
+    fhir: str = ""
+    """The FHIR version that it is of, `R4`; empty: the one that the site speaks."""
     links: Mapping[str, str] = field(default_factory=dict)
     """References of the bundle it came in (`urn:uuid:…`) and what they became (`Patient/1`)."""
 

@@ -288,7 +288,7 @@ def _head(row: tuple[Any, ...], earlier: tuple[bytes, ...]) -> Head:
 
 
 def _kept(key: Key, row: tuple[Any, ...]) -> Kept:
-    number, body, received, digest, updated, deleted, superseded, patient, links = row
+    number, body, received, digest, updated, deleted, superseded, fhir, patient, links = row
     return Kept(
         key=key,
         version=number & MOST_VERSIONS,
@@ -298,6 +298,7 @@ def _kept(key: Key, row: tuple[Any, ...]) -> Kept:
         updated=None if updated is None else codec.datetime_of(updated),
         deleted=bool(deleted),
         superseded=bool(superseded),
+        fhir=fhir,
         patient=patient or "",
         links=codec.links_of(links),
     )

@@ -82,6 +82,7 @@ _version = (
     t.version.c.updated,
     t.version.c.deleted,
     t.version.c.superseded,
+    t.version.c.fhir,
     t.patient.c.id,
     t.links.c.content,
 )

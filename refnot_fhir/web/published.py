@@ -24,7 +24,7 @@ from refnot_fhir.fhir.versions import Version
 from refnot_fhir.service import Service
 from refnot_fhir.store.base import Key, Reader, SubjectQuery
 from refnot_fhir.web import answers, searching
-from refnot_fhir.web.received import speaks, text_of
+from refnot_fhir.web.received import found_in, text_of
 
 PUBLISHED = ("ResearchStudy", "ResearchSubject")
 
@@ -159,10 +159,12 @@ class _Subjects:
         return None if kept is None or kept.deleted else wire.decode(text_of(kept))
 
     def _included(self, reference: str) -> Json | None:
-        """The same for an answer: what was received is not translated into another version."""
-        if not reference.startswith("ResearchStudy/") and not speaks(self._site, self._version):
-            return None
-        return self._resolve(reference)
+        """The same for an answer: what cannot be given in its version is left out."""
+        type_, _, id_ = reference.partition("/")
+        if type_ == "ResearchStudy":
+            return self._resolve(reference)
+        kept = self._reader.kept(Key(self._site.name, type_, id_))
+        return None if kept is None or kept.deleted else found_in(kept, self._site, self._version)
 
 
 def find(service: Service, reader: Reader, site: Site, id_: str) -> Subject:

@@ -44,7 +44,7 @@ def of_bundle(
     }
     if delivery.atomic and received.failed:
         return _undone(received, version, {**headers, **wanted.applied(form=False)})
-    entries = list(_entries(delivery, received, wanted, representation))
+    entries = list(_entries(delivery, received, wanted, representation, version))
     status = 422 if wanted.strict and received.failed else 200
     headers |= wanted.applied(form=True)
     return answers.fhir(bundle.response(delivery.kind, entries), status, headers, version)
@@ -103,12 +103,16 @@ def _undone(received: Received, version: Version, headers: dict[str, str]) -> Re
 
 
 def _entries(
-    delivery: Delivery, received: Received, wanted: Preferences, representation: Representation
+    delivery: Delivery,
+    received: Received,
+    wanted: Preferences,
+    representation: Representation,
+    version: Version,
 ) -> Iterator[Json]:
     told: set[str] = set()
     for asked, result in zip(delivery.requests, received.results, strict=True):
         if result.outcome == R.ASKED:
-            yield _asked(asked)
+            yield _asked(asked, version)
             continue
         changes = [
             c for c in received.changes if c.patient == result.patient and c.patient not in told
@@ -134,12 +138,14 @@ def _entry(asked: Request, result: Result, said: Json | None, resource: bytes | 
     )
 
 
-def _asked(asked: Request) -> Json:
+def _asked(asked: Request, version: Version) -> Json:
     """A read inside a batch, answered by the route that answers it alone."""
     path = "/".join(quote(part) for part in (asked.type, asked.id) if part)
-    query = f"?{asked.search}" if asked.search else ""
+    # The form and the version are those of the whole answer.
+    stated = [one for one in asked.search.split("&") if one and not one.startswith("_format=")]
+    query = f"?{'&'.join(stated)}" if stated else ""
     url = f"{request.path.rstrip('/')}/{path}{query}"
-    headers = {"Accept": request.headers.get("Accept", "")}
+    headers = {"Accept": f"application/fhir+json; fhirVersion={version.mime}"}
     with current_app.test_request_context(url, base_url=request.host_url, headers=headers):
         answer = current_app.full_dispatch_request()
     found = answers.content(answer)

@@ -22,7 +22,7 @@ from refnot_fhir.store.base import Key
 from refnot_fhir.web import answers, body, receipts
 from refnot_fhir.web.prefer import preferences
 from refnot_fhir.web.published import PUBLISHED
-from refnot_fhir.web.received import text_of
+from refnot_fhir.web.received import text_in
 from refnot_fhir.web.terminology import DEFINED
 from refnot_fhir.web.who import caller
 
@@ -84,7 +84,7 @@ def _bundle(service: Service, site: Site) -> Response:
         raise TooLarge(
             f"the Bundle has more than {service.settings.max_entries} entries: send it in parts"
         )
-    version = Version(site.fhir)
+    version = body.version(request, Version(site.fhir))
     delivery = parcel.of_bundle(
         raw,
         content,
@@ -95,35 +95,46 @@ def _bundle(service: Service, site: Site) -> Response:
         strict=preferences().strict,
     )
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
-    return receipts.of_bundle(delivery, received, version, _representation(service, site))
+    version = answers.of_writes(version)
+    return receipts.of_bundle(delivery, received, version, _representation(service, site, version))
 
 
 def _single(service: Service, site: Site, action: str, type_: str, id_: str = "") -> Response:
     _check_address(type_, id_)
     if action != UPDATE or id_:
         _check_query(f"{type_}/{id_}" if id_ else type_, action)
-    raw, content = b"", None
+    raw, content, version = b"", None, Version(site.fhir)
     if action != DELETE:
         raw = body.received(request, service.settings.max_body_bytes)
         content = parcel.content(raw)
+        version = body.version(request, version)
         _check_content(content, type_, id_)
     asked = Request(
-        action, type_, id_, raw, content, where=type_, **_conditions(action, type_, id_)
+        action,
+        type_,
+        id_,
+        raw,
+        content,
+        where=type_,
+        fhir=version,
+        **_conditions(action, type_, id_),
     )
     bases = (answers.base_url(),)
     delivery = Delivery(
         (asked,), False, caller(service.settings), action, _key(), preferences().strict, bases
     )
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
-    return receipts.of_one(asked, received, Version(site.fhir), _representation(service, site))
+    version = answers.of_writes(version)
+    found = _representation(service, site, version)
+    return receipts.of_one(asked, received, version, found)
 
 
-def _representation(service: Service, site: Site) -> receipts.Representation:
+def _representation(service: Service, site: Site, version: Version) -> receipts.Representation:
 
     def found(result: Result) -> bytes | None:
         with service.store.read() as reader:
             kept = reader.kept(Key(site.name, result.type, result.id), result.version)
-        return text_of(kept) if kept and not kept.deleted else None
+        return text_in(kept, site, version) if kept and not kept.deleted else None
 
     return found
 

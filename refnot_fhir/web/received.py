@@ -14,7 +14,7 @@ from flask import Blueprint, Response
 
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, Gone, NotFound, NotSupported, Trouble
-from refnot_fhir.fhir import references, wire
+from refnot_fhir.fhir import gate, references, wire
 from refnot_fhir.fhir.published import Json, instant
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search_values import Target, Token
@@ -34,15 +34,18 @@ def routes(service: Service) -> Blueprint:
     @blueprint.post("/<type_>/_search", endpoint="search_by_form")
     def search(site: str, type_: str) -> Response:
         known = service.site(site)
-        version = _version(known, type_)
+        _check_type(known, type_)
+        version = answers.wanted(Version(known.fhir))
         if type_ not in ACCEPTED:
             raise NotSupported(f"{type_} is kept at this site, but not searched", status=404)
         wanted = searching.asked(service, known, type_, version)
         with service.store.read() as reader:
-            found = _Found(reader, known)
+            found = _Found(reader, known, version)
             candidates = found.narrowed(wanted)
             matches = searching.matching(wanted, candidates, found.resolve, found.linked)
-            return searching.answer(wanted, matches, found.resolve, service.new_id, found.linked)
+            return searching.answer(
+                wanted, matches, found.resolve, service.new_id, found.linked, remarks=found.remarks
+            )
 
     @blueprint.get("/<type_>/<id_>")
     def read(site: str, type_: str, id_: str) -> Response:
@@ -57,7 +60,8 @@ def routes(service: Service) -> Blueprint:
 
 
 def _read(service: Service, site: Site, type_: str, id_: str, number: int | None) -> Response:
-    version = _version(site, type_)
+    _check_type(site, type_)
+    wanted = answers.wanted(Version(site.fhir))
     with service.store.read() as reader:
         kept = reader.kept(Key(site.name, type_, id_), number)
     if kept is None:
@@ -72,28 +76,38 @@ def _read(service: Service, site: Site, type_: str, id_: str, number: int | None
     }
     if answers.unchanged(kept.version):
         return answers.fhir(None, 304, headers)
-    return answers.fhir(text_of(kept), headers=headers, version=version)
+    text, own = text_in(kept, site, wanted), Version(kept.fhir or site.fhir)
+    if text is None and not answers.names_version():
+        # Nobody asked for a version: what it is of stands in the Content-Type.
+        text, wanted = text_of(kept), own
+    if text is None:
+        said = f"it is kept in FHIR {own.full} and not valid in {wanted.full}"
+        raise NotSupported(f"{said}: ask for fhirVersion {own.mime}", status=406)
+    return answers.fhir(text, headers=headers, version=wanted)
 
 
-def _version(site: Site, type_: str) -> Version:
-    """The version that the site speaks: what it sent is not translated into another."""
+def _check_type(site: Site, type_: str) -> None:
     if type_ not in ACCEPTED and site.keep != "all":
         raise NotSupported(f"there are no resources of type {type_} here", status=404)
-    own = Version(site.fhir)
-    asked = answers.wanted(own)
-    if not speaks(site, asked):
-        raise NotSupported(
-            f"{type_} is served as it was received, in FHIR {own.full}: ask for fhirVersion "
-            f"{own.mime}",
-            status=406,
-        )
-    return asked
 
 
-def speaks(site: Site, version: Version) -> bool:
-    """Whether what a hospital sends is valid in that version: R4 and R4B are alike here."""
-    own = Version(site.fhir)
-    return version is own or {own, version} == {Version.R4, Version.R4B}
+def text_in(kept: Kept, site: Site, version: Version) -> bytes | None:
+    """A kept resource for a reader of a version; None when it cannot be given in that one.
+
+    It can where it is valid there as it is: the elements are the same. R4 and R4B are alike here.
+    """
+    text, own = text_of(kept), Version(kept.fhir or site.fhir)
+    if own is version or {own, version} == {Version.R4, Version.R4B}:
+        return text
+    if kept.key.type not in gate.GATED or gate.problems(wire.decode(text), version):
+        return None
+    return text
+
+
+def found_in(kept: Kept, site: Site, version: Version) -> Json | None:
+    """The same, decoded."""
+    text = text_in(kept, site, version)
+    return None if text is None else wire.decode(text)
 
 
 def text_of(kept: Kept) -> bytes:
@@ -112,8 +126,10 @@ _AT_ONCE = 200
 class _Found:
     """Resources of one site, found by patient, id or identifier, then filtered in memory."""
 
-    def __init__(self, reader: Reader, site: Site) -> None:
-        self._reader, self._site = reader, site
+    def __init__(self, reader: Reader, site: Site, version: Version) -> None:
+        self._reader, self._site, self._version = reader, site, version
+        self._hidden: dict[Version, None] = {}
+        """Versions of what was looked through and cannot be given in the one asked for."""
         self._patients: dict[str, str] = {}
         """Id to patient, of what was found: an identifier may name the patient."""
 
@@ -122,8 +138,23 @@ class _Found:
         after = searching.after()
         for row, kept in enumerate(self._candidates(wanted), start=1):
             if row > after:
+                resource = found_in(kept, self._site, self._version)
+                if resource is None:
+                    self._hidden[Version(kept.fhir or self._site.fhir)] = None
+                    continue
                 self._patients[kept.key.id] = kept.patient
-                yield row, self._resource(kept)
+                yield row, resource
+
+    def remarks(self) -> list[Trouble]:
+        """What a search in this version cannot show."""
+        return [
+            Trouble(
+                "incomplete",
+                f"something that was looked through is kept in FHIR {own.full}, is not valid in "
+                f"{self._version.full} and is not shown: search with fhirVersion {own.mime}, too",
+            )
+            for own in self._hidden
+        ]
 
     def linked(self, resource: Json) -> Json:
         """What was found, with its patient named by a reference, to be searched by."""
@@ -134,11 +165,9 @@ class _Found:
         """The resource that a reference names."""
         type_, _, id_ = reference.partition("/")
         kept = self._reader.kept(Key(self._site.name, type_, id_))
-        return None if kept is None or kept.deleted else self._resource(kept)
-
-    def _resource(self, kept: Kept) -> Json:
-        resource: Json = wire.decode(text_of(kept))
-        return resource
+        if kept is None or kept.deleted:
+            return None
+        return found_in(kept, self._site, self._version)
 
     def _candidates(self, wanted: Search) -> Iterator[Kept]:
         named = [
