@@ -30,11 +30,13 @@ class Context:
     person: Person | None = None
     """The patient that it is about, as far as known: reference ranges depend on sex and age."""
     medication: Medications = lambda _reference: None
+    fhir: str = ""
+    """The FHIR version that it is of; empty: the one that the site speaks."""
 
     @property
     def version(self) -> Version:
-        """The FHIR version that the site speaks."""
-        return Version(self.site.fhir)
+        """The FHIR version that the resource is of."""
+        return Version(self.fhir or self.site.fhir)
 
 
 @dataclass(frozen=True, slots=True)

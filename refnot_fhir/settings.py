@@ -72,6 +72,17 @@ class Settings:
             "proxy that authenticates"
         },
     )
+    trusted_proxy: str = field(
+        default="",
+        metadata={
+            "doc": "addresses or networks, separated by commas, of proxies that say who calls; "
+            "nobody else is believed"
+        },
+    )
+    user_header: str = field(
+        default="X-Forwarded-User",
+        metadata={"doc": "header in which a trusted proxy names the user, for the audit trail"},
+    )
 
 
 PREFIX = "REFNOT_"
@@ -97,6 +108,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     _check_values(settings)
     _check_room(settings)
     _check_host(settings)
+    _check_proxy(settings)
     return settings
 
 
@@ -150,6 +162,23 @@ def _check_room(settings: Settings) -> None:
             f"REFNOT_BODIES_BYTES={settings.bodies_bytes} is less than REFNOT_MAX_BODY_BYTES="
             f"{settings.max_body_bytes}: no body of that size could ever be received"
         )
+
+
+def networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """The networks of a list of addresses and networks. Raises ValueError."""
+    return [ipaddress.ip_network(one.strip()) for one in text.split(",") if one.strip()]
+
+
+def _check_proxy(settings: Settings) -> None:
+    try:
+        networks(settings.trusted_proxy)
+    except ValueError:
+        raise BadMapping(
+            f"REFNOT_TRUSTED_PROXY={settings.trusted_proxy} is not a list of addresses or networks "
+            "such as 10.0.0.5,192.168.7.0/24"
+        ) from None
+    if not re.fullmatch(r"[A-Za-z0-9-]+", settings.user_header):
+        raise BadMapping(f"REFNOT_USER_HEADER={settings.user_header} is not the name of a header")
 
 
 def _check_host(settings: Settings) -> None:

@@ -10,6 +10,8 @@ from refnot_fhir.errors import BadMapping
 from refnot_fhir.settings import Settings, from_environment, is_loopback
 
 STATED = [
+    ("REFNOT_TRUSTED_PROXY", "10.0.0.5,192.168.7.0/24", "trusted_proxy", "10.0.0.5,192.168.7.0/24"),
+    ("REFNOT_USER_HEADER", "X-Remote-User", "user_header", "X-Remote-User"),
     ("REFNOT_HOST", " ::1 ", "host", "::1"),
     ("REFNOT_HOST", "localhost", "host", "localhost"),
     ("REFNOT_PORT", "9000", "port", 9000),

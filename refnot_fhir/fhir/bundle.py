@@ -7,7 +7,7 @@ Bundle's own structure before; here is what the entries ask for, and whether it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -117,8 +117,12 @@ def searchset(
     total: int | None = None,
     included: Iterable[Json] = (),
     outcome: Json | None = None,
+    outcome_id: Callable[[], str] = lambda: "",
 ) -> Json:
-    """One page of a search result; the URLs are absolute, `self_url` lists what was understood."""
+    """One page of a search result; the URLs are absolute, `self_url` lists what was understood.
+
+    `outcome_id` makes a UUID: every entry has a fullUrl, and an outcome has no address.
+    """
     urls = (("self", self_url), ("next", next_url))
     members: Mapping[str, object] = {
         "resourceType": "Bundle",
@@ -128,7 +132,7 @@ def searchset(
         "entry": [
             *(_found(resource, "match", base) for resource in matches),
             *(_found(resource, "include", base) for resource in included),
-            *([] if outcome is None else [_found(outcome, "outcome", base)]),
+            *([] if outcome is None else [_told(outcome, outcome_id())]),
         ],
     }
     return filled(members)
@@ -142,6 +146,10 @@ def _found(resource: Json, mode: str, base: str) -> Json:
         "search": {"mode": mode},
     }
     return filled(members)
+
+
+def _told(outcome: Json, id: str) -> Json:
+    return {"fullUrl": f"urn:uuid:{id}", "resource": outcome, "search": {"mode": "outcome"}}
 
 
 def _not_a_request(bundle: Mapping[str, Any]) -> BadInput:

@@ -37,8 +37,6 @@ class TypeOffer:
     """With all the parameters and includes of `search_parameters`."""
     parameters: tuple[str, ...] | None = None
     """Names of the search parameters that are offered, if not all."""
-    further: tuple[Parameter, ...] = ()
-    """Search parameters that `search_parameters` does not have."""
     operations: tuple[Operation, ...] = ()
     versioning: str = "versioned"
     """`no-version`, `versioned` or `versioned-update`."""
@@ -152,7 +150,7 @@ def _resource(offer: TypeOffer, version: Version) -> Json:
 
 def _searched(offer: TypeOffer, version: Version) -> list[Parameter]:
     if not offer.searchable:
-        return list(offer.further)
+        return []
     known = search_parameters.parameters(offer.type, version)
     if offer.parameters is None:
         return list(known.values())

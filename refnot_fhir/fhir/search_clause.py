@@ -24,6 +24,7 @@ MODIFIERS: Mapping[Kind, frozenset[str]] = {
     Kind.QUANTITY: frozenset({"missing"}),
     Kind.COMPOSITE: frozenset({"missing"}),
     Kind.REFERENCE: frozenset({"identifier", "missing"}),
+    Kind.URI: frozenset({"missing"}),
 }
 """What may follow the colon; a reference also takes the name of a type that it may point to."""
 
@@ -78,6 +79,7 @@ def _value(parameter: Parameter, modifier: str, text: str, setting: Setting) -> 
 _PLAIN: Mapping[Kind, Callable[[str, Setting], Value]] = {
     Kind.TOKEN: lambda text, _: values.token(text),
     Kind.STRING: lambda text, _: values.Text(values.unescape(text)),
+    Kind.URI: lambda text, _: values.Text(values.unescape(text)),
     Kind.DATE: values.moment,
     Kind.NUMBER: lambda text, _: values.number(text),
     Kind.QUANTITY: lambda text, _: values.amount(text),
@@ -120,6 +122,10 @@ def _follows(clause: Clause, element: Json, setting: Setting, resolve: Resolve) 
     return target is not None and holds(clause.chained, target, setting, resolve)
 
 
+_HOW = {Kind.URI: "exact"}
+"""How text of a kind is compared, whatever the modifier: a URI has to be that very one."""
+
+
 def _matches(
     parameter: Parameter, modifier: str, value: Value, element: Any, setting: Setting
 ) -> bool:
@@ -128,7 +134,7 @@ def _matches(
             meant = element.get("identifier") if modifier == "identifier" else element
             return matching.token(value, meant, parameter.system)
         case values.Text():
-            return matching.text(value, element, modifier)
+            return matching.text(value, element, _HOW.get(parameter.kind, modifier))
         case values.Moment():
             return matching.moment(value, element, setting.zone)
         case values.Target():

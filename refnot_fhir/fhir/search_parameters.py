@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 
+from refnot_fhir.fhir import search_defined as defined
 from refnot_fhir.fhir import search_published as published
 from refnot_fhir.fhir import search_received as received
 from refnot_fhir.fhir.search_row import Kind, Parameter, row
@@ -29,6 +30,9 @@ _TABLES: Mapping[str, Callable[[Version], tuple[Parameter, ...]]] = {
     "Observation": received.observation,
     "MedicationAdministration": received.medication_administration,
     "Medication": received.medication,
+    "CodeSystem": defined.definition,
+    "OperationDefinition": defined.definition,
+    "StructureDefinition": defined.definition,
 }
 TYPES = tuple(_TABLES)
 """The types that can be searched."""

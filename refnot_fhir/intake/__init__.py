@@ -103,7 +103,7 @@ def _check(request: Request, site: Site) -> Request | Result:
         return Result(ASKED, request.type, request.id)
     if request.type not in ACCEPTED or request.action == DELETE or request.resource is None:
         return request
-    problems = gate.problems(request.resource, Version(site.fhir))
+    problems = gate.problems(request.resource, Version(request.fhir or site.fhir))
     if not problems:
         return request
     return _invalid(

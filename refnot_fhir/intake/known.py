@@ -154,5 +154,6 @@ def reread(kept: Kept, known: Known) -> Reading:
     """The reading of a stored resource, made again."""
     source = Source(kept.key.site, kept.key.type, kept.key.id, str(kept.version))
     resource = known.whose(decoded(kept)).resource
-    reading = reading_of(kept.key, understand(resource, source, known.context(resource)))
+    context = replace(known.context(resource), fhir=kept.fhir)
+    reading = reading_of(kept.key, understand(resource, source, context))
     return replace(reading, person=death_noted(reading.person, kept.received, known))

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from refnot_fhir.errors import BadInput, Trouble
 from refnot_fhir.fhir import bundle, gate, wire
 from refnot_fhir.fhir.bundle import Entry
+from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake.request import CREATE, DELETE, READ, UPDATE, Delivery, Request
 
@@ -56,7 +57,7 @@ def of_bundle(
     entries = bundle.parse(sent, base=base)
     bases = (base,) if base else ()
     requests = [
-        _request(entry, raw, bases)
+        replace(_request(entry, raw, bases), fhir=version)
         for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
     ]
     if atomic:
@@ -129,12 +130,15 @@ def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...]) -> Request
     )
     if entry.method == "GET":
         return replace(request, search=entry.search)
+    if entry.type and entry.type not in resource_types():
+        return _with(request, Trouble("not-supported", NO_TYPE, f"{entry.place}.request.url"))
     if entry.type in _NOT_SENT:
         place = f"{entry.place}.request.url"
         return _with(request, Trouble("not-supported", _NOT_SENT[entry.type], place))
     return _absent(_matched(_conditional(request, entry, bases), entry), entry)
 
 
+NO_TYPE = "the url names no FHIR resource type"
 _NOT_SENT = {
     "Bundle": "a Bundle inside a Bundle is not processed: send its entries themselves",
     "ResearchStudy": "studies are published here and cannot be written",

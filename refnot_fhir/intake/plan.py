@@ -183,7 +183,7 @@ class Planner:
             kept = self._kept(named, result, "")
             return Step(request, key, result, kept, Reading(key, ""), ())
         of = self._whose(request, known)
-        understood = self._understood(of, key, result, known)
+        understood = self._understood(of, key, result, known, request.fhir)
         if not understood.useful and head is None and self.site.keep != "all":
             return Step(request, key, not_retained(request))
         if of.never and self.strict:
@@ -219,11 +219,13 @@ class Planner:
             return Whose(request.resource or {})
         return known.whose(request.resource)
 
-    def _understood(self, of: Whose, key: Key, result: Result, known: Known) -> Understood:
+    def _understood(
+        self, of: Whose, key: Key, result: Result, known: Known, fhir: str
+    ) -> Understood:
         if key.type not in ACCEPTED:
             return Understood("", useful=False)
         source = Source(key.site, key.type, key.id, str(result.version))
-        return understand(of.resource, source, known.context(of.resource))
+        return understand(of.resource, source, replace(known.context(of.resource), fhir=fhir))
 
     def _kept(self, named: Named, result: Result, patient: str) -> Kept:
         request = named.request
@@ -240,6 +242,7 @@ class Planner:
             deleted=deleted,
             superseded=result.outcome == R.LATE,
             patient=patient,
+            fhir=request.fhir or self.site.fhir,
             links=named.links,
         )
 

@@ -49,6 +49,8 @@ class Request:
     """(system, value) of the identifier of a conditional create or update."""
     where: str = ""
     """FHIRPath of the resource in what was sent: `Bundle.entry[3].resource`."""
+    fhir: str = ""
+    """The FHIR version that the resource is of, `R4`; empty: the one that the site speaks."""
     search: str = ""
     """Of a read in a batch: what it asks for besides the address."""
     troubles: tuple[Trouble, ...] = ()

@@ -63,6 +63,8 @@ class Kept:
     """It arrived after a newer version: part of the history, never the newest."""
     patient: str = ""
     """Id of the Patient that it is about, at the same site; empty when none or not known."""
+    fhir: str = ""
+    """The FHIR version that it is of, `R4`; empty: the one that the site speaks."""
     links: Mapping[str, str] = field(default_factory=dict)
     """References of the bundle it came in (`urn:uuid:…`) and what they became (`Patient/1`)."""
 
@@ -167,6 +169,9 @@ class Reader(Protocol):
 
     def with_identifier(self, site: str, type: str, system: str | None, value: str) -> list[Key]:
         """Resources whose newest version carries the identifier; system None: in any system."""
+
+    def in_system(self, site: str, type: str, system: str) -> list[Key]:
+        """Resources whose newest version carries any identifier of the system, as they arrived."""
 
     def naming_patient(self, site: str, system: str, value: str) -> list[Key]:
         """Resources whose newest version names its patient by this identifier."""

@@ -111,6 +111,15 @@ class SqlReader(SubjectReader):
         ids = dict.fromkeys(id for id, stored in rows if system is None or stored == system)
         return [Key(site, type, id) for id in ids]
 
+    def in_system(self, site: str, type: str, system: str) -> list[Key]:
+        """Resources whose newest version carries any identifier of the system, as they arrived."""
+        self._session.claim((site,))
+        place, kind = self._names.site(site), self._names.type(type)
+        if place is None or kind is None:
+            return []
+        rows = self._session.rows(statements.in_system, system=system, site=place, type=kind)
+        return [Key(site, type, id) for id in dict.fromkeys(row[0] for row in rows)]
+
     def naming_patient(self, site: str, system: str, value: str) -> list[Key]:
         """Resources whose newest version names its patient by this identifier."""
         self._session.claim((site,))
@@ -279,7 +288,7 @@ def _head(row: tuple[Any, ...], earlier: tuple[bytes, ...]) -> Head:
 
 
 def _kept(key: Key, row: tuple[Any, ...]) -> Kept:
-    number, body, received, digest, updated, deleted, superseded, patient, links = row
+    number, body, received, digest, updated, deleted, superseded, fhir, patient, links = row
     return Kept(
         key=key,
         version=number & MOST_VERSIONS,
@@ -289,6 +298,7 @@ def _kept(key: Key, row: tuple[Any, ...]) -> Kept:
         updated=None if updated is None else codec.datetime_of(updated),
         deleted=bool(deleted),
         superseded=bool(superseded),
+        fhir=fhir,
         patient=patient or "",
         links=codec.links_of(links),
     )

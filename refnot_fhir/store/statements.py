@@ -82,6 +82,7 @@ _version = (
     t.version.c.updated,
     t.version.c.deleted,
     t.version.c.superseded,
+    t.version.c.fhir,
     t.patient.c.id,
     t.links.c.content,
 )
@@ -118,6 +119,19 @@ identified = (
     .where(
         t.identifier.c.hash == bindparam("hash"),
         t.identifier.c.value == bindparam("value"),
+        t.resource.c.site == bindparam("site"),
+        t.resource.c.type == bindparam("type"),
+        t.resource.c.deleted == false(),
+        t.identifier.c.place >= 0,
+    )
+    .order_by(t.resource.c.number)
+)
+# Without an index: such a question is rare, and an index would be written with every resource.
+in_system = (
+    select(t.resource.c.id)
+    .select_from(t.identifier.join(t.resource))
+    .where(
+        t.identifier.c.system == bindparam("system"),
         t.resource.c.site == bindparam("site"),
         t.resource.c.type == bindparam("type"),
         t.resource.c.deleted == false(),

@@ -86,9 +86,10 @@ version = Table(
     Column("patient", ForeignKey("patient.number"), type_=_number),
     Column("links", ForeignKey("links.number"), type_=_number),
     Column("body", LargeBinary, nullable=False),
+    Column("fhir", Text, nullable=False, server_default=""),
 )
-"""`number` is packed from the resource's number and the version. The body is last, so that the
-other columns are read without it."""
+"""`number` is packed from the resource's number and the version. The body is last but for what a
+later release added, so that the other columns are read without it."""
 
 links = Table("links", metadata, _key(), Column("content", Text, nullable=False))
 """What the references of a bundle became: one row for all the entries that share it."""

@@ -214,6 +214,7 @@ class SqlWriter(SqlReader):
             self._patient(kept),
             links,
             kept.body,
+            kept.fhir,
         )
 
     def _resource_row(self, kept: Kept) -> Row:

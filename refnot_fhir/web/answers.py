@@ -53,6 +53,19 @@ def wanted(own: Version = Version.R4) -> Version:
     return _preferred(_format() or request.headers.get("Accept", ""), own)
 
 
+def names_version() -> bool:
+    """Whether `_format` or the Accept header says which FHIR version is wanted."""
+    return wanted(Version.R4) is wanted(Version.R5)
+
+
+def of_writes(own: Version) -> Version:
+    """The version of the answer to a write: what was sent is kept whatever Accept says."""
+    try:
+        return wanted(own)
+    except errors.NotSupported:
+        return own
+
+
 @lru_cache(maxsize=256)
 def _preferred(text: str, own: Version) -> Version:
     refused = []

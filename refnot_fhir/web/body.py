@@ -11,6 +11,7 @@ import zlib
 from flask import Request
 
 from refnot_fhir.errors import BadInput, NotSupported, TooLarge
+from refnot_fhir.fhir.versions import Version
 
 JSON_TYPES = frozenset(
     {
@@ -43,6 +44,23 @@ def received(request: Request, limit: int) -> bytes:
     if body.removeprefix(_BOM).lstrip()[:1] == b"<":
         raise NotSupported("the body is XML: send application/fhir+json", status=415)
     return body
+
+
+def version(request: Request, own: Version) -> Version:
+    """The FHIR version that `fhirVersion` of the Content-Type states; `own` without it.
+
+    https://hl7.org/fhir/R4/http.html#version-parameter. Raises NotSupported (415) for another one
+    than R4, R4B and R5.
+    """
+    stated = request.mimetype_params.get("fhirversion")
+    found = own if stated is None else Version.from_mime(stated)
+    if found is None:
+        raise NotSupported(
+            "the fhirVersion of the Content-Type is none that is understood: send FHIR 4.0, 4.3 or "
+            "5.0",
+            status=415,
+        )
+    return found
 
 
 def _unpacked(body: bytes, coding: str, limit: int) -> bytes:

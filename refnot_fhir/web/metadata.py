@@ -15,8 +15,7 @@ from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
 from refnot_fhir.web import answers
 from refnot_fhir.web.published import PUBLISHED
-from refnot_fhir.web.received import speaks
-from refnot_fhir.web.terminology import DEFINED, SEARCHED
+from refnot_fhir.web.terminology import DEFINED
 
 RELEASED = date(2026, 11, 22)
 """Of the version in `refnot_fhir.__version__`."""
@@ -35,16 +34,16 @@ def routes(service: Service) -> Blueprint:
     def metadata(site: str) -> Response:
         known = service.site(site)
         version = answers.wanted(Version(known.fhir))
-        offered = offer(service, answers.base_url(), known, version)
+        offered = offer(service, answers.base_url(), known)
         return answers.fhir(capability.write(offered, version), version=version)
 
     return blueprint
 
 
-def offer(service: Service, base: str, site: Site, version: Version) -> Offer:
-    """What is offered at the base of a hospital, in one version of FHIR.
+def offer(service: Service, base: str, site: Site) -> Offer:
+    """What is offered at the base of a hospital.
 
-    What it sends is offered in the version that it speaks, and in no other.
+    It may send in every version, and reads what can be given in the one that it asks for.
     """
     return Offer(
         name="refnot-fhir",
@@ -53,11 +52,11 @@ def offer(service: Service, base: str, site: Site, version: Version) -> Offer:
         base=base,
         description="FHIR integration adapter: eligibility and dosing of a trial's patients",
         types=(
-            *(_received(type_, site.fhir) for type_ in ACCEPTED if speaks(site, version)),
+            *(_received(type_, site.fhir) for type_ in ACCEPTED),
             *(_published(type_, service) for type_ in PUBLISHED),
             *(_defined(type_) for type_ in DEFINED),
         ),
-        interactions=("transaction", "batch") if speaks(site, version) else (),
+        interactions=("transaction", "batch"),
         documentation=(
             "Published types are served as FHIR 4.0, 4.3 or 5.0, by the fhirVersion parameter of "
             "Accept. Sending the same again changes nothing."
@@ -79,7 +78,10 @@ def _received(type_: str, fhir: str) -> TypeOffer:
         conditional_read="not-match",
         reference_policy=("literal",),
         documentation=(
-            f"Received and kept as {fhir}. A search names a patient, an _id or an identifier; "
+            f"Received as {fhir}, or as the fhirVersion of the Content-Type says, and kept so. "
+            "It is "
+            "given in another version where it is valid there as it is. A search names a patient, "
+            "an _id or an identifier; "
             "conditions of creates and updates are identifier=system|value."
         ),
     )
@@ -108,7 +110,7 @@ def _defined(type_: str) -> TypeOffer:
     return TypeOffer(
         type=type_,
         interactions=("read", "search-type"),
-        further=SEARCHED,
+        searchable=True,
         versioning="no-version",
         documentation="Our own definitions.",
     )

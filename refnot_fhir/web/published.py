@@ -24,7 +24,7 @@ from refnot_fhir.fhir.versions import Version
 from refnot_fhir.service import Service
 from refnot_fhir.store.base import Key, Reader, SubjectQuery
 from refnot_fhir.web import answers, searching
-from refnot_fhir.web.received import speaks, text_of
+from refnot_fhir.web.received import found_in, text_of
 
 PUBLISHED = ("ResearchStudy", "ResearchSubject")
 
@@ -87,7 +87,8 @@ class _Studies:
             for row, id_ in enumerate(self._service.rulebook.protocols, start=1)
             if row > after
         ]
-        return searching.answer(wanted, searching.matching(wanted, found, _nothing), _nothing)
+        matches = searching.matching(wanted, found, searching.nothing)
+        return searching.answer(wanted, matches, searching.nothing, self._service.new_id)
 
     def read(self, site: Site, id_: str, version_id: str = "") -> Response:
         version = answers.wanted(Version(site.fhir))
@@ -98,11 +99,6 @@ class _Studies:
         if answers.unchanged(found["meta"]["versionId"]):
             return answers.fhir(None, 304, headers)
         return answers.fhir(found, headers=headers, version=version)
-
-
-def _nothing(_reference: str) -> Json | None:
-    """A study refers to nothing that is served here."""
-    return None
 
 
 def write_study(protocol: Protocol, version: Version, since: datetime) -> Json:
@@ -141,7 +137,7 @@ class _Subjects:
         query = narrowed(wanted, self._reader, self._site)
         found = self._found(replace(query, after=searching.after()))
         matches = searching.matching(wanted, found, self._resolve)
-        return searching.answer(wanted, matches, self._included)
+        return searching.answer(wanted, matches, self._included, self._service.new_id)
 
     def _found(self, query: SubjectQuery) -> Iterator[searching.Found]:
         for row in enrolment.find_subjects(self._reader, self._service.judge(), query):
@@ -163,10 +159,12 @@ class _Subjects:
         return None if kept is None or kept.deleted else wire.decode(text_of(kept))
 
     def _included(self, reference: str) -> Json | None:
-        """The same for an answer: what was received is not translated into another version."""
-        if not reference.startswith("ResearchStudy/") and not speaks(self._site, self._version):
-            return None
-        return self._resolve(reference)
+        """The same for an answer: what cannot be given in its version is left out."""
+        type_, _, id_ = reference.partition("/")
+        if type_ == "ResearchStudy":
+            return self._resolve(reference)
+        kept = self._reader.kept(Key(self._site.name, type_, id_))
+        return None if kept is None or kept.deleted else found_in(kept, self._site, self._version)
 
 
 def find(service: Service, reader: Reader, site: Site, id_: str) -> Subject:
@@ -223,7 +221,9 @@ def _chained(clause: Clause, reader: Reader, site: Site) -> list[tuple[str, str]
     chained = clause.chained
     if chained is None or clause.modifier != "Patient" or chained.parameter.name != "identifier":
         return None
-    if chained.modifier:
+    # A whole system of identifiers is no key: what it names is matched in memory.
+    whole = any(isinstance(value, Token) and not value.code for value in chained.values)
+    if chained.modifier or whole:
         return None
     return [
         (site.name, key.id)

@@ -44,7 +44,7 @@ def of_bundle(
     }
     if delivery.atomic and received.failed:
         return _undone(received, version, {**headers, **wanted.applied(form=False)})
-    entries = list(_entries(delivery, received, wanted, representation))
+    entries = list(_entries(delivery, received, wanted, representation, version))
     status = 422 if wanted.strict and received.failed else 200
     headers |= wanted.applied(form=True)
     return answers.fhir(bundle.response(delivery.kind, entries), status, headers, version)
@@ -66,7 +66,7 @@ def of_one(
         headers["X-Entries-Unlinked"] = str(received.unlinked)
     if _warnings(received):
         headers["X-Warnings"] = str(_warnings(received))
-    body: Json | bytes | None = _outcome(result, received.changes)
+    body: Json | bytes | None = _outcome(asked, result, received.changes)
     form = prefer.OUTCOME
     if result.outcome != R.FAILED and wanted.form == prefer.MINIMAL:
         body, form = None, prefer.MINIMAL
@@ -103,18 +103,22 @@ def _undone(received: Received, version: Version, headers: dict[str, str]) -> Re
 
 
 def _entries(
-    delivery: Delivery, received: Received, wanted: Preferences, representation: Representation
+    delivery: Delivery,
+    received: Received,
+    wanted: Preferences,
+    representation: Representation,
+    version: Version,
 ) -> Iterator[Json]:
     told: set[str] = set()
     for asked, result in zip(delivery.requests, received.results, strict=True):
         if result.outcome == R.ASKED:
-            yield _asked(asked)
+            yield _asked(asked, version)
             continue
         changes = [
             c for c in received.changes if c.patient == result.patient and c.patient not in told
         ]
         told.update(change.patient for change in changes)
-        said = _outcome(result, changes)
+        said = _outcome(asked, result, changes)
         quiet = wanted.form == prefer.MINIMAL and result.outcome != R.FAILED
         whole = wanted.form == prefer.REPRESENTATION and result.outcome in _STANDING
         resource = representation(result) if whole else None
@@ -134,12 +138,14 @@ def _entry(asked: Request, result: Result, said: Json | None, resource: bytes | 
     )
 
 
-def _asked(asked: Request) -> Json:
+def _asked(asked: Request, version: Version) -> Json:
     """A read inside a batch, answered by the route that answers it alone."""
     path = "/".join(quote(part) for part in (asked.type, asked.id) if part)
-    query = f"?{asked.search}" if asked.search else ""
+    # The form and the version are those of the whole answer.
+    stated = [one for one in asked.search.split("&") if one and not one.startswith("_format=")]
+    query = f"?{'&'.join(stated)}" if stated else ""
     url = f"{request.path.rstrip('/')}/{path}{query}"
-    headers = {"Accept": request.headers.get("Accept", "")}
+    headers = {"Accept": f"application/fhir+json; fhirVersion={version.mime}"}
     with current_app.test_request_context(url, base_url=request.host_url, headers=headers):
         answer = current_app.full_dispatch_request()
     found = answers.content(answer)
@@ -183,7 +189,7 @@ def _place(result: Result) -> str:
     return f"{answers.base_url()}/{result.type}/{result.id}/_history/{result.version}"
 
 
-def _outcome(result: Result, changes: Sequence[SubjectChange]) -> Json:
+def _outcome(asked: Request, result: Result, changes: Sequence[SubjectChange]) -> Json:
     if result.outcome == R.FAILED:
         return outcome.write(outcome.issues(result.troubles) or [outcome.information(_UNDONE)])
     issues = [
@@ -191,10 +197,14 @@ def _outcome(result: Result, changes: Sequence[SubjectChange]) -> Json:
         for note in result.notes
     ]
     issues += [outcome.information(_told(change)) for change in changes]
-    return outcome.write(issues or [outcome.information(_SAID[result.outcome])])
+    if not issues:
+        nothing = asked.action == R.DELETE and result.outcome == R.UNCHANGED
+        issues = [outcome.information(_NOTHING_THERE if nothing else _SAID[result.outcome])]
+    return outcome.write(issues)
 
 
 _UNDONE = "not kept, because another entry of the transaction failed"
+_NOTHING_THERE = "nothing was deleted: there is no such resource, or no longer"
 _SAID = {
     R.CREATED: "created",
     R.UPDATED: "updated",

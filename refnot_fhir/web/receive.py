@@ -14,7 +14,7 @@ from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Troub
 from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import Delivery, parcel, receive
-from refnot_fhir.intake.parcel import FORMS_ONLY
+from refnot_fhir.intake.parcel import FORMS_ONLY, NO_TYPE
 from refnot_fhir.intake.request import CREATE, DELETE, UPDATE, Request, Result
 from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.service import Service
@@ -22,8 +22,9 @@ from refnot_fhir.store.base import Key
 from refnot_fhir.web import answers, body, receipts
 from refnot_fhir.web.prefer import preferences
 from refnot_fhir.web.published import PUBLISHED
-from refnot_fhir.web.received import text_of
+from refnot_fhir.web.received import text_in
 from refnot_fhir.web.terminology import DEFINED
+from refnot_fhir.web.who import caller
 
 _READ_ONLY = frozenset({*PUBLISHED, *DEFINED, "metadata"})
 _HELP = "What is offered is in the CapabilityStatement, at metadata"
@@ -34,12 +35,18 @@ def routes(service: Service) -> Blueprint:
     """The routes that write, for the default site and for every named one."""
     blueprint = Blueprint("receive", __name__)
 
-    @blueprint.get("/")
+    @blueprint.get("/", provide_automatic_options=False)
     def look(site: str) -> Response:
         service.site(site)
         raise MethodNotAllowed(["POST", "OPTIONS"], f"POST a transaction or a batch here. {_HELP}")
 
-    @blueprint.post("/")
+    @blueprint.route("/", methods=["OPTIONS"])
+    def options(site: str) -> Response:
+        # The framework does not know the methods of the base without its slash.
+        service.site(site)
+        return Response(headers={"Allow": "OPTIONS, POST"})
+
+    @blueprint.post("/", provide_automatic_options=False)
     def deliver(site: str) -> Response:
         return _bundle(service, service.site(site))
 
@@ -77,45 +84,57 @@ def _bundle(service: Service, site: Site) -> Response:
         raise TooLarge(
             f"the Bundle has more than {service.settings.max_entries} entries: send it in parts"
         )
-    version = Version(site.fhir)
+    version = body.version(request, Version(site.fhir))
     delivery = parcel.of_bundle(
         raw,
         content,
         version,
         base=answers.base_url(),
-        who=_who(),
+        who=caller(service.settings),
         key=_key(),
         strict=preferences().strict,
     )
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
-    return receipts.of_bundle(delivery, received, version, _representation(service, site))
+    version = answers.of_writes(version)
+    return receipts.of_bundle(delivery, received, version, _representation(service, site, version))
 
 
 def _single(service: Service, site: Site, action: str, type_: str, id_: str = "") -> Response:
     _check_address(type_, id_)
     if action != UPDATE or id_:
         _check_query(f"{type_}/{id_}" if id_ else type_, action)
-    raw, content = b"", None
+    raw, content, version = b"", None, Version(site.fhir)
     if action != DELETE:
         raw = body.received(request, service.settings.max_body_bytes)
         content = parcel.content(raw)
+        version = body.version(request, version)
         _check_content(content, type_, id_)
     asked = Request(
-        action, type_, id_, raw, content, where=type_, **_conditions(action, type_, id_)
+        action,
+        type_,
+        id_,
+        raw,
+        content,
+        where=type_,
+        fhir=version,
+        **_conditions(action, type_, id_),
     )
     bases = (answers.base_url(),)
     keys = tuple(filter(None, (_key(),)))
-    delivery = Delivery((asked,), False, _who(), action, keys, preferences().strict, bases)
+    who = caller(service.settings)
+    delivery = Delivery((asked,), False, who, action, keys, preferences().strict, bases)
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
-    return receipts.of_one(asked, received, Version(site.fhir), _representation(service, site))
+    version = answers.of_writes(version)
+    found = _representation(service, site, version)
+    return receipts.of_one(asked, received, version, found)
 
 
-def _representation(service: Service, site: Site) -> receipts.Representation:
+def _representation(service: Service, site: Site, version: Version) -> receipts.Representation:
 
     def found(result: Result) -> bytes | None:
         with service.store.read() as reader:
             kept = reader.kept(Key(site.name, result.type, result.id), result.version)
-        return text_of(kept) if kept and not kept.deleted else None
+        return text_in(kept, site, version) if kept and not kept.deleted else None
 
     return found
 
@@ -126,6 +145,8 @@ def _check_address(type_: str, id_: str) -> None:
     if type_ in _READ_ONLY:
         said = f"{type_} is published here and cannot be written. {_HELP}"
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"], said)
+    if type_ not in resource_types():
+        raise NotSupported(NO_TYPE, status=404)
     if type_ not in ACCEPTED:
         raise NotSupported(
             f"resources of type {type_} are not received: {', '.join(ACCEPTED)} are", status=404
@@ -198,7 +219,3 @@ def _key() -> str:
 
 
 _LONGEST_KEY = 255
-
-
-def _who() -> str:
-    return request.remote_addr or ""

@@ -6,14 +6,15 @@ the entries of one bundle are literal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Response
 
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, Gone, NotFound, NotSupported, Trouble
-from refnot_fhir.fhir import references, wire
+from refnot_fhir.fhir import gate, references, wire
 from refnot_fhir.fhir.published import Json, instant
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search_values import Target, Token
@@ -33,15 +34,18 @@ def routes(service: Service) -> Blueprint:
     @blueprint.post("/<type_>/_search", endpoint="search_by_form")
     def search(site: str, type_: str) -> Response:
         known = service.site(site)
-        version = _version(known, type_)
+        _check_type(known, type_)
+        version = answers.wanted(Version(known.fhir))
         if type_ not in ACCEPTED:
             raise NotSupported(f"{type_} is kept at this site, but not searched", status=404)
         wanted = searching.asked(service, known, type_, version)
         with service.store.read() as reader:
-            found = _Found(reader, known)
+            found = _Found(reader, known, version)
             candidates = found.narrowed(wanted)
             matches = searching.matching(wanted, candidates, found.resolve, found.linked)
-            return searching.answer(wanted, matches, found.resolve, found.linked)
+            return searching.answer(
+                wanted, matches, found.resolve, service.new_id, found.linked, remarks=found.remarks
+            )
 
     @blueprint.get("/<type_>/<id_>")
     def read(site: str, type_: str, id_: str) -> Response:
@@ -56,7 +60,8 @@ def routes(service: Service) -> Blueprint:
 
 
 def _read(service: Service, site: Site, type_: str, id_: str, number: int | None) -> Response:
-    version = _version(site, type_)
+    _check_type(site, type_)
+    wanted = answers.wanted(Version(site.fhir))
     with service.store.read() as reader:
         kept = reader.kept(Key(site.name, type_, id_), number)
     if kept is None:
@@ -71,28 +76,38 @@ def _read(service: Service, site: Site, type_: str, id_: str, number: int | None
     }
     if answers.unchanged(kept.version):
         return answers.fhir(None, 304, headers)
-    return answers.fhir(text_of(kept), headers=headers, version=version)
+    text, own = text_in(kept, site, wanted), Version(kept.fhir or site.fhir)
+    if text is None and not answers.names_version():
+        # Nobody asked for a version: what it is of stands in the Content-Type.
+        text, wanted = text_of(kept), own
+    if text is None:
+        said = f"it is kept in FHIR {own.full} and not valid in {wanted.full}"
+        raise NotSupported(f"{said}: ask for fhirVersion {own.mime}", status=406)
+    return answers.fhir(text, headers=headers, version=wanted)
 
 
-def _version(site: Site, type_: str) -> Version:
-    """The version that the site speaks: what it sent is not translated into another."""
+def _check_type(site: Site, type_: str) -> None:
     if type_ not in ACCEPTED and site.keep != "all":
         raise NotSupported(f"there are no resources of type {type_} here", status=404)
-    own = Version(site.fhir)
-    asked = answers.wanted(own)
-    if not speaks(site, asked):
-        raise NotSupported(
-            f"{type_} is served as it was received, in FHIR {own.full}: ask for fhirVersion "
-            f"{own.mime}",
-            status=406,
-        )
-    return asked
 
 
-def speaks(site: Site, version: Version) -> bool:
-    """Whether what a hospital sends is valid in that version: R4 and R4B are alike here."""
-    own = Version(site.fhir)
-    return version is own or {own, version} == {Version.R4, Version.R4B}
+def text_in(kept: Kept, site: Site, version: Version) -> bytes | None:
+    """A kept resource for a reader of a version; None when it cannot be given in that one.
+
+    It can where it is valid there as it is: the elements are the same. R4 and R4B are alike here.
+    """
+    text, own = text_of(kept), Version(kept.fhir or site.fhir)
+    if own is version or {own, version} == {Version.R4, Version.R4B}:
+        return text
+    if kept.key.type not in gate.GATED or gate.problems(wire.decode(text), version):
+        return None
+    return text
+
+
+def found_in(kept: Kept, site: Site, version: Version) -> Json | None:
+    """The same, decoded."""
+    text = text_in(kept, site, version)
+    return None if text is None else wire.decode(text)
 
 
 def text_of(kept: Kept) -> bytes:
@@ -103,14 +118,18 @@ def text_of(kept: Kept) -> bytes:
     return wire.with_members(body, id=wire.encode(kept.key.id), meta=wire.encode(meta))
 
 
-_Finder = Callable[[str, tuple[Any, ...]], list[Kept]]
+_Finder = Callable[[str, tuple[Any, ...]], Iterator[Kept]]
+_AT_ONCE = 200
+"""Resources that are in memory at a time, beyond those of the page."""
 
 
 class _Found:
     """Resources of one site, found by patient, id or identifier, then filtered in memory."""
 
-    def __init__(self, reader: Reader, site: Site) -> None:
-        self._reader, self._site = reader, site
+    def __init__(self, reader: Reader, site: Site, version: Version) -> None:
+        self._reader, self._site, self._version = reader, site, version
+        self._hidden: dict[Version, None] = {}
+        """Versions of what was looked through and cannot be given in the one asked for."""
         self._patients: dict[str, str] = {}
         """Id to patient, of what was found: an identifier may name the patient."""
 
@@ -119,8 +138,23 @@ class _Found:
         after = searching.after()
         for row, kept in enumerate(self._candidates(wanted), start=1):
             if row > after:
+                resource = found_in(kept, self._site, self._version)
+                if resource is None:
+                    self._hidden[Version(kept.fhir or self._site.fhir)] = None
+                    continue
                 self._patients[kept.key.id] = kept.patient
-                yield row, self._resource(kept)
+                yield row, resource
+
+    def remarks(self) -> list[Trouble]:
+        """What a search in this version cannot show."""
+        return [
+            Trouble(
+                "incomplete",
+                f"something that was looked through is kept in FHIR {own.full}, is not valid in "
+                f"{self._version.full} and is not shown: search with fhirVersion {own.mime}, too",
+            )
+            for own in self._hidden
+        ]
 
     def linked(self, resource: Json) -> Json:
         """What was found, with its patient named by a reference, to be searched by."""
@@ -131,18 +165,21 @@ class _Found:
         """The resource that a reference names."""
         type_, _, id_ = reference.partition("/")
         kept = self._reader.kept(Key(self._site.name, type_, id_))
-        return None if kept is None or kept.deleted else self._resource(kept)
+        if kept is None or kept.deleted:
+            return None
+        return found_in(kept, self._site, self._version)
 
-    def _resource(self, kept: Kept) -> Json:
-        resource: Json = wire.decode(text_of(kept))
-        return resource
-
-    def _candidates(self, wanted: Search) -> list[Kept]:
-        for name, find in self._finders(wanted.type).items():
-            for clause in wanted.of(name):
-                values = self._named(clause)
-                if values is not None:
-                    return find(wanted.type, values)
+    def _candidates(self, wanted: Search) -> Iterator[Kept]:
+        named = [
+            (find, clause)
+            for name, find in self._finders(wanted.type).items()
+            for clause in wanted.of(name)
+        ]
+        # What names a whole system of identifiers comes last: it names the most.
+        for find, clause in sorted(named, key=lambda one: _names_a_system(one[1])):
+            values = self._named(clause)
+            if values is not None:
+                return find(wanted.type, values)
         said = (
             f"a search of {wanted.type} names a patient, an _id or an identifier: "
             "there is no index on anything else"
@@ -164,27 +201,33 @@ class _Found:
         if beyond.parameter.name != "identifier" or beyond.modifier or beyond.missing is not None:
             return None
         values: tuple[Any, ...] = beyond.values
-        patients = self._by_identifiers("Patient", values)
-        return tuple(Target("Patient", kept.key.id) for kept in patients)
+        return tuple(Target("Patient", key.id) for key in self._identified("Patient", values))
 
-    def _by_ids(self, type_: str, values: tuple[Token, ...]) -> list[Kept]:
+    def _by_ids(self, type_: str, values: tuple[Token, ...]) -> Iterator[Kept]:
         return self._newest(Key(self._site.name, type_, value.code or "") for value in values)
 
-    def _by_identifiers(self, type_: str, values: tuple[Token, ...]) -> list[Kept]:
-        return self._newest(
-            key
-            for value in values
-            if value.code
-            for key in self._reader.with_identifier(
-                self._site.name, type_, value.system, value.code
-            )
-        )
+    def _by_identifiers(self, type_: str, values: tuple[Token, ...]) -> Iterator[Kept]:
+        return self._newest(self._identified(type_, values))
 
-    def _newest(self, keys: Iterator[Key]) -> list[Kept]:
-        return self._reader.newest(list(dict.fromkeys(keys)))
+    def _identified(self, type_: str, values: Iterable[Token]) -> Iterator[Key]:
+        site, reader = self._site.name, self._reader
+        for value in values:
+            if value.code:
+                yield from reader.with_identifier(site, type_, value.system, value.code)
+            else:
+                yield from reader.in_system(site, type_, value.system or "")
 
-    def _of_patients(self, type_: str, values: tuple[Target, ...]) -> list[Kept]:
+    def _newest(self, keys: Iterator[Key]) -> Iterator[Kept]:
+        different = iter(dict.fromkeys(keys))
+        while some := list(islice(different, _AT_ONCE)):
+            yield from self._reader.newest(some)
+
+    def _of_patients(self, type_: str, values: tuple[Target, ...]) -> Iterator[Kept]:
         ids = dict.fromkeys(value.id for value in values if value.type in ("", "Patient"))
-        return [
-            kept for id_ in ids for kept in self._reader.of_patient(self._site.name, id_, type_)
-        ]
+        for id_ in ids:
+            yield from self._reader.of_patient(self._site.name, id_, type_)
+
+
+def _names_a_system(clause: Clause) -> bool:
+    values = clause.chained.values if clause.chained else clause.values
+    return any(isinstance(value, Token) and not value.code for value in values)

@@ -108,17 +108,31 @@ def matching(
             yield row, resource
 
 
+def nothing(_reference: str) -> Json | None:
+    """Resolves references of what refers to nothing that is served here."""
+    return None
+
+
 def answer(
     wanted: Search,
     found: Iterator[Found],
     resolve: Callable[[str], Json | None],
+    new_id: Callable[[], str],
     linked: Callable[[Json], Json] = _itself,
+    *,
+    remarks: Callable[[], Iterable[Trouble]] = tuple,
 ) -> Response:
-    """The searchset of the matches: one page, or only their number."""
+    """The searchset of the matches: one page, or only their number.
+
+    `remarks` are asked for when all matches of the page were found.
+    """
     base = answers.base_url()
     if wanted.count_only:
         total = sum(1 for _ in found)
-        body = bundle.searchset((), base=base, self_url=_url(wanted), total=total)
+        told = _remarks(wanted, [], remarks())
+        body = bundle.searchset(
+            (), base=base, self_url=_url(wanted), total=total, outcome=told, outcome_id=new_id
+        )
         return answers.fhir(body, version=wanted.version)
     one = page(wanted, found)
     wider = dict.fromkeys(
@@ -134,7 +148,8 @@ def answer(
         next_url=_url(wanted, one.next_after) if one.next_after is not None else "",
         total=one.total,
         included=[it for it in found_too.values() if it is not None],
-        outcome=_remarks(wanted, [name for name, it in found_too.items() if it is None]),
+        outcome_id=new_id,
+        outcome=_remarks(wanted, [name for name, it in found_too.items() if it is None], remarks()),
     )
     return answers.fhir(body, version=wanted.version)
 
@@ -148,11 +163,11 @@ def _url(wanted: Search, next_after: int | None = None) -> str:
     return f"{answers.base_url()}/{wanted.type}" + (f"?{query}" if query else "")
 
 
-def _remarks(wanted: Search, missing: list[str]) -> Json | None:
+def _remarks(wanted: Search, missing: list[str], further: Iterable[Trouble]) -> Json | None:
     """What was ignored, and what was to be included and cannot be."""
     issues = [
         outcome.warning(one.message, code=one.code, expression=one.expression)
-        for one in wanted.ignored
+        for one in (*wanted.ignored, *further)
     ]
     if missing:
         said = f"not included, because not here in FHIR {wanted.version.full}: {missing[0]}"

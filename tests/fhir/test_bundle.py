@@ -221,6 +221,7 @@ def test_a_page_of_results_is_valid_in_every_version(version):
         total=7,
         included=[{"resourceType": "Patient", "id": "p2"}],
         outcome=warned,
+        outcome_id=lambda: "61ebe359-bfdc-4613-8bf2-c5e300945f0a",
     )
     assert_valid(written, version)
     assert [entry["search"]["mode"] for entry in written["entry"]] == [
@@ -229,7 +230,7 @@ def test_a_page_of_results_is_valid_in_every_version(version):
         "outcome",
     ]
     assert written["entry"][0]["fullUrl"] == f"{BASE}/Patient/p1"
-    assert "fullUrl" not in written["entry"][2]
+    assert written["entry"][2]["fullUrl"] == "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a"
     assert [link["relation"] for link in written["link"]] == ["self", "next"]
 
 

@@ -74,6 +74,7 @@ SAMPLES = {
     Kind.REFERENCE: "Patient/example,f001,http://example.org/Patient/1",
     Kind.NUMBER: "gt5",
     Kind.QUANTITY: "lt7||mmol/l",
+    Kind.URI: "http://example.org/fhir/CodeSystem/a,urn:oid:1.2.3",
 }
 
 

@@ -234,6 +234,7 @@ def test_identifiers_are_found_with_their_system_or_in_any(
     with store.read() as reader:
         assert reader.with_identifier("north", "Patient", system, value) == [P1] * found
         assert reader.with_identifier("south", "Patient", system, value) == []
+        assert reader.in_system("south", "Patient", "a") == []
 
 
 def test_identifiers_are_replaced_and_may_be_of_any_length(store: Store) -> None:

@@ -271,3 +271,43 @@ def test_included_patients_are_given_as_they_are_read(filled: Door) -> None:
     found: Json = content(filled.get("Observation?_id=o1&_include=Observation:patient"))
     included = [it["resource"] for it in found["entry"] if it["search"]["mode"] == "include"]
     assert included == [content(filled.get("Patient/p1"))]
+
+
+def numbered(number: int, system: str) -> Json:
+    return patient(f"p{number}", identifier=[{"system": system, "value": str(number)}])
+
+
+def test_a_system_of_identifiers_finds_everything_that_has_one_in_it(door: Door) -> None:
+    two = numbered(5, "urn:a")
+    two["identifier"].append({"system": "urn:a", "value": "50"})
+    door.kept(*(numbered(n, "urn:a") for n in range(1, 5)), two, numbered(6, "urn:b"))
+    assert pages(door, "Patient?identifier=urn:a|&_count=2") == [["p1", "p2"], ["p3", "p4"], ["p5"]]
+    assert pages(door, "Patient?identifier=urn:b|,urn:a|3") == [["p6", "p3"]]
+    assert pages(door, "Patient?identifier=urn:c|") == [[]]
+    assert matches(door.at("north").get("Patient?identifier=urn:a|")) == []
+    door.send("DELETE", "Patient/p1")
+    counted = content(door.get("Patient?identifier=urn:a|&_summary=count"))
+    assert counted["total"] == 4
+
+
+def test_a_system_of_identifiers_narrows_what_a_patient_or_a_chain_finds(door: Door) -> None:
+    own = [{"system": "urn:lab", "value": "1"}]
+    door.kept(numbered(1, "urn:a"), lab("o1", identifier=own), lab("o2"), lab("o3", of="p9"))
+    for query, ids in (
+        ("Observation?patient=p1&identifier=urn:lab|", ["o1"]),
+        ("Observation?identifier=urn:lab|", ["o1"]),
+        ("Observation?patient.identifier=urn:a|", ["o1", "o2"]),
+        ("Observation?patient.identifier=urn:b|", []),
+    ):
+        assert [it["id"] for it in matches(door.get(query))] == ids
+    assert len(matches(door.get("ResearchSubject?patient.identifier=urn:a|"))) == 1
+    assert matches(door.get("ResearchSubject?patient.identifier=urn:b|")) == []
+
+
+def test_an_outcome_among_the_entries_of_a_search_has_a_full_url_of_its_own(door: Door) -> None:
+    door.kept(patient())
+    first, second = (content(door.get("Patient?_id=p1&banana=1")) for _ in range(2))
+    found = [entry["fullUrl"] for entry in first["entry"] + second["entry"]]
+    told = [url for url in found if url.startswith("urn:uuid:")]
+    assert len(found) == 4
+    assert len(set(told)) == 2
