@@ -279,15 +279,21 @@ def _environ(scope: Message, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    if body:
+        environ["CONTENT_LENGTH"] = str(len(body))
     if scope.get("client"):
         environ["REMOTE_ADDR"], port = scope["client"]
         environ["REMOTE_PORT"] = str(port)
     for name, value in scope["headers"]:
-        if b"_" in name:  # it could pass for one with a hyphen, which a proxy has checked
+        if b"_" in name or name == b"transfer-encoding":
+            # One could pass for a name with a hyphen, which a proxy has checked; the other is done.
             continue
         key = name.decode("latin-1").upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
         text = value.decode("latin-1")
-        environ[key] = f"{environ[key]},{text}" if key in environ else text
+        if key == "CONTENT_LENGTH":
+            environ[key] = text
+        else:
+            environ[key] = f"{environ[key]},{text}" if key in environ else text
     return environ
