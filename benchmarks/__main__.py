@@ -1,4 +1,4 @@
-"""`python -m benchmarks [a|b|c|d|profile …] [--quick]`: a to d by default."""
+"""`python -m benchmarks [a|b|c|d|e|profile …] [--quick]`: a to e by default."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import enrolment, fronts, machine, profiled, screening, transaction
+from benchmarks import enrolment, fronts, machine, pressure, profiled, screening, transaction
 from benchmarks.report import Report
 
 
 def main() -> None:
     """Measure, and print what was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("which", nargs="*", choices=["a", "b", "c", "d", "profile", []])
+    parser.add_argument("which", nargs="*", choices=["a", "b", "c", "d", "e", "profile", []])
     parser.add_argument("--quick", action="store_true", help="fewer sizes, shorter, one round")
     parser.add_argument("--folder", help="where the databases are made: the disk that is measured")
     arguments = parser.parse_args()
-    which = arguments.which or ["a", "b", "c", "d"]
+    which = arguments.which or ["a", "b", "c", "d", "e"]
     with TemporaryDirectory(prefix="refnot-benchmark-", dir=arguments.folder) as name:
         folder = Path(name)
         report = Report(machine.described(folder))
@@ -37,6 +37,10 @@ def main() -> None:
             below = folder / "d"
             below.mkdir()
             fronts.measure(report, below, fronts.QUICK if arguments.quick else fronts.FULL)
+        if "e" in which:
+            below = folder / "e"
+            below.mkdir()
+            pressure.measure(report, below, pressure.QUICK if arguments.quick else pressure.FULL)
         if "profile" in which:
             profiled.measure(report, folder)
     print(f"\nevery sample: {report.path}")

@@ -17,6 +17,8 @@ from refnot_fhir.core.records import LabResult, Person, Source
 from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import parcel, receive
+from refnot_fhir.intake.naming import Naming
+from refnot_fhir.intake.replay import seal_of
 from refnot_fhir.reading import Context, understand
 from refnot_fhir.service import Service
 from refnot_fhir.store import open_store
@@ -66,9 +68,8 @@ def _model(service: Service, template: bytes) -> _Model:
     store = open_store("sqlite://")
     try:
         receive(delivery, site=site, store=store, judge=judge)
-        digest = hashlib.sha256(
-            f"{site.name}\n{judge.rulebook.digest}\n{delivery.kind}\n".encode() + template
-        ).digest()
+        naming = Naming(delivery.requests, (*delivery.bases, *site.base_urls))
+        digest = seal_of(delivery, naming, site, judge).name
         with store.read() as reader:
             kept = (
                 *reader.of_patient(site.name, name, "Patient"),

@@ -37,6 +37,9 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 _STOP_SECONDS = 5
 """How long a worker may take to stop. What is cut off was not answered, so its sender sends it
 again, and what was answered is kept."""
+_HUNG_SECONDS = 60
+"""After which a worker that does not answer the main process is replaced. One that starts on a busy
+machine takes many seconds to do so, and must not be taken for one that hangs."""
 _IDLE_SECONDS = 60
 """After which a connection that asks for nothing is closed."""
 
@@ -141,6 +144,7 @@ def run_workers(front: str, settings: Settings) -> None:
         workers=settings.workers,
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_worker_healthcheck=_HUNG_SECONDS,
         log_config=None,
         access_log=False,
         server_header=False,

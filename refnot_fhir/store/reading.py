@@ -26,6 +26,8 @@ from refnot_fhir.store.tables import MOST_VERSIONS, packed
 
 _PAGE = 1000
 """Rows that a stream fetches at a time."""
+_PATIENTS = 50
+"""Patients that are looked up at a time, for readers who stop after some of them."""
 _BEFORE_ALL = -(1 << 62)
 
 
@@ -198,7 +200,7 @@ class SqlReader(SubjectReader):
         """Everybody with such a reading received since then, by number, from one number on."""
         values = self._restricted(site, patient, since)
         statement = statements.patients_with(kind, of_patient=patient is not None)
-        rows = self._pages(statement, values, after)
+        rows = self._pages(statement, values, after, _PATIENTS)
         for number, place, id in rows:
             yield PatientRow(number, self._names.site_name(place), id)
 
@@ -253,11 +255,15 @@ class SqlReader(SubjectReader):
         return None if row is None else (row[0], row[1])
 
     def _pages(
-        self, statement: ClauseElement, values: Mapping[str, object], after: int = 0
+        self,
+        statement: ClauseElement,
+        values: Mapping[str, object],
+        after: int = 0,
+        most: int = _PAGE,
     ) -> Iterator[tuple[Any, ...]]:
-        size = _PAGE
-        while size == _PAGE:
-            rows = self._session.rows(statement, after=after, limit=_PAGE, **values)
+        size = most
+        while size == most:
+            rows = self._session.rows(statement, after=after, limit=most, **values)
             yield from rows
             size = len(rows)
             after = rows[-1][0] if rows else after

@@ -19,6 +19,7 @@ from refnot_fhir import errors
 from refnot_fhir.fhir import outcome, wire
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.service import DEFAULT_SITE
+from refnot_fhir.web.body import FORM
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def _preferred(text: str, own: Version) -> Version:
 
 def _format() -> str:
     stated = request.args.get("_format", "")
-    if not stated and request.path.endswith("/_search"):
+    if not stated and request.mimetype == FORM and request.path.endswith("/_search"):
         stated = request.form.get("_format", "")
     # A plus sign in an address that was not escaped arrives as a blank.
     return stated.replace("/fhir ", "/fhir+")
@@ -181,7 +182,7 @@ def _version_of_errors() -> Version:
     """An OperationOutcome is the same in every version: it is labelled as the one asked for."""
     try:
         return wanted()
-    except errors.RefnotError:
+    except (errors.RefnotError, HTTPException):
         return Version.R4
 
 
@@ -195,6 +196,9 @@ def answer_errors(app: Flask, new_id: Callable[[], str]) -> None:
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         status = error.code or 500
+        if status == 500:
+            # Flask's own, for a fault that was met while an error was being answered.
+            return _unforeseen(error)
         headers = _kept_headers(error.get_headers())
         code = _HTTP_CODES.get(status, "processing")
         text = error.description or error.name

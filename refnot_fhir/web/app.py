@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, request
 
-from refnot_fhir.errors import Forbidden
+from refnot_fhir.errors import Forbidden, NotFound
 from refnot_fhir.service import DEFAULT_SITE, Service
 from refnot_fhir.settings import Settings, is_loopback
 from refnot_fhir.web import (
@@ -58,6 +59,7 @@ def create_app(service: Service) -> Flask:
         app.register_blueprint(others(service))
     answers.answer_errors(app, service.new_id)
     app.before_request(lambda: _refuse_strangers(settings))
+    app.before_request(_name_empty_parts)
     app.after_request(_harden)
     return app
 
@@ -68,9 +70,7 @@ def _refuse_strangers(settings: Settings) -> None:
     Listening on loopback keeps other machines out, but not the pages that are open on this one:
     a form may post from any page, and a name of the page's own may be made to mean 127.0.0.1.
     """
-    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and (
-        request.method not in ("GET", "HEAD")
-    ):
+    if request.method not in ("GET", "HEAD", "OPTIONS") and _of_another_site(settings):
         raise Forbidden("a page of another site may not send anything here")
     known = (settings.host, urlsplit(settings.public_url).hostname)
     name = urlsplit(f"//{request.host}").hostname or ""
@@ -79,6 +79,38 @@ def _refuse_strangers(settings: Settings) -> None:
             "the Host of the request is not an address of this service: REFNOT_PUBLIC_URL names "
             "the one by which a proxy is reached"
         )
+
+
+def _of_another_site(settings: Settings) -> bool:
+    """Whether a browser says that a page from elsewhere sends this; programs say nothing."""
+    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        return True
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return False
+    # Without the scheme: where a proxy speaks TLS, it is not known here.
+    ours = {_address(f"//{request.host}"), _address(settings.public_url)} - {""}
+    return _address(origin) not in ours
+
+
+def _address(url: str) -> str:
+    """Host and port, where it is not the usual one; empty for what has none, such as `null`."""
+    try:
+        found = urlsplit(url)
+        port = found.port
+    except ValueError:
+        return ""
+    usual = port in (None, 80, 443)
+    return (found.hostname or "") if usual else f"{found.hostname}:{port}"
+
+
+def _name_empty_parts() -> None:
+    """Refuse an address that was put together wrong, instead of sending a body elsewhere."""
+    # `request.path` has lost those at its beginning.
+    path = request.environ["PATH_INFO"]
+    if "//" in path:
+        meant = re.sub("/{2,}", "/", path)
+        raise NotFound(f"the address has an empty part: ask for {meant}")
 
 
 def _harden(response: Response) -> Response:

@@ -15,6 +15,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
@@ -30,6 +31,8 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_LONGEST_WAIT = 30.0
+"""Seconds for a thread; whoever waited longer is told to come again, before giving up by itself."""
 _RETRY_AFTER = 2
 _PIECE = 1 << 18
 """Bytes of an answer that are given to the connection at a time."""
@@ -107,8 +110,11 @@ class Front:
         if self._pool.full:
             raise _OVERLOADED
         environ = _environ(scope, b"".join(parts))
+        end = monotonic() + _LONGEST_WAIT
         try:
-            return await self._pool.run(lambda: self._run(environ))
+            return await self._pool.run(lambda: self._run(environ, end))
+        except Refused:
+            raise
         except Exception:
             incident = self._new_id()
             log.exception("request.failed incident=%s method=%s", incident, scope["method"])
@@ -144,7 +150,9 @@ class Front:
 
     # The application, in a thread
 
-    def _run(self, environ: dict[str, Any]) -> _Answer:
+    def _run(self, environ: dict[str, Any], end: float) -> _Answer:
+        if monotonic() > end:
+            raise _OVERLOADED
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
@@ -279,15 +287,21 @@ def _environ(scope: Message, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    if body:
+        environ["CONTENT_LENGTH"] = str(len(body))
     if scope.get("client"):
         environ["REMOTE_ADDR"], port = scope["client"]
         environ["REMOTE_PORT"] = str(port)
     for name, value in scope["headers"]:
-        if b"_" in name:  # it could pass for one with a hyphen, which a proxy has checked
+        if b"_" in name or name == b"transfer-encoding":
+            # One could pass for a name with a hyphen, which a proxy has checked; the other is done.
             continue
         key = name.decode("latin-1").upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
         text = value.decode("latin-1")
-        environ[key] = f"{environ[key]},{text}" if key in environ else text
+        if key == "CONTENT_LENGTH":
+            environ[key] = text
+        else:
+            environ[key] = f"{environ[key]},{text}" if key in environ else text
     return environ

@@ -221,6 +221,22 @@ def test_beyond_what_may_wait_the_answer_is_503_at_once_and_who_waits_is_answere
             one.close()
 
 
+def test_who_waited_too_long_for_a_thread_is_told_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("refnot_fhir.web.front._LONGEST_WAIT", 0.2)
+    gate = Gate()
+    with serving(gate, threads=1, queue=3) as served, served.begin(1) as first:
+        assert waited(lambda: gate.inside == 1)
+        with served.begin(1) as second:
+            time.sleep(0.5)
+            gate.open.set()
+            answer = reply(second)
+        assert (answer.status, issue(answer)["code"]) == (503, "transient")
+        assert reply(first).status == 200
+        assert gate.inside == 1
+
+
 def test_bodies_of_all_connections_together_have_a_limit() -> None:
     with serving(echo, bodies_bytes=1000, max_body_bytes=1000) as served:
         slow = [served.begin(1000, b"x" * 400) for _ in range(2)]
