@@ -27,8 +27,7 @@ def load(folder: Path) -> Rulebook:
     files = _dictionaries(folder)
     readings = decisions(folder)
     anchors = frozenset(readings)
-    for file in files.values():
-        _check_decisions(file, anchors)
+    _check_decisions(files.values(), anchors)
     systems = dict(files["systems"].content)
     dimensions = dictionaries.dimensions(files["units"])
     labs = dictionaries.labs(files["labs"], dimensions, systems)
@@ -104,9 +103,10 @@ def protocol_folders(folder: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _check_decisions(file: MappingFile, known: frozenset[str]) -> None:
-    for key, anchor in decisions_in(file.content):
-        protocols.check_anchors(file, key, [anchor], known)
+def _check_decisions(files: Iterable[MappingFile], known: frozenset[str]) -> None:
+    for file in files:
+        for key, anchor in decisions_in(file.content):
+            protocols.check_anchors(file, key, [anchor], known)
 
 
 def _sites(folder: Path) -> list[Path]:
