@@ -21,7 +21,7 @@ from benchmarks import bundles
 from benchmarks.report import Report
 from refnot_fhir.compose import prepare
 from refnot_fhir.settings import Settings
-from refnot_fhir.store.base import Reader, Store, Writer
+from refnot_fhir.store.base import BodyFault, Reader, Store, Writer
 from refnot_fhir.web.app import create_app
 
 T = TypeVar("T")
@@ -61,6 +61,10 @@ class _Watched:
     def verify_audit(self) -> int | None:
         """As the store does."""
         return self._store.verify_audit()
+
+    def verify_bodies(self) -> BodyFault | None:
+        """As the store's."""
+        return self._store.verify_bodies()
 
     def close(self) -> None:
         """As the store does."""

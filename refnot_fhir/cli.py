@@ -17,26 +17,31 @@ import requests
 from refnot_fhir import __version__, batch, compose, enrolment, export, feed, ingest, records
 from refnot_fhir import simulate as hospital
 from refnot_fhir.core.findings import Assessment
+from refnot_fhir.errors import RefnotError
 from refnot_fhir.fhir import wire
 from refnot_fhir.options import (
     DAY,
     FAILED,
     OK,
+    STOPPED,
     USAGE,
     Group,
     address,
     as_json,
     chosen,
     database,
+    files_of,
+    instant,
+    mapping_files,
     mappings,
     opened,
     opened_empty,
+    site_of,
     site_option,
     stop,
 )
 from refnot_fhir.rulebook import check as linting
 from refnot_fhir.rulebook.explain import explain as explained
-from refnot_fhir.rulebook.find import folder
 from refnot_fhir.rulebook.load import load
 from refnot_fhir.service import Service
 from refnot_fhir.settings import PREFIX, Settings
@@ -65,7 +70,7 @@ def serve(**stated: Any) -> None:
     for name, value in stated.items():
         if value is not None:  # the workers read their settings from the environment
             os.environ[PREFIX + name.upper()] = str(value)
-    opened(**stated).store.close()
+    opened(create=True, **stated).store.close()
     compose.serve(settings, announce=lambda: _show_addresses(settings))
 
 
@@ -97,18 +102,26 @@ def ingest_command(paths: tuple[str, ...], server: str | None, site: str, as_jso
 
     Sending the same again changes nothing. Exit code 1 if anything was refused.
     """
-    names = feed.files(paths)
+    names = files_of(paths)
     target: ingest.Target
     if server:
         target = ingest.ToServer(server, requests.Session())
     else:
-        service = opened(**stated)
-        target = ingest.IntoStore(service, service.site(site))
+        service = opened(create=True, **stated)
+        target = ingest.IntoStore(service, site_of(service, site))
     with bar("delivering", "bytes", feed.size(names) or None) as moved:
-        tally = ingest.deliver_all(
-            names, target, stdin=sys.stdin.buffer,
-            progress=lambda done, so_far: moved(done, f"{sum(so_far.outcomes.values())} entries"),
-        )  # fmt: skip
+        tally = ingest.Tally()
+        try:
+            ingest.deliver_all(
+                names, target, stdin=sys.stdin.buffer, tally=tally,
+                progress=lambda done: moved(done, f"{sum(tally.outcomes.values())} entries"),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            tally_shown(tally.outcomes, tally.troubles, as_json)
+            stop("stopped; what was delivered stays delivered: run it again for the rest", STOPPED)
+        except RefnotError:
+            tally_shown(tally.outcomes, tally.troubles, as_json)
+            raise
     tally_shown(tally.outcomes, tally.troubles, as_json)
     sys.exit(FAILED if tally.troubles else OK)
 
@@ -127,7 +140,7 @@ def ingest_command(paths: tuple[str, ...], server: str | None, site: str, as_jso
 def simulate_command(patients: int, seed: int, until: datetime | None, output: Path,
                      mappings: str | None, as_json: bool) -> None:  # fmt: skip
     """Write the synthetic hospital: bundles to deliver, and a manifest of what each shows."""
-    rulebook = load(folder(mappings, Path.cwd()))
+    rulebook = load(mapping_files(mappings))
     with bar("simulating", "patients", patients) as moved:
         manifest = hospital.write(
             output, patients, seed, rulebook,
@@ -146,16 +159,16 @@ def simulate_command(patients: int, seed: int, until: datetime | None, output: P
 @click.option("--json", "as_json", is_flag=True, help="the same as --format json")
 @click.option("--subject", default="", help="ResearchSubject/… or Patient/…")
 @click.option("--site", help="only of this hospital")
-@click.option("--since", help="only what was received since this moment")
+@click.option("--since", callback=instant, help="only what was received since this moment")
 @database
 @mappings
 def records_command(kind: str, form: str, as_json: bool, subject: str, site: str | None,
-                    since: str | None, **stated: Any) -> None:  # fmt: skip
+                    since: datetime | None, **stated: Any) -> None:  # fmt: skip
     """Print the eligibility labs or the dosing records."""
     service = opened(**stated)
     if site:
-        service.site(site)
-    asked = records.Asked(subject, site, records.moment(since) if since else None)
+        site_of(service, site)
+    asked = records.Asked(subject, site, since)
     rows = records.everything(service.store, service.judge(), kind, asked)
     for line in _lines("json" if as_json else form, kind, rows):
         click.echo(line, nl=False)
@@ -177,7 +190,7 @@ def subjects_command(status: tuple[str, ...], site: str | None, as_json: bool,
                      **stated: Any) -> None:  # fmt: skip
     """List the subjects as they stand today."""
     service = opened(**stated)
-    sites = [service.site(site).name] if site else None
+    sites = [site_of(service, site).name] if site else None
     with service.store.read() as reader:
         found = [
             row.subject
@@ -235,8 +248,8 @@ def screen(paths: tuple[str, ...], as_of: datetime | None, patient: str | None, 
 
 def _of_files(service: Service, paths: tuple[str, ...], site: str, on: date | None,
               refused: list[str]) -> Iterator[Assessment]:  # fmt: skip
-    where = service.site(site)
-    lines = feed.Lines(feed.files(paths), sys.stdin.buffer)
+    where = site_of(service, site)
+    lines = feed.Lines(files_of(paths), sys.stdin.buffer)
     yield from batch.screen(
         lines,
         site=where,
@@ -250,7 +263,7 @@ def _of_files(service: Service, paths: tuple[str, ...], site: str, on: date | No
 
 def _of_store(service: Service, site: str, on: date | None,
               patient: str | None) -> Iterator[Assessment]:  # fmt: skip
-    name = service.site(site).name
+    name = site_of(service, site).name
     query = SubjectQuery(sites=[name], patients=[(name, patient)] if patient else None)
     with service.store.read() as reader:
         for row in reader.subjects(query):
@@ -266,12 +279,45 @@ def _line_of(assessment: Assessment, as_json: bool) -> str:
     return f"{assessment.patient}\t{assessment.standing}\t{', '.join(open_)}"
 
 
+@main.group("audit")
+def audit_group() -> None:
+    """The audit trail."""
+
+
+@audit_group.command("verify")
+@database
+@mappings
+@as_json
+def verify_command(as_json: bool, **stated: Any) -> None:
+    """Check that the audit trail and everything received are as they were written.
+
+    Exit code 1 if anything was changed, taken away or added since.
+    """
+    store = opened(**stated).store
+    row, fault = store.verify_audit(), store.verify_bodies()
+    if as_json:
+        found = asdict(fault) | {"at": fault.at.isoformat()} if fault else None
+        click.echo(json.dumps({"first_bad_row": row, "bodies": found}, indent=2))
+    elif row is None and fault is None:
+        click.echo("every audit row, and every body that one speaks of, is as it was written")
+    if row is not None:
+        click.echo(f"audit row {row} is the first that does not fit its chain", err=True)
+    if fault is not None:
+        told = f"audit row {fault.row}" if fault.row is not None else "no audit row"
+        click.echo(
+            f"what was received at {fault.at.isoformat()} is not what was kept then: {told} "
+            f"speaks of it ({', '.join(fault.resources) or 'nothing is there any more'})",
+            err=True,
+        )
+    sys.exit(OK if row is None and fault is None else FAILED)
+
+
 @main.command("check")
 @mappings
 @as_json
 def check_command(mappings: str | None, as_json: bool) -> None:
     """Lint the mapping files. Exit code 1 if there is anything to mend."""
-    where = folder(mappings, Path.cwd())
+    where = mapping_files(mappings)
     found = linting.check(where)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2))
@@ -287,7 +333,7 @@ def check_command(mappings: str | None, as_json: bool) -> None:
 @mappings
 def explain_command(protocol: str | None, mappings: str | None) -> None:
     """Print the protocol in plain English, as Markdown, for signature."""
-    rulebook = load(folder(mappings, Path.cwd()))
+    rulebook = load(mapping_files(mappings))
     if protocol and protocol not in rulebook.protocols:
         stop(f"there is no protocol {protocol}: there is {', '.join(rulebook.protocols)}", USAGE)
     for id_, one in rulebook.protocols.items():

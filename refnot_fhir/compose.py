@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import re
 import resource
 import signal
 import socket
@@ -26,7 +27,7 @@ from refnot_fhir.rulebook.find import folder
 from refnot_fhir.rulebook.load import load
 from refnot_fhir.service import Service
 from refnot_fhir.settings import Settings, from_environment
-from refnot_fhir.store import migrate, open_store
+from refnot_fhir.store import is_there, migrate, open_store
 from refnot_fhir.web.app import create_app
 from refnot_fhir.web.front import Front
 
@@ -63,6 +64,18 @@ def _as_plain_fhir(rulebook: Rulebook) -> Rulebook:
         name: replace(site, writes=site.writes or "fhir") for name, site in rulebook.sites.items()
     }
     return replace(rulebook, sites=sites)
+
+
+def database_is_there(url: str) -> bool:
+    """Whether a database was made there; a temporary one is made when it is opened."""
+    return url in _TEMPORARY or is_there(url)
+
+
+def place(url: str) -> str:
+    """The database as people are told it: a file with its folder, a server without a password."""
+    if url.startswith("sqlite:///"):
+        return str(Path.cwd() / url.removeprefix("sqlite:///"))
+    return re.sub(r"://([^:/@]*):[^@]*@", r"://\1@", url)
 
 
 def open_temporary(settings: Settings) -> Service:

@@ -49,10 +49,10 @@ def files(paths: Iterable[str]) -> list[str]:
     found: list[str] = []
     for text in paths:
         path = Path(text)
-        if text == STDIN or path.is_file():
-            found.append(text)
-        elif path.is_dir():
+        if path.is_dir():
             found += _inside(path)
+        elif text == STDIN or path.exists():  # a pipe and a device are read as well
+            found.append(text)
         else:
             raise BadInput(f"{text}: there is no such file or folder")
     return found
@@ -79,7 +79,7 @@ def parcels(name: str, stdin: IO[bytes], damaged: Damaged) -> Iterator[Parcel]:
             bodies = (
                 _of_lines(name, chain(read, text), damaged)
                 if in_lines
-                else [_as_request(b"".join(chain(read, text)))]
+                else [_as_request(_whole(chain(read, text)))]
             )
             for body in bodies:
                 yield Parcel(shown(name), body, position())
@@ -135,7 +135,7 @@ def _opened(name: str, stdin: IO[bytes]) -> Iterator[tuple[Any, Callable[[], int
 def _raw(name: str, stdin: IO[bytes]) -> Iterator[tuple[Any, Callable[[], int]]]:
     if name != STDIN:
         with Path(name).open("rb") as file:
-            yield file, file.tell
+            yield file, file.tell if file.seekable() else lambda: 0
         return
     buffered = BufferedReader(cast(RawIOBase, stdin))
     try:
@@ -186,6 +186,13 @@ def _of_lines(name: str, lines: Iterable[bytes], damaged: Damaged) -> Iterator[b
             yield request
     if some:
         yield _batch(some)
+
+
+def _whole(text: Iterable[bytes]) -> bytes:
+    body = b"".join(text)
+    if not body.strip():
+        raise BadInput("it is empty: there is nothing to deliver")
+    return body
 
 
 def _as_request(body: bytes) -> bytes:

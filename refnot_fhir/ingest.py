@@ -12,7 +12,7 @@ import requests
 
 from refnot_fhir import feed
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import Busy, RefnotError, StoreFull, Trouble
+from refnot_fhir.errors import Busy, NotFound, RefnotError, StoreFull, Trouble
 from refnot_fhir.feed import Parcel
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import parcel, receive
@@ -61,7 +61,10 @@ class IntoStore:
 
     def deliver(self, one: Parcel, tally: Tally) -> None:
         """As `Target.deliver`."""
+        settings = self.service.settings
+        parcel.check_size(one.body, settings.max_body_bytes)
         sent = parcel.content(one.body)
+        parcel.check_entries(sent, settings.max_entries)
         delivery = parcel.of_bundle(one.body, sent, Version(self.site.fhir), who="ingest")
         received = receive(
             delivery, site=self.site, store=self.service.store, judge=self.service.judge()
@@ -82,6 +85,11 @@ class ToServer:
     def deliver(self, one: Parcel, tally: Tally) -> None:
         """As `Target.deliver`; a server that is busy is asked again, when it says."""
         answer = self._posted(one)
+        if answer.status_code in (404, 405):
+            raise NotFound(
+                f"{self.url} answered {answer.status_code}: is that a FHIR base? That of this "
+                "service ends in /fhir"
+            )
         if answer.status_code >= 400:
             tally.failed(one.name, _issues(answer))
             return
@@ -126,22 +134,24 @@ def deliver_all(
     target: Target,
     *,
     stdin: IO[bytes],
-    progress: Callable[[int, Tally], None] = lambda _bytes, _tally: None,
+    tally: Tally | None = None,
+    progress: Callable[[int], None] = lambda _bytes: None,
 ) -> Tally:
     """Deliver every parcel of every file; one that fails does not stop the others.
 
-    Raises Busy when the target cannot be reached or stays busy, StoreFull when its disk is full.
+    `tally` counts meanwhile, for who is interrupted. Raises NotFound when there is no FHIR base,
+    Busy when the target cannot be reached or stays busy, StoreFull when its disk is full.
     """
-    tally, before = Tally(), 0
+    tally, before = tally or Tally(), 0
     for name in names:
         for one in feed.parcels(name, stdin, tally.failed):
             try:
                 target.deliver(one, tally)
-            except (Busy, StoreFull):
+            except (Busy, NotFound, StoreFull):
                 raise
             except RefnotError as error:
                 tally.failed(one.name, error.troubles)
-            progress(before + one.consumed, tally)
+            progress(before + one.consumed)
         before += feed.size([name])
     return tally
 

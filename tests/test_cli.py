@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from refnot_fhir import __version__
+from refnot_fhir import __version__, compose
 from refnot_fhir.cli import main
+from refnot_fhir.store import migrate, open_store
 
-MAPPINGS = Path(__file__).parents[1] / "mappings"
+ROOT = Path(__file__).parents[1]
+MAPPINGS = ROOT / "mappings"
 ONE_PATIENT = Path(__file__).parents[1] / "examples" / "one-patient" / "r4"
 COMMANDS = sorted(main.commands)
 
@@ -55,7 +67,7 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_every_command_that_is_promised_is_there() -> None:
     assert set(COMMANDS) == {
-        "serve", "ingest", "simulate", "records", "subjects", "screen", "check", "explain",
+        "serve", "ingest", "simulate", "records", "subjects", "screen", "audit", "check", "explain",
     }  # fmt: skip
     assert run("--version").stdout == f"refnot-fhir, version {__version__}\n"
 
@@ -65,20 +77,30 @@ def test_every_command_that_is_promised_is_there() -> None:
     [
         (["nonsense"], 2, "No such command"),
         (["ingest"], 2, "Missing argument"),
-        (["ingest", "/no/such/file"], 1, "there is no such file or folder"),
-        (["ingest", "-", "--site", "nowhere"], 1, "there is no site nowhere: sites are"),
+        (["ingest", "/no/such/file"], 2, "there is no such file or folder"),
+        (["ingest", "-", "--site", "nowhere"], 2, "there is no site nowhere: sites are"),
         (["ingest", "-", "--server", "nowhere"], 2, "is not an address"),
         (["simulate", "--patients", "0"], 2, "0 is not in the range"),
         (["simulate", "--until", "May"], 2, "does not match the format"),
         (["records", "weights"], 2, "is not one of"),
-        (["records", "dosing", "--since", "yesterday"], 1, "is not an instant such as"),
-        (["records", "dosing", "--site", "nowhere"], 1, "there is no site nowhere"),
-        (["subjects", "--site", "nowhere"], 1, "there is no site nowhere"),
+        (["records", "dosing", "--since", "yesterday"], 2, "is not an instant such as"),
+        (["records", "dosing", "--site", "nowhere"], 2, "there is no site nowhere"),
+        (["subjects", "--site", "nowhere"], 2, "there is no site nowhere"),
         (["screen", "--patient", "nobody"], 1, "there is no patient nobody"),
-        (["screen", "/no/such/file"], 1, "there is no such file or folder"),
-        (["check", "--mappings", "/no/such/folder"], 1, "no such folder"),
+        (["screen", "/no/such/file"], 2, "there is no such file or folder"),
+        *(
+            (words, 2, "no such folder")
+            for words in (
+                ["check", "--mappings", "/no/such/folder"],
+                ["explain", "--mappings", "/no/such/folder"],
+                ["simulate", "--mappings", "/no/such/folder"],
+                ["subjects", "--mappings", "/no/such/folder"],
+                ["serve", "--mappings", "/no/such/folder"],
+            )
+        ),
+        (["screen", "/no/such/file", "--site", "x"], 2, "there is no"),
         (["explain", "--protocol", "r-3"], 2, "there is no protocol r-3: there is refnot-r2"),
-        (["serve", "--host", "192.0.2.1"], 1, "is not a loopback address"),
+        (["serve", "--host", "192.0.2.1"], 2, "is not a loopback address"),
         (["serve", "--database", "sqlite://"], 1, "name a file"),
         (["serve", "--database", "mysql://x/y"], 1, "must be sqlite or postgresql"),
     ],
@@ -87,6 +109,7 @@ def test_what_cannot_be_done_is_a_sentence_and_an_exit_code(
     tmp_path: Path, arguments: list[str], code: int, said: str
 ) -> None:
     database = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    migrate(database)
 
     asked = run(*arguments, database=database)
 
@@ -103,9 +126,10 @@ def test_what_cannot_be_done_is_a_sentence_and_an_exit_code(
     ],
 )
 def test_a_wrong_setting_is_named(setting: str, value: str, said: str) -> None:
+    for command in ("subjects", "check", "explain", "simulate"):
+        assert run(command, **{setting: value}).exit_code == 2
     asked = run("subjects", **{setting: value})
 
-    assert asked.exit_code == 1
     assert said in asked.stderr
 
 
@@ -288,3 +312,180 @@ def test_no_progress_is_drawn_where_nobody_watches(tmp_path: Path) -> None:
     asked = run("simulate", "--patients", "3", "--output", tmp_path / "a")
 
     assert asked.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["records", "dosing"], ["subjects"], ["screen"], ["audit", "verify"]],
+    ids=lambda words: " ".join(words),
+)
+def test_asking_makes_no_database_and_names_the_way_out(tmp_path: Path, command: list[str]) -> None:
+    file = tmp_path / "x.sqlite3"
+
+    asked = run(*command, database=f"sqlite:///{file}")
+
+    assert asked.exit_code == 1
+    assert asked.stdout == ""
+    assert f"there is no database yet at {file}" in asked.stderr
+    assert "refnot-fhir ingest" in asked.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_which_database_is_opened_is_said_where_nobody_named_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REFNOT_DATABASE_URL", raising=False)
+    file = tmp_path / "refnot.sqlite3"
+
+    made = run("ingest", ONE_PATIENT, "--json")
+    asked = run("subjects", "--json")
+    named = run("subjects", "--json", database=f"sqlite:///{file}")
+
+    assert file.is_file()
+    for one in (made, asked):
+        assert f"refnot-fhir: {file}: REFNOT_DATABASE_URL is not set" in one.stderr
+        assert json.loads(one.stdout)
+    assert named.stderr == ""
+
+
+def test_a_password_is_not_shown() -> None:
+    assert compose.place("postgresql://refnot:secret@host/name") == "postgresql://refnot@host/name"
+
+
+def test_check_and_explain_use_the_mapping_files_of_the_settings(tmp_path: Path) -> None:
+    shutil.copytree(MAPPINGS, tmp_path / "mappings")
+    (tmp_path / "mappings" / "sites" / "default.toml").write_text("title = 3\n")
+
+    for command in ("check", "explain", "simulate"):
+        asked = run(command, REFNOT_MAPPINGS=str(tmp_path / "mappings"))
+        assert asked.exit_code == 1
+        assert "sites/default.toml" in asked.output
+
+
+def test_check_prints_json_with_every_file_that_cannot_be_loaded(tmp_path: Path) -> None:
+    shutil.copytree(MAPPINGS, tmp_path / "mappings")
+    sites = tmp_path / "mappings" / "sites"
+    (sites / "one.toml").write_text("title = 3\n")
+    (sites / "two.toml").write_text("[[[\n")
+    (sites / "records.toml").write_text("")
+    (tmp_path / "mappings" / "protocols" / "refnot-r2" / "dosing.toml").write_text("x = 1\n")
+
+    asked = run("check", "--json", "--mappings", tmp_path / "mappings")
+
+    assert asked.exit_code == 1
+    assert {one["file"] for one in json.loads(asked.stdout)} == {
+        "sites/one.toml", "sites/two.toml", "sites/records.toml",
+        "protocols/refnot-r2/dosing.toml",
+    }  # fmt: skip
+
+
+def test_the_audit_is_verified_with_the_bodies(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    run("ingest", ONE_PATIENT, database=database)
+    good = run("audit", "verify", database=database)
+    with sqlite3.connect(tmp_path / "x.sqlite3") as connection:
+        connection.execute(
+            "UPDATE version SET body = CAST(replace(CAST(body AS TEXT), 'Anna', 'Hanna') AS BLOB)"
+        )
+    connection.close()
+
+    bad = run("audit", "verify", database=database)
+    told = run("audit", "verify", "--json", database=database)
+
+    assert (good.exit_code, bad.exit_code, told.exit_code) == (0, 1, 1)
+    assert "every audit row, and every body" in good.stdout
+    assert "audit row 1 speaks of it" in bad.stderr
+    assert json.loads(told.stdout)["bodies"]["row"] == 1
+
+
+def test_ctrl_c_during_ingest_ends_with_a_summary_and_130(
+    tmp_path: Path,
+) -> None:
+    """The second file is a pipe that nobody writes to: there the command waits, and is stopped."""
+    database = tmp_path / "x.sqlite3"
+    os.mkfifo(tmp_path / "pipe")
+    started = subprocess.Popen(
+        [sys.executable, "-m", "refnot_fhir", "ingest", str(ONE_PATIENT), str(tmp_path / "pipe")],
+        env=os.environ | {"REFNOT_DATABASE_URL": f"sqlite:///{database}",
+                          "REFNOT_MAPPINGS": str(MAPPINGS), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    try:
+        _wait_until(lambda: database.is_file() and _receipts(database) == 2)
+        started.send_signal(signal.SIGINT)
+        out, told = started.communicate(timeout=60)
+    finally:
+        started.kill()
+        started.wait()
+
+    assert started.returncode == 130, told
+    assert "created" in out
+    assert "what was delivered stays delivered" in told
+    assert "Traceback" not in told
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come so far within a minute")
+
+
+def _receipts(database: Path) -> int:
+    with contextlib.suppress(sqlite3.OperationalError):  # its tables are not there yet
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+        try:
+            count: int = connection.execute("SELECT count(*) FROM receipt").fetchone()[0]
+            return count
+        finally:
+            connection.close()
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "said"),
+    [("/dev/null", 1, "it is empty"), ("empty.json", 1, "it is empty"), ("pipe", 0, "")],
+)
+def test_ingest_reads_pipes_and_says_of_nothing_that_it_is_nothing(
+    tmp_path: Path, path: str, code: int, said: str
+) -> None:
+    (tmp_path / "empty.json").touch()
+    os.mkfifo(tmp_path / "pipe")
+    body = (ONE_PATIENT / "1-morning-results.json").read_bytes()
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(body), daemon=True)
+    if path == "pipe":
+        writer.start()
+
+    asked = run("ingest", tmp_path / path, database=f"sqlite:///{tmp_path / 'x.sqlite3'}")
+
+    assert asked.exit_code == code, asked.output
+    assert said in asked.stderr
+
+
+def test_the_limits_of_a_request_hold_for_ingest_as_well(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    for setting, said in (
+        ("REFNOT_MAX_BODY_BYTES", "the body is over 3 bytes"),
+        ("REFNOT_MAX_ENTRIES", "the Bundle has more than 3 entries"),
+    ):
+        asked = run("ingest", ONE_PATIENT / "1-morning-results.json", database=database,
+                    **{setting: "3"})  # fmt: skip
+        assert asked.exit_code == 1
+        assert said in asked.stderr
+
+
+def test_a_database_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "x.sqlite3"
+    before = os.umask(0o022)
+    try:
+        migrate(f"sqlite:///{file}")
+        store = open_store(f"sqlite:///{file}")
+        store.write(lambda writer: writer.set_mark("a", "b"))
+        modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+        store.close()
+    finally:
+        os.umask(before)
+
+    assert modes == dict.fromkeys(["x.sqlite3", "x.sqlite3-wal", "x.sqlite3-shm"], 0o600)

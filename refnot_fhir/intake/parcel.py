@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from refnot_fhir.errors import BadInput, Trouble
+from refnot_fhir.errors import BadInput, TooLarge, Trouble
 from refnot_fhir.fhir import bundle, gate, wire
 from refnot_fhir.fhir.bundle import Entry
 from refnot_fhir.fhir.definitions import resource_types
@@ -31,6 +31,19 @@ def content(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
         raise BadInput("this is not a FHIR resource: an object with a resourceType is expected")
     return value
+
+
+def check_size(body: bytes, most: int) -> None:
+    """Raise TooLarge for a body, unpacked, of more than `most` bytes."""
+    if len(body) > most:
+        raise TooLarge(f"the body is over {most} bytes: send it in smaller bundles")
+
+
+def check_entries(sent: Mapping[str, Any], most: int) -> None:
+    """Raise TooLarge for a Bundle of more than `most` entries."""
+    entries = sent.get("entry")
+    if isinstance(entries, list) and len(entries) > most:
+        raise TooLarge(f"the Bundle has more than {most} entries: send it in parts")
 
 
 def of_bundle(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from refnot_fhir.core.rules import LabRule, PersonRule, Protocol, Rulebook
+from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.cases import WorkedPatient, disagreements, worked_patients
 from refnot_fhir.rulebook.check_words import WORD_CHECKS
 from refnot_fhir.rulebook.decisions import decisions_in
@@ -35,9 +36,12 @@ class _Study:
 def check(folder: Path) -> tuple[Remark, ...]:
     """Every remark on the mapping files below `folder`; none when all is well.
 
-    Raises `BadMapping` when they cannot be loaded at all.
+    Where they cannot be loaded, a remark for each reason is all there is.
     """
-    rulebook = load(folder)
+    try:
+        rulebook = load(folder)
+    except BadMapping as error:
+        return tuple(_remark(trouble.message) for trouble in error.troubles)
     remarks: list[Remark] = []
     for checked in WORD_CHECKS:
         remarks += checked(folder, rulebook)
@@ -47,6 +51,12 @@ def check(folder: Path) -> tuple[Remark, ...]:
             remarks += examine(study)
     remarks += decisions_that_nothing_refers_to(folder, rulebook)
     return tuple(remarks)
+
+
+def _remark(message: str) -> Remark:
+    file, _, rest = message.partition(": ")
+    key, found, reason = rest.partition(": ")
+    return Remark(file, key, reason) if found else Remark(file, "", rest)
 
 
 def _study(folder: Path, protocol: Protocol, rulebook: Rulebook) -> _Study:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
@@ -92,12 +92,22 @@ def _place(error: ValidationError) -> str:
     return "".join(f"{part:>6}" if isinstance(part, int) else f"/{part}" for part in error.path)
 
 
+def all_wrong(found: Sequence[BadMapping]) -> BadMapping:
+    """What is wrong with several files as one error."""
+    troubles = tuple(one for error in found for one in error.troubles)
+    return BadMapping(_first(troubles), troubles)
+
+
+def _first(troubles: Sequence[Trouble]) -> str:
+    more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
+    return troubles[0].message + more
+
+
 def _all_wrong(name: str, told: tuple[tuple[str, str], ...]) -> BadMapping:
     troubles = tuple(
         Trouble("invalid", f"{name}: {key}: {reason}", f"{name}#{key}") for key, reason in told
     )
-    more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
-    return BadMapping(troubles[0].message + more, troubles)
+    return BadMapping(_first(troubles), troubles)
 
 
 def _told(error: ValidationError) -> tuple[str, str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook import dictionaries, medicines, protocols, sites
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
-from refnot_fhir.rulebook.files import MappingFile, read
+from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
 
 _DICTIONARIES = ("systems", "units", "labs", "drugs", "places")
@@ -20,13 +21,13 @@ PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
 def load(folder: Path) -> Rulebook:
     """All mapping files below `folder`, every reference between them checked.
 
-    Raises `BadMapping` naming file, key and reason for the first file that is wrong.
+    Raises `BadMapping` naming file, key and reason; its troubles are of every file that is wrong by
+    itself. A reference between files is judged once the files it leads through are right.
     """
-    files = {name: read(folder, f"{name}.toml", name) for name in _DICTIONARIES}
+    files = _dictionaries(folder)
     readings = decisions(folder)
     anchors = frozenset(readings)
-    for file in files.values():
-        _check_decisions(file, anchors)
+    _check_decisions(files.values(), anchors)
     systems = dict(files["systems"].content)
     dimensions = dictionaries.dimensions(files["units"])
     labs = dictionaries.labs(files["labs"], dimensions, systems)
@@ -39,11 +40,14 @@ def load(folder: Path) -> Rulebook:
         places=places(files["places"], systems),
         anchors=anchors,
     )
-    site_files = {path.stem: read(folder, f"sites/{path.name}", "site") for path in _sites(folder)}
+    wrong: list[BadMapping] = []
     local_words = sites.Words(labs, dimensions, words.drugs)
-    found, protocol_files = _protocols(folder, words, tuple(files.values()))
+    found_sites, site_files = _hospitals(folder, local_words, systems, wrong)
+    found, protocol_files = _protocols(folder, words, tuple(files.values()), wrong)
+    if wrong:
+        raise all_wrong(wrong)
     return Rulebook(
-        digest=digest((*files.values(), *site_files.values(), *protocol_files)),
+        digest=digest((*files.values(), *site_files, *protocol_files)),
         dimensions=dimensions,
         labs=labs,
         derivations=words.derivations,
@@ -53,13 +57,33 @@ def load(folder: Path) -> Rulebook:
         amount_words=medicines.amount_words(files["drugs"]),
         discontinued=medicines.discontinued(files["drugs"], systems),
         places=words.places,
-        sites=_with_default(_read_sites(site_files, local_words, systems)),
+        sites=_with_default(found_sites),
         protocols=found,
         decisions=readings,
         others=dictionaries.others(files["labs"], systems),
         range_words=dictionaries.range_words(files["labs"], systems),
         interpretations=dictionaries.interpretations(files["labs"], systems),
     )
+
+
+def _dictionaries(folder: Path) -> dict[str, MappingFile]:
+    wrong: list[BadMapping] = []
+    files = {}
+    for name in _DICTIONARIES:
+        with _gathered(wrong):
+            files[name] = read(folder, f"{name}.toml", name)
+    if wrong:
+        raise all_wrong(wrong)
+    return files
+
+
+@contextmanager
+def _gathered(wrong: list[BadMapping]) -> Iterator[None]:
+    """Keep what is wrong with one file, so that the others are looked at as well."""
+    try:
+        yield
+    except BadMapping as error:
+        wrong.append(error)
 
 
 def digest(files: Iterable[MappingFile]) -> str:
@@ -79,21 +103,14 @@ def protocol_folders(folder: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _check_decisions(file: MappingFile, known: frozenset[str]) -> None:
-    for key, anchor in decisions_in(file.content):
-        protocols.check_anchors(file, key, [anchor], known)
+def _check_decisions(files: Iterable[MappingFile], known: frozenset[str]) -> None:
+    for file in files:
+        for key, anchor in decisions_in(file.content):
+            protocols.check_anchors(file, key, [anchor], known)
 
 
 def _sites(folder: Path) -> list[Path]:
     return sorted((folder / "sites").glob("*.toml"))
-
-
-def _read_sites(
-    files: dict[str, MappingFile], words: sites.Words, systems: dict[str, str]
-) -> dict[str, Site]:
-    return {
-        name: sites.site(file, name, words=words, systems=systems) for name, file in files.items()
-    }
 
 
 def _with_default(found: dict[str, Site]) -> dict[str, Site]:
@@ -102,21 +119,49 @@ def _with_default(found: dict[str, Site]) -> dict[str, Site]:
     return found
 
 
+def _hospitals(
+    folder: Path, words: sites.Words, systems: dict[str, str], wrong: list[BadMapping]
+) -> tuple[dict[str, Site], list[MappingFile]]:
+    found: dict[str, Site] = {}
+    files: list[MappingFile] = []
+    for path in _sites(folder):
+        with _gathered(wrong):
+            sites.check_name(path.stem)
+            file = read(folder, f"sites/{path.name}", "site")
+            files.append(file)
+            found[path.stem] = sites.site(file, path.stem, words=words, systems=systems)
+    return found, files
+
+
 def _protocols(
-    folder: Path, words: protocols.Dictionaries, shared: tuple[MappingFile, ...]
+    folder: Path,
+    words: protocols.Dictionaries,
+    shared: tuple[MappingFile, ...],
+    wrong: list[BadMapping],
 ) -> tuple[dict[str, Protocol], list[MappingFile]]:
     found: dict[str, Protocol] = {}
     all_files: list[MappingFile] = []
     for path in protocol_folders(folder):
-        base = f"protocols/{path.name}"
-        files = [read(folder, f"{base}/{kind}.toml", kind) for kind in PROTOCOL_FILES]
-        record, eligibility, dosing = files
-        if record.content["id"] != path.name:
-            raise record.wrong("id", f"must be the folder's name, {path.name}")
-        if (path / "cases.toml").exists():
-            read(folder, f"{base}/cases.toml", "cases")
-        found[path.name] = protocols.protocol(
-            record, eligibility, dosing, words=words, digest=digest((*shared, *files))
-        )
-        all_files += files
+        with _gathered(wrong):
+            found[path.name], files = _protocol(folder, path, words, shared)
+            all_files += files
     return found, all_files
+
+
+def _protocol(
+    folder: Path, path: Path, words: protocols.Dictionaries, shared: tuple[MappingFile, ...]
+) -> tuple[Protocol, list[MappingFile]]:
+    base, wrong, files = f"protocols/{path.name}", list[BadMapping](), list[MappingFile]()
+    for kind in PROTOCOL_FILES:
+        with _gathered(wrong):
+            files.append(read(folder, f"{base}/{kind}.toml", kind))
+    if (path / "cases.toml").exists():
+        with _gathered(wrong):
+            read(folder, f"{base}/cases.toml", "cases")
+    if wrong:
+        raise all_wrong(wrong)
+    record, eligibility, dosing = files
+    if record.content["id"] != path.name:
+        raise record.wrong("id", f"must be the folder's name, {path.name}")
+    rules = digest((*shared, *files))
+    return protocols.protocol(record, eligibility, dosing, words=words, digest=rules), files

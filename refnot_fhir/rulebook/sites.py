@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -13,12 +14,16 @@ from refnot_fhir.core.drug_names import plain
 from refnot_fhir.core.records import CompleteFeed
 from refnot_fhir.core.rules import Site, UpperLimit, VialStrength
 from refnot_fhir.core.units import normalise
+from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.codes import Systems, address, code
 from refnot_fhir.rulebook.dictionaries import Dimensions, Labs
 from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.medicines import Drugs
 
 _ANY_SEX = "any"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
+NOT_A_SITE = frozenset({"fhir", "health", "records", "static"})
+"""First segments of addresses that mean something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,17 @@ class Words:
             for unit in (*drug.dose_units, *drug.count_units, *drug.volume_units)
         )
         return frozenset((*labs, *doses))
+
+
+def check_name(name: str) -> None:
+    """Refuse the name of a file that cannot be the first segment of an address: `/<site>/fhir`."""
+    if not _NAME.fullmatch(name):
+        reason = "a site is called with a-z, 0-9 and - only, at most 64 of them"
+    elif name in NOT_A_SITE:
+        reason = f"/{name} is an address of the service itself: call the site otherwise"
+    else:
+        return
+    raise BadMapping(f"sites/{name}.toml: file name: {reason}")
 
 
 def site(file: MappingFile, name: str, *, words: Words, systems: Systems) -> Site:

@@ -116,6 +116,17 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class BodyFault:
+    """A moment of whose kept versions one was changed, taken away or added."""
+
+    row: int | None
+    """The audit row that speaks of them; None when there is none."""
+    at: datetime
+    resources: tuple[str, ...]
+    """Up to three of the versions received then: `Patient/p1/_history/1`."""
+
+
+@dataclass(frozen=True, slots=True)
 class SubjectQuery:
     """Which subjects are asked for; every empty field is no restriction. Order: by row, ascending.
 
@@ -276,6 +287,9 @@ class Store(Protocol):
 
     def verify_audit(self) -> int | None:
         """Number of the first row of the audit trail that does not fit its chain; None: all do."""
+
+    def verify_bodies(self) -> BodyFault | None:
+        """Which kept body is not the one that the audit trail speaks of; None: all are."""
 
     def close(self) -> None:
         """Finish what was begun and release every connection."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 from alembic.util import CommandError
 from sqlalchemy import make_url
@@ -50,6 +51,20 @@ def migrate(url: str) -> None:
             f"{shown} cannot be used: it is not an empty database, nor one of this release or an "
             f"older one ({reason}). Name another one, or put a backup in its place"
         ) from error
+
+
+def is_there(url: str) -> bool:
+    """Whether a database has anything in it; a temporary one never has.
+
+    Raises `errors.RefnotError` when the address is not understood, or nobody answers there.
+    """
+    address = _address(url)
+    if address.get_backend_name() == "postgresql":
+        from refnot_fhir.store import postgres
+
+        return postgres.has_tables(address)
+    file = Path(str(address.database))
+    return not _is_temporary(address) and file.is_file() and file.stat().st_size > 0
 
 
 def _address(url: str) -> URL:

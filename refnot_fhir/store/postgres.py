@@ -25,8 +25,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
-from refnot_fhir.store import audit, migrations, statements
-from refnot_fhir.store.base import Reader, Writer
+from refnot_fhir.store import audit, migrations, seals, statements
+from refnot_fhir.store.base import BodyFault, Reader, Writer
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.postgres_connection import (
     CONNECT_SECONDS,
@@ -174,6 +174,11 @@ class PostgresStore:
         with self._session() as session:
             return audit.first_bad_row(session)
 
+    def verify_bodies(self) -> BodyFault | None:
+        """Which kept body is not the one that the audit trail speaks of; None: all are."""
+        with self._session() as session:
+            return seals.first_fault(session)
+
     def close(self) -> None:
         """Release every connection."""
         self._engine.dispose()
@@ -230,6 +235,16 @@ def open_current(url: URL) -> PostgresStore:
     finally:
         engine.dispose()
     return PostgresStore(url)
+
+
+def has_tables(url: URL) -> bool:
+    """Whether this database holds a store, of whatever release."""
+    engine = engine_for(url)
+    try:
+        with explained(), engine.connect() as connection:
+            return migrations.has_tables(connection)
+    finally:
+        engine.dispose()
 
 
 def migrate(url: URL) -> None:

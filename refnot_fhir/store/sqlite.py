@@ -5,6 +5,7 @@ A database without a path lives in a temporary folder until it is closed.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +20,8 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import URL
 
 from refnot_fhir.errors import Busy, StoreFull
-from refnot_fhir.store import audit, migrations, statements
-from refnot_fhir.store.base import Reader, Writer
+from refnot_fhir.store import audit, migrations, seals, statements
+from refnot_fhir.store.base import BodyFault, Reader, Writer
 from refnot_fhir.store.group import Group, Job, WriterThread
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.reading import SqlReader
@@ -119,6 +120,11 @@ class SqliteStore:
         """Number of the first row of the audit trail that does not fit its chain; None: all do."""
         with self._session() as session:
             return audit.first_bad_row(session)
+
+    def verify_bodies(self) -> BodyFault | None:
+        """Which kept body is not the one that the audit trail speaks of; None: all are."""
+        with self._session() as session:
+            return seals.first_fault(session)
 
     def close(self) -> None:
         """Finish what was begun and release every connection."""
@@ -250,7 +256,12 @@ def temporary() -> SqliteStore:
 
 
 def migrate(url: URL) -> None:
-    """Create or update the tables; others that try at the same time wait."""
+    """Create or update the tables; others that try at the same time wait.
+
+    A new file is for its owner alone; SQLite gives its log the same permissions.
+    """
+    with suppress(OSError):  # where it cannot be made, SQLite says why
+        os.close(os.open(str(url.database), os.O_CREAT | os.O_RDWR, 0o600))
     engine = engine_for(url, durable=True)
     event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
     try:

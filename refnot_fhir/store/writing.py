@@ -8,7 +8,7 @@ from typing import Any
 
 from refnot_fhir.core.findings import Assessment, Subject
 from refnot_fhir.errors import Conflict
-from refnot_fhir.store import audit, codec, statements, tables
+from refnot_fhir.store import audit, codec, seals, statements, tables
 from refnot_fhir.store.base import AuditEntry, Kept, Key, Reading, Receipt
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.reading import Place, SqlReader
@@ -24,6 +24,7 @@ class SqlWriter(SqlReader):
     def __init__(self, session: Session, known: Known) -> None:
         super().__init__(session, known)
         self._entries: list[AuditEntry] = []
+        self._sums = seals.Sums()
         self._patient_numbers: dict[tuple[str, str], int] = {}
 
     # Resources
@@ -46,6 +47,7 @@ class SqlWriter(SqlReader):
         self._session.insert(tables.resource, [self._resource_row(newest[key]) for key in new])
         self._update([key for key in keys if key not in numbers], newest)
         self._session.insert(tables.version, rows)
+        self._sums.add(rows)
 
     def set_readings(self, readings: Sequence[Reading]) -> None:
         """Replace everything read from each of these resources."""
@@ -146,7 +148,7 @@ class SqlWriter(SqlReader):
     def finish(self) -> None:
         """Write what waits for the end: who extends a chain makes others wait for the commit."""
         if self._entries:
-            audit.append(self._session, self._entries)
+            audit.append(self._session, self._sums.noted(self._entries))
             self._entries = []
 
     def _locate(self, keys: Iterable[Key]) -> None:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import BadInput, NotFound, NotSupported, TooLarge, Trouble
+from refnot_fhir.errors import BadInput, NotFound, NotSupported, Trouble
 from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.intake import Delivery, parcel, receive
@@ -79,11 +79,7 @@ def _bundle(service: Service, site: Site) -> Response:
         raise BadInput(
             f"only a Bundle can be posted to the base: POST it to {address}, or send a transaction"
         )
-    entries = content.get("entry")
-    if isinstance(entries, list) and len(entries) > service.settings.max_entries:
-        raise TooLarge(
-            f"the Bundle has more than {service.settings.max_entries} entries: send it in parts"
-        )
+    parcel.check_entries(content, service.settings.max_entries)
     version = body.version(request, Version(site.fhir))
     delivery = parcel.of_bundle(
         raw,

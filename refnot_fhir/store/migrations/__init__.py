@@ -27,6 +27,11 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def has_tables(connection: Connection) -> bool:
+    """Whether any migration was ever applied."""
+    return MigrationContext.configure(connection).get_current_revision() is not None
+
+
 def require_current(connection: Connection) -> None:
     """Raise unless every migration of this release, and none of a later one, has been applied."""
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
