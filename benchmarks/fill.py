@@ -69,7 +69,7 @@ def _model(service: Service, template: bytes) -> _Model:
     try:
         receive(delivery, site=site, store=store, judge=judge)
         naming = Naming(delivery.requests, (*delivery.bases, *site.base_urls))
-        digest = seal_of(delivery, naming, site, judge).name
+        (digest,) = seal_of(delivery, naming, site, judge).names
         with store.read() as reader:
             kept = (
                 *reader.of_patient(site.name, name, "Patient"),
