@@ -44,8 +44,7 @@ def load(folder: Path) -> Rulebook:
     local_words = sites.Words(labs, dimensions, words.drugs)
     found_sites, site_files = _hospitals(folder, local_words, systems, wrong)
     found, protocol_files = _protocols(folder, words, tuple(files.values()), wrong)
-    if wrong:
-        raise all_wrong(wrong)
+    _refuse(wrong)
     return Rulebook(
         digest=digest((*files.values(), *site_files, *protocol_files)),
         dimensions=dimensions,
@@ -72,9 +71,13 @@ def _dictionaries(folder: Path) -> dict[str, MappingFile]:
     for name in _DICTIONARIES:
         with _gathered(wrong):
             files[name] = read(folder, f"{name}.toml", name)
+    _refuse(wrong)
+    return files
+
+
+def _refuse(wrong: list[BadMapping]) -> None:
     if wrong:
         raise all_wrong(wrong)
-    return files
 
 
 @contextmanager
@@ -158,8 +161,7 @@ def _protocol(
     if (path / "cases.toml").exists():
         with _gathered(wrong):
             read(folder, f"{base}/cases.toml", "cases")
-    if wrong:
-        raise all_wrong(wrong)
+    _refuse(wrong)
     record, eligibility, dosing = files
     if record.content["id"] != path.name:
         raise record.wrong("id", f"must be the folder's name, {path.name}")
