@@ -20,7 +20,7 @@ from refnot_fhir.core.rules import Rulebook
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "refnot_fhir"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LONGEST_MODULE, LONGEST_FUNCTION = 300, 40
+LONGEST_MODULE, LONGEST_FUNCTION = 400, 40
 _WRITTEN = (".py", ".md", ".toml", ".sh", ".html", ".cfg", ".mako")
 
 

@@ -18,8 +18,10 @@ from typing import Any
 from refnot_fhir.errors import Trouble
 from refnot_fhir.fhir import bundle, references, wire
 from refnot_fhir.fhir.bundle import Entry
+from refnot_fhir.fhir.elements import CONDITIONAL
 from refnot_fhir.intake.circles import components
 from refnot_fhir.intake.request import CREATE, Request
+from refnot_fhir.reading import ACCEPTED
 from refnot_fhir.store.base import Key
 
 _FULL_URL_ONLY = ("urn:uuid:", "urn:oid:")
@@ -78,8 +80,14 @@ class Naming:
 
     @cached_property
     def has_conditions(self) -> bool:
-        """Whether what a reference means depends on what is found for it."""
-        return any("?" in ref for stated in self.stated for ref in stated)
+        """Whether what is read depends on what is found for a reference."""
+        asked = (
+            CONDITIONAL.fullmatch(self.relative(ref))
+            for stated in self.stated
+            for ref in stated
+            if "?" in ref
+        )
+        return any(found is not None and found[1] in ACCEPTED for found in asked)
 
     def dangling(self, index: int) -> Trouble | None:
         """Why a request cannot be carried out: it refers to an entry that there is not."""

@@ -84,6 +84,8 @@ labs = st.builds(
     not_usable=st.none() | st.builds(NotUsable, text, text),
     replaces=st.booleans(),
     sample=text,
+    interpretation=text,
+    ulns=st.lists(numbers, max_size=2).map(tuple),
 )
 doses = st.builds(
     DoseGiven,
@@ -187,7 +189,7 @@ assessments = st.builds(
 @pytest.mark.parametrize(
     ("record", "known"),
     [
-        (LabResult, 19),
+        (LabResult, 21),
         (DoseGiven, 21),
         (Person, 10),
         (Subject, 16),

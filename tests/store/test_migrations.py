@@ -95,6 +95,7 @@ def test_digests_of_bytes_become_digests_of_content(url: str) -> None:
     with connected(url) as connection:
         connection.exec_driver_sql("UPDATE version SET digest = body")
         connection.exec_driver_sql("UPDATE resource SET digest = 'old'")
+        connection.exec_driver_sql("ALTER TABLE version DROP COLUMN fhir")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     migrate(url)
     store = open_store(url)

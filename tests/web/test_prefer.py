@@ -83,6 +83,7 @@ def test_each_form_is_given_when_it_is_preferred(door: Door) -> None:
 
 
 def test_warnings_are_counted_and_an_outcome_gives_them(door: Door) -> None:
+    door.put(patient())
     stray = lab(unit="mg")
     answer = door.put(stray)
     assert content(answer)["resourceType"] == "Observation"
