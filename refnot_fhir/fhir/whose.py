@@ -79,7 +79,8 @@ def whose(
     identifier = patient_identifier(resource)
     if identifier is None:
         if not literal:
-            return Whose(resource, _NOBODY, never=True)
+            elsewhere = "://" in str(_named(resource)[1].get("reference", ""))
+            return Whose(resource, _ELSEWHERE if elsewhere else _NOBODY, never=True)
         return Whose(resource, "" if here(literal) else _ABSENT)
     found = carriers(identifier)
     heirs = {heir(one) for one in found}
@@ -95,6 +96,10 @@ def whose(
 
 
 _NOBODY = "it names no patient of this service, by id or by identifier"
+_ELSEWHERE = (
+    "it names a patient of another server: if that server is this hospital's own, its address "
+    "belongs into base_urls of the site file"
+)
 _ABSENT = "the Patient that it names is not here: it counts for nobody until that one arrives"
 _NOT_YET = "no Patient here carries the identifier that it names: it is linked when one arrives"
 _SEVERAL = (

@@ -8,6 +8,7 @@ four. References may lead in circles; then each id follows from the content of t
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,10 @@ from refnot_fhir.store.base import Key
 _FULL_URL_ONLY = ("urn:uuid:", "urn:oid:")
 """A reference that begins so can only mean an entry with that fullUrl."""
 
+_RESTFUL = re.compile(r"(https?://.*/)([A-Z][A-Za-z]{0,63}/[A-Za-z0-9\-.]{1,64})")
+_RELATIVE = re.compile(r"[A-Z][A-Za-z]{0,63}/[A-Za-z0-9\-.]{1,64}")
+_NO_ENTRY = "no entry of this delivery has this fullUrl: send what it names as well"
+_MANY_ENTRIES = "several entries could be meant, each on its own server: name one by its fullUrl"
 _ROUNDS = 8
 """So many steps into a circle tell its members apart; each costs a pass over all of it."""
 
@@ -60,6 +65,15 @@ class Naming:
             for index, r in enumerate(requests)
         )
         """References to requests of this delivery."""
+        places = [_RESTFUL.fullmatch(request.full_url) for request in requests]
+        self._roots = [place[1] if place else "" for place in places]
+        """Of the server that each fullUrl is an address of."""
+        made = Counter(
+            place[2] for request, place in zip(requests, places, strict=True)
+            if place and request.action == CREATE
+        )  # fmt: skip
+        self._ambiguous = {name for name, count in made.items() if count > 1}
+        """Relative references that several creates answer to, each on its own server."""
 
     @cached_property
     def digests(self) -> list[bytes]:
@@ -91,11 +105,12 @@ class Naming:
 
     def dangling(self, index: int) -> Trouble | None:
         """Why a request cannot be carried out: it refers to an entry that there is not."""
+        request = self.requests[index]
         for named in sorted(self.stated[index]):
             if named.startswith(_FULL_URL_ONLY) and named not in self.meant:
-                request = self.requests[index]
-                said = "no entry of this delivery has this fullUrl: send what it names as well"
-                return Trouble("not-found", said, place_of(request, named))
+                return Trouble("not-found", _NO_ENTRY, place_of(request, named))
+            if named in self._ambiguous and not self._roots[index]:
+                return Trouble("multiple-matches", _MANY_ENTRIES, place_of(request, named))
         return None
 
     def refers_to(self, index: int, others: set[int]) -> bool:
@@ -136,12 +151,31 @@ class Naming:
         return reference.removeprefix(base)
 
     def meaning(self, index: int, meant: Found) -> Iterable[tuple[str, int | str]]:
-        """The references of a request that mean something else than they say."""
+        """The references of a request that mean something else than they say.
+
+        A relative reference is below the server of the entry's own fullUrl
+        (https://hl7.org/fhir/R4/bundle.html#references).
+        """
         for ref in self.stated[index]:
-            if ref in meant:
+            there = self._on_its_server(index, ref)
+            if there in meant:
+                yield ref, meant[there]
+            elif ref in meant and not (there and ref in self._ambiguous):
                 yield ref, meant[ref]
+            elif there and self._is_foreign(index):
+                yield ref, there
             elif (relative := self.relative(ref)) != ref:
                 yield ref, relative
+
+    def _on_its_server(self, index: int, reference: str) -> str:
+        """A relative reference as an address on the server that the entry comes from."""
+        root = self._roots[index]
+        return root + reference if root and _RELATIVE.fullmatch(reference) else ""
+
+    def _is_foreign(self, index: int) -> bool:
+        """Whether ids beside this entry's are another server's: those of a PUT are ours."""
+        foreign = not self._roots[index].startswith(self._bases) if self._bases else True
+        return foreign and self.requests[index].action == CREATE
 
     def digest(self, index: int, links: Mapping[str, str]) -> bytes:
         """Of the content of a request with these references replaced; empty without a resource."""

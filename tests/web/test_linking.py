@@ -341,6 +341,34 @@ def test_a_medication_is_found_by_a_conditional_reference(door: Door) -> None:
 # References to entries
 
 
+def test_a_relative_reference_is_below_the_server_of_its_own_entry(door: Door) -> None:
+    def made(resource: Json, server: str) -> Json:
+        address = f"http://{server}.example/fhir/{resource['resourceType']}/{resource['id']}"
+        return {**entry(resource, "POST"), "fullUrl": address}
+
+    door.kept(patient("1"))
+    patients = [made(patient("1", gender=g), s) for g, s in (("male", "a"), ("female", "b"))]
+    labs = [made(lab("9", value=v, of="1"), s) for v, s in ((200, "a"), (20, "b"))]
+    sent = bundle("transaction", *labs, *patients)
+    answer = door.post("", sent)
+    assert (answer.status_code, unlinked(answer)) == (200, "0")
+    ids = [
+        it["response"]["location"].split("/_history")[0].rpartition("/")[2]
+        for it in content(answer)["entry"]
+    ]
+    assert [platelets(door, one) for one in (*ids[2:], "1")] == ["met", "not-met", "unknown"]
+    alone = door.post("", bundle("transaction", made(lab("8", of="1"), "a")))
+    assert unlinked(alone) == "1"
+    assert platelets(door, "1") == "unknown"
+    nowhere = entry(lab("7", of="1"), "POST")
+    refused = door.post("", bundle("transaction", *patients, nowhere))
+    assert refused.status_code == 422
+    assert places(refused) == ["Bundle.entry[2].resource.subject.reference"]
+    own = entry(lab("6", of="1")) | {"fullUrl": "http://a.example/fhir/Observation/6"}
+    assert unlinked(door.post("", bundle("transaction", own))) == "0"
+    assert platelets(door, "1") == "met"
+
+
 @pytest.mark.parametrize("reference", [URN, "urn:oid:1.2.3"])
 def test_a_reference_to_no_entry_fails(door: Door, reference: str) -> None:
     hanging = lab(subject={"reference": reference})
