@@ -1,8 +1,8 @@
 """What the audit trail says of the bodies that are kept, so that a changed one shows.
 
 The last audit row of a transaction carries, for each moment of receipt, the sum of the SHA-256 of
-every version kept then: with its number, whether it is a deletion, its FHIR version and its body. A sum, because
-several transactions may share a moment.
+every version kept then: of its number, whether it is a deletion, its FHIR version and its body. A
+sum, because several transactions may share a moment.
 """
 
 from __future__ import annotations

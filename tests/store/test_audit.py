@@ -153,7 +153,7 @@ def kept_in_two_deliveries(store: Store) -> None:
 
 
 FORGERIES: Sequence[tuple[str, int | None, int]] = [
-    # what is done to the FIRST version, the audit row that is named, how many are left of its moment
+    # what is done to the FIRST version, the audit row named, how many of its moment are left
     ("UPDATE version SET body = OTHER WHERE number = FIRST", 1, 2),
     ("UPDATE version SET deleted = NOT deleted WHERE number = FIRST", 1, 2),
     ("UPDATE version SET fhir = 'R5' WHERE number = FIRST", 1, 2),
