@@ -1,8 +1,8 @@
 """What the audit trail says of the bodies that are kept, so that a changed one shows.
 
 The last audit row of a transaction carries, for each moment of receipt, the sum of the SHA-256 of
-every version kept then: with its number, whether it is a deletion, and its body. A sum, because
-several transactions may share a moment.
+every version kept then: of its number, whether it is a deletion, its FHIR version and its body. A
+sum, because several transactions may share a moment.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select, bindparam, select
@@ -24,8 +25,11 @@ _NOTE = re.compile(r"\bbodies:(-?\d+):([0-9a-f]{64})\b")
 _PAGE = 1000
 _WHOLE = 1 << 256
 _v, _r = tables.version.c, tables.resource.c
+_counted = itemgetter(
+    *map(tables.version.c.keys().index, ("received", "number", "deleted", "fhir", "body"))
+)
 _versions = (
-    select(_v.number, _v.received, _v.deleted, _v.body)
+    select(_v.number, _v.received, _v.deleted, _v.fhir, _v.body)
     .where(_v.number > bindparam("after"))
     .order_by(_v.number)
     .limit(bindparam("limit"))
@@ -52,8 +56,8 @@ class Sums:
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         """Count rows of the table `version`."""
-        for number, at, _, _, deleted, *_, body in rows:
-            self._of[at] += _term(number, deleted, body)
+        for at, *content in map(_counted, rows):
+            self._of[at] += _term(*content)
 
     def noted(self, entries: Sequence[AuditEntry]) -> list[AuditEntry]:
         """The audit entries, the last one with what was kept since the last time."""
@@ -64,9 +68,11 @@ class Sums:
         return [*others, replace(last, detail=detail)]
 
 
-def _term(number: int, deleted: bool, body: object) -> int:
+def _term(number: int, deleted: bool, fhir: str, body: object) -> int:
     raw = body if isinstance(body, bytes) else str(body).encode()  # who tampers may leave text
-    return int.from_bytes(sha256(f"{number} {int(bool(deleted))} ".encode() + raw).digest(), "big")
+    return int.from_bytes(
+        sha256(f"{number} {int(bool(deleted))} {fhir} ".encode() + raw).digest(), "big"
+    )
 
 
 def first_fault(session: Session) -> BodyFault | None:
@@ -83,8 +89,8 @@ def first_fault(session: Session) -> BodyFault | None:
     if not stated:
         return None
     kept: dict[int, int] = defaultdict(int)
-    for number, at, deleted, body in _paged(session, _versions):
-        kept[at] += _term(number, deleted, body)
+    for number, at, *content in _paged(session, _versions):
+        kept[at] += _term(number, *content)
     start = min(stated)
     for at in sorted({*stated, *kept}):
         if at >= start and stated.get(at, 0) % _WHOLE != kept.get(at, 0) % _WHOLE:

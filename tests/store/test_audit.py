@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, create_engine, make_url
@@ -138,3 +140,53 @@ def test_a_long_trail_is_verified_page_by_page(store: Store) -> None:
     store.write(lambda w: w.log(entries(*(str(n) for n in range(2_500)))))
     store.write(lambda w: w.log(entries("", "\u2028\"'", "п🩺")))
     assert store.verify_audit() is None
+
+
+def kept_in_two_deliveries(store: Store) -> None:
+    """Two resources at NOW with the audit row 1, a third one later with the row 2."""
+    later = NOW + timedelta(seconds=1)
+    for names, at in ((("o1", "o2"), NOW), (("o3",), later)):
+        versions = [replace(kept(key(name)), received=at) for name in names]
+        store.write(lambda w: (w.keep(versions), w.log([AuditEntry(at, "x", "create", "")])))  # noqa: B023
+    assert store.verify_audit() is None
+    assert store.verify_bodies() is None
+
+
+FORGERIES: Sequence[tuple[str, int | None, int]] = [
+    # what is done to the FIRST version, the audit row named, how many of its moment are left
+    ("UPDATE version SET body = OTHER WHERE number = FIRST", 1, 2),
+    ("UPDATE version SET deleted = NOT deleted WHERE number = FIRST", 1, 2),
+    ("UPDATE version SET fhir = 'R5' WHERE number = FIRST", 1, 2),
+    ("UPDATE version SET received = received + 7 WHERE number = FIRST", 1, 1),
+    ("DELETE FROM version WHERE number = FIRST", 1, 1),
+    ("DELETE FROM version WHERE number = (SELECT max(number) FROM version)", 2, 0),
+    (
+        "INSERT INTO version SELECT number + 9, received + 7, digest, updated, deleted, superseded,"
+        " patient, links, body, fhir FROM version WHERE number = FIRST",
+        None,
+        1,
+    ),
+]
+
+
+@pytest.mark.parametrize(("statement", "row", "left"), FORGERIES)
+def test_a_version_that_was_changed_taken_away_or_added_shows(
+    store: Store, url: str, statement: str, row: int | None, left: int
+) -> None:
+    kept_in_two_deliveries(store)
+    other = r"'\x7b7d'" if url.startswith("postgresql") else "x'7b7d'"
+
+    first = "(SELECT min(number) FROM version)"
+    run(url, statement.replace("OTHER", other).replace("FIRST", first))
+
+    fault = store.verify_bodies()
+    assert fault is not None
+    assert (fault.row, len(fault.resources)) == (row, left)
+    assert store.verify_audit() is None
+
+
+def test_what_was_kept_before_the_audit_spoke_of_bodies_is_not_judged(store: Store) -> None:
+    early = replace(kept(key("o0")), received=NOW - timedelta(days=1))
+    store.write(lambda w: w.keep([early]))
+
+    kept_in_two_deliveries(store)
