@@ -77,6 +77,7 @@ def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(tmp_path: 
         assert len(first) == 2
         assert process.poll() is None
         assert kept
+        _until(lambda: _lives(root))
         for id_ in kept:
             assert requests.get(f"{root}/fhir/Patient/{id_}", timeout=30).status_code == 200
         _until(lambda: len(set(_workers(process)) - set(first)) >= 1)
@@ -92,6 +93,12 @@ def test_workers_end_with_a_main_process_that_was_killed(tmp_path: Path) -> None
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", int(root.rpartition(":")[2])))
+
+
+def _lives(root: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"{root}/health/live", timeout=10).ok
+    return False
 
 
 def _until(holds: object) -> None:

@@ -47,7 +47,7 @@ _ATTEMPTS = 5
 # after. Every statement has an index to go by, so none needs to be planned otherwise.
 _BY_INDEX = "SET LOCAL enable_seqscan = off"
 # Whoever waits for an answer of ours is told within ten seconds that the database gives none.
-_LIMITS = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '8s'"
+_LIMITS = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '7s'"
 _BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_BY_INDEX}; {_LIMITS}"
 # After a wait for a lock the next statement must see what the other transaction did.
 _BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_BY_INDEX}; {_LIMITS}"

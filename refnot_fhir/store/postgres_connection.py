@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 
 T = TypeVar("T")
 
-STATEMENT_SECONDS = 9.0
+STATEMENT_SECONDS = 8.0
 """More than the server's own limit, so that this one is met only when the server is stuck."""
 QUICK_SECONDS = 3.0
 """For what costs a server nothing: whether it is there, to begin, to give up."""

@@ -100,7 +100,7 @@ def _address(url: str) -> str:
         port = found.port
     except ValueError:
         return ""
-    usual = port in (None, 80, 443)
+    usual = port is None or port in {443, 80}
     return (found.hostname or "") if usual else f"{found.hostname}:{port}"
 
 

@@ -8,8 +8,8 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+import psycopg
 import pytest
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
@@ -226,16 +226,18 @@ def test_records_are_not_kept_by_anybody(trial: Door, path: str) -> None:
 
 
 def test_a_fault_after_the_first_rows_breaks_the_answer_off(
-    trial: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trial: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "_AT_ONCE", 1)
     monkeypatch.setattr("refnot_fhir.web.records._PART", 1)
     parts = iter(trial.app.test_client().get(LABS, buffered=False).response)
     assert b"Observation/o1" in next(parts)
-    other = sqlite3.connect(str(tmp_path / "refnot.sqlite"))
-    other.execute("DROP TABLE reading")
-    other.close()
-    with pytest.raises(sqlite3.Error):
+
+    def drop(writer: object) -> None:
+        writer._session.cursor.execute("DROP TABLE reading")  # type: ignore[attr-defined]
+
+    trial.service.store.write(drop)
+    with pytest.raises((sqlite3.Error, psycopg.Error)):
         list(parts)
     assert trial.get(LABS).status_code == 500
 
