@@ -9,9 +9,9 @@ import re
 import resource
 import signal
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
 from typing import cast
@@ -107,14 +107,20 @@ def front() -> Front:
     _log()
     service = open_service(settings)
     _spare_the_collector()
-    Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    Thread(target=_end_with_parent, daemon=True).start()
     return Front(create_app(service), settings, service.new_id)
 
 
-def _end_with_parent(parent: int) -> None:
-    """End a worker whose main process was killed: it would go on serving and hold the port."""
-    while os.getppid() == parent:
-        time.sleep(1)
+def _end_with_parent() -> None:
+    """End a worker whose main process was killed: it would go on serving and hold the port.
+
+    The main process may be gone before the worker has come this far: its process number would be
+    another one by now.
+    """
+    main = parent_process()
+    if main is None:
+        return
+    main.join()
     log.warning("worker.orphaned: the main process is gone")
     os.kill(os.getpid(), signal.SIGKILL)
 
