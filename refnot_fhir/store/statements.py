@@ -113,32 +113,22 @@ of_patient = _newest_of.where(
     t.resource.c.deleted == false(),
 ).order_by(t.resource.c.number)
 
-identified = (
+_carriers = (
     select(t.resource.c.id, t.identifier.c.system)
     .select_from(t.identifier.join(t.resource))
     .where(
-        t.identifier.c.hash == bindparam("hash"),
-        t.identifier.c.value == bindparam("value"),
         t.resource.c.site == bindparam("site"),
         t.resource.c.type == bindparam("type"),
         t.resource.c.deleted == false(),
         t.identifier.c.place >= 0,
     )
     .order_by(t.resource.c.number)
+)
+identified = _carriers.where(
+    t.identifier.c.hash == bindparam("hash"), t.identifier.c.value == bindparam("value")
 )
 # Without an index: such a question is rare, and an index would be written with every resource.
-in_system = (
-    select(t.resource.c.id)
-    .select_from(t.identifier.join(t.resource))
-    .where(
-        t.identifier.c.system == bindparam("system"),
-        t.resource.c.site == bindparam("site"),
-        t.resource.c.type == bindparam("type"),
-        t.resource.c.deleted == false(),
-        t.identifier.c.place >= 0,
-    )
-    .order_by(t.resource.c.number)
-)
+in_system = _carriers.where(t.identifier.c.system == bindparam("system"))
 naming_patient = (
     select(t.resource.c.type, t.resource.c.id)
     .select_from(t.identifier.join(t.resource))

@@ -121,6 +121,7 @@ def fhir(
     """A FHIR resource as a response; None is a response without a body."""
     if body is None:
         response = Response(status=status)
+        del response.headers["Content-Type"]
     else:
         text = body if isinstance(body, bytes) else wire.encode(body)
         media = f"application/fhir+json; charset=utf-8; fhirVersion={version.mime}"

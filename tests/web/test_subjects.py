@@ -7,6 +7,7 @@ import pytest
 from tests.door import (
     FHIR_JSON,
     Door,
+    Json,
     content,
     eligible,
     issues,
@@ -89,7 +90,14 @@ def test_whether_a_patient_is_in_can_be_asked_in_every_standard_way(
         "POST", "ResearchSubject/_search", query,
         content_type="application/x-www-form-urlencoded",
     )  # fmt: skip
-    assert content(posted) == content(got)
+    assert numbered(content(posted)) == numbered(content(got))
+
+
+def numbered(found: Json) -> Json:
+    """A search result without the ids that are new in every answer."""
+    entries = found.get("entry", [])
+    plain = [{**it, "fullUrl": ""} if it["search"]["mode"] == "outcome" else it for it in entries]
+    return {**found, "entry": plain}
 
 
 R5_QUESTIONS = [
