@@ -306,11 +306,15 @@ def test_a_subject_says_nothing_of_the_patient_but_the_reference(door: Door) -> 
 
 
 def test_the_first_page_shows_ids_and_works_for_people(trial: Door) -> None:
-    answer = trial.get("/")
-    assert answer.mimetype == "text/html"
-    for one in (trial, trial.at("north")):
+    shown = {site: trial.get(f"/?site={site}") for site in ("default", "north")}
+    assert {answer.mimetype for answer in shown.values()} == {"text/html"}
+    assert trial.get("/").text == shown["default"].text
+    for site, one in (("default", trial), ("north", trial.at("north"))):
         subject = matches(one.get("ResearchSubject"))[0]["id"]
-        assert f'"{one.base}/ResearchSubject/{subject}"' in answer.text
+        places = {
+            name: f"{one.base}/ResearchSubject/{subject}" in it.text for name, it in shown.items()
+        }
+        assert places == {"default": site == "default", "north": site == "north"}
     trial.kept(*(patient(f"q{n}") for n in range(60)))
     assert trial.get("/").text.count("$screening-report") == 50
 
