@@ -10,7 +10,8 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+import msgspec
+from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.utils import get_current_url
@@ -104,10 +105,12 @@ def _quality(text: str) -> float:
 
 
 _QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
+_PAGES = ("text/html", "application/xhtml+xml", "html")
+"""What browsers ask for: they get the same JSON in a page."""
 _ACCEPTED = frozenset(
     {
         "", "*/*", "application/*", "application/fhir+json", "application/json", "json",
-        "text/json", "application/json+fhir", "text/html", "text/plain",
+        "text/json", "application/json+fhir", "text/plain", *_PAGES,
     }
 )  # fmt: skip
 
@@ -129,6 +132,19 @@ def fhir(
     response.headers["Cache-Control"] = "no-store"
     if headers:
         response.headers.update(headers)
+    return response
+
+
+def as_page(response: Response) -> Response:
+    """A resource for a browser: its JSON, indented, in a page. Other clients get it as it is."""
+    if response.mimetype != "application/fhir+json" or request.method not in ("GET", "HEAD"):
+        return response
+    stated = by_preference(_format() or request.headers.get("Accept", ""))
+    if not stated or stated[0][0].lower() not in _PAGES:
+        return response
+    text = msgspec.json.format(response.get_data(), indent=2).decode()
+    response.set_data(render_template("resource.html", path=request.path, text=text))
+    response.content_type = "text/html; charset=utf-8"
     return response
 
 

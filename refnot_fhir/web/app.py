@@ -61,6 +61,8 @@ def create_app(service: Service) -> Flask:
     app.before_request(lambda: _refuse_strangers(settings))
     app.before_request(_name_empty_parts)
     app.after_request(_harden)
+    app.after_request(answers.as_page)
+    app.after_request(receive.allow_published)
     return app
 
 

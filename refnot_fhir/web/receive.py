@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from refnot_fhir.core.rules import Site
@@ -67,6 +67,15 @@ def routes(service: Service) -> Blueprint:
         return _single(service, service.site(site), DELETE, type_, id_)
 
     return blueprint
+
+
+def allow_published(response: Response) -> Response:
+    """What is published shares its routes with what is received, and cannot be written."""
+    below = request.path.partition(f"{current_app.config['REFNOT_BASE_PATH']}/")[2].split("/")
+    if request.method == "OPTIONS" and below[0] in _READ_ONLY:
+        posted = below[-1] == "_search" or below[-1].startswith("$")
+        response.headers["Allow"] = "GET, HEAD, OPTIONS" + (", POST" if posted else "")
+    return response
 
 
 def _bundle(service: Service, site: Site) -> Response:

@@ -40,11 +40,15 @@ ACCEPTED = [
     ("application/fhir+json; fhirVersion=5.0; q=0, */*; q=0.1", "4.0"),
     ("application/fhir+json; fhirVersion=5.0, */*", "5.0"),
     ("application/fhir+json; fhirVersion=5.0; q=high", "5.0"),
-    (CHROME, "4.0"),
-    (FIREFOX, "4.0"),
-    (SAFARI, "4.0"),
     (HAPI, "4.0"),
 ]
+
+
+@pytest.mark.parametrize("accept", [CHROME, FIREFOX, SAFARI], ids=["Chrome", "Firefox", "Safari"])
+def test_a_browser_gets_a_page(door: Door, accept: str) -> None:
+    answer = door.get("metadata", Accept=accept)
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert "&#34;fhirVersion&#34;: &#34;4.0.1&#34;" in answer.text
 
 
 @pytest.mark.parametrize(("accept", "version"), ACCEPTED)

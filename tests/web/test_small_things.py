@@ -120,3 +120,36 @@ def test_options_names_the_methods_of_every_route(door: Door) -> None:
         if answer.status_code != 404:
             assert "OPTIONS" in answer.headers["Allow"], path
     assert len(paths) > 20
+
+
+@pytest.mark.parametrize("path", ["metadata", "ResearchSubject", "ResearchStudy/x", "CodeSystem"])
+def test_options_offers_no_write_of_what_is_published(door: Door, path: str) -> None:
+    for place in (door, door.at("north")):
+        assert place.send("OPTIONS", path).headers["Allow"] == "GET, HEAD, OPTIONS"
+        assert place.send("PUT", path, {"resourceType": "ResearchSubject"}).status_code == 405
+    assert "POST" in door.send("OPTIONS", "ResearchSubject/_search").headers["Allow"]
+    assert "PUT" in door.send("OPTIONS", "Patient/p1").headers["Allow"]
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+def test_a_browser_is_given_the_same_json_in_a_page(door: Door) -> None:
+    door.put(patient(name=[{"family": "<b>Anna & Co</b>"}]))
+    asked: list[tuple[str, dict[str, str]]] = [
+        ("Patient/p1?_format=text/html", {}),
+        ("Patient/p1?_format=html", {}),
+        ("Patient/p1", {"Accept": BROWSER}),
+    ]
+    for path, headers in asked:
+        answer = door.get(path, **headers)
+        assert (answer.status_code, answer.mimetype) == (200, "text/html"), path
+        assert "&lt;b&gt;Anna &amp; Co&lt;/b&gt;" in answer.text
+        assert "<b>" not in answer.text
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert door.get("Patient/p1?_format=json", Accept=BROWSER).mimetype == "application/fhir+json"
+    missing = door.app.test_client().get("/fhir/Patient/p2", headers={"Accept": BROWSER})
+    assert (missing.status_code, missing.mimetype) == (404, "text/html")
+    assert "not-found" in missing.text
+    written = door.put(patient("p3"), Accept=BROWSER)
+    assert written.mimetype == "application/fhir+json"
