@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, make_url
 
 from refnot_fhir.core.rules import Rulebook
@@ -19,6 +20,12 @@ from tests.door import Door, open_door
 from tests.postgres_server import own_server, server
 
 pytest_plugins = ["tests.no_skips", "tests.real_input"]
+
+# Processes that run side by side slow one another: no test is about the time that it takes.
+settings.register_profile(
+    "side by side", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("side by side")
 
 TEST_MAPPINGS = Path(__file__).parent / "mappings"
 MAPPINGS = Path(__file__).parents[1] / "mappings"
