@@ -18,7 +18,7 @@ from typing import cast
 from wsgiref.types import WSGIApplication
 
 from uvicorn.config import Config
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from refnot_fhir import reassess
 from refnot_fhir.core.rules import Rulebook
@@ -38,9 +38,6 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 _STOP_SECONDS = 5
 """How long a worker may take to stop. What is cut off was not answered, so its sender sends it
 again, and what was answered is kept."""
-_HUNG_SECONDS = 60
-"""After which a worker that does not answer the main process is replaced. One that starts on a busy
-machine takes many seconds to do so, and must not be taken for one that hangs."""
 _IDLE_SECONDS = 60
 """After which a connection that asks for nothing is closed."""
 
@@ -163,7 +160,6 @@ def run_workers(front: str, settings: Settings) -> None:
         workers=settings.workers,
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
-        timeout_worker_healthcheck=_HUNG_SECONDS,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -171,7 +167,32 @@ def run_workers(front: str, settings: Settings) -> None:
         proxy_headers=False,
     )
     own = cast("socket.socket", _OwnSocket(settings))
-    Multiprocess(config, [own]).run()
+    _Workers(config, [own]).run()
+
+
+class _Workers(Multiprocess):
+    """Replaces a worker that has ended.
+
+    uvicorn also asks each whether it answers, and waits for that: a worker that starts on a busy
+    machine is then killed for being slow, and one that dies meanwhile holds everything up.
+    """
+
+    def keep_subprocess_alive(self) -> None:
+        """Start another worker for each that is gone."""
+        for place, worker in enumerate(self.processes):
+            if not worker.process.is_alive():
+                worker.join()
+                log.warning("worker.ended: another one takes its place")
+                self.processes[place] = Process(self.config, self.sockets)
+                self.processes[place].start()
+
+    def join_all(self) -> None:
+        """Wait for the workers to stop, and no longer than they may take."""
+        for worker in self.processes:
+            worker.process.join(2 * _STOP_SECONDS)
+            if worker.process.is_alive():
+                worker.process.kill()
+            worker.join()
 
 
 def _log() -> None:
