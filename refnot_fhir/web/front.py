@@ -105,6 +105,9 @@ class Front:
     async def _answered(
         self, scope: Message, receive: Receive, parts: list[bytes]
     ) -> _Answer | None:
+        # Before the body as well: what is refused need not be received first.
+        if self._pool.full:
+            raise _OVERLOADED
         if not await self._read(scope, receive, parts):
             return None
         if self._pool.full:

@@ -214,6 +214,8 @@ def test_beyond_what_may_wait_the_answer_is_503_at_once_and_who_waits_is_answere
         assert int(answer.headers["retry-after"]) > 0
         assert issue(answer)["code"] == "transient"
         assert served.ask("/health/live").status == 200
+        with served.begin(1000, b"x") as unfinished:
+            assert reply(unfinished).status == 503
         gate.open.set()
         assert [reply(one).status for one in accepted] == [200] * 5
         assert served.ask().status == 200
