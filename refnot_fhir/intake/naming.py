@@ -135,15 +135,17 @@ class Naming:
 
     def _named(self, index: int, key: Key, keys: Sequence[Key], meant: Found) -> Named:
         request = self.requests[index]
-        links = {
-            ref: literal
+        found = {
+            ref: _place(keys[at]) if isinstance(at, int) else at
             for ref, at in self.meaning(index, meant)
-            if (literal := _place(keys[at]) if isinstance(at, int) else at) != ref
         }
-        if not links:
-            return Named(request, key, links, self.digests[index])
-        resource = references.resolved(request.resource, links)
-        return Named(replace(request, resource=resource), key, links, content_digest(resource))
+        if not found:
+            return Named(request, key, {}, self.digests[index])
+        links = {ref: literal for ref, literal in found.items() if literal != ref}
+        resource = references.resolved(request.resource, links) if links else request.resource
+        return Named(
+            replace(request, resource=resource), key, links, content_digest(resource or {})
+        )
 
     def relative(self, reference: str) -> str:
         """A reference below our own address as a relative one."""

@@ -400,6 +400,18 @@ def test_one_administration_in_four_spellings_is_one_resource(door: Door) -> Non
     assert "possible-duplicate" not in door.get("/records/dosing").text
 
 
+def test_the_same_content_alone_and_beside_what_it_refers_to_is_the_same(door: Door) -> None:
+    def there(resource: Json) -> Json:
+        return entry(resource) | {
+            "fullUrl": f"http://his.example/fhir/{resource['resourceType']}/{resource['id']}"
+        }
+
+    door.post("", bundle("transaction", there(patient()), there(lab())))
+    assert door.put(lab()).status_code == 200
+    assert statuses(door.post("", transaction(lab(), patient()))) == ["200 OK"] * 2
+    assert door.rows()["versions"] == 2
+
+
 def test_a_bundle_in_another_spelling_is_the_same_delivery(door: Door) -> None:
     sent: Any = {"resourceType": "Bundle", "type": "transaction", "entry": [entry(patient())]}
     door.post("", json.dumps(sent))
