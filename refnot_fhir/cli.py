@@ -115,6 +115,7 @@ def ingest_command(paths: tuple[str, ...], server: str | None, site: str, as_jso
             ingest.deliver_all(
                 names, target, stdin=sys.stdin.buffer, tally=tally,
                 progress=lambda done: moved(done, f"{sum(tally.outcomes.values())} entries"),
+                most=chosen(**stated).max_body_bytes,
             )  # fmt: skip
         except KeyboardInterrupt:
             tally_shown(tally.outcomes, tally.troubles, as_json)
@@ -256,7 +257,7 @@ def _of_files(service: Service, paths: tuple[str, ...], site: str, on: date | No
         rulebook=service.rulebook,
         as_of=on or service.judge().today(where),
         refused=lambda _number, troubles: refused.extend(
-            ": ".join(filter(None, (lines.at, one.expression, one.message))) for one in troubles
+            ": ".join(filter(None, (lines.at, one.told))) for one in troubles
         ),
     )
 
@@ -317,7 +318,12 @@ def verify_command(as_json: bool, **stated: Any) -> None:
 @as_json
 def check_command(mappings: str | None, as_json: bool) -> None:
     """Lint the mapping files. Exit code 1 if there is anything to mend."""
-    where = mapping_files(mappings)
+    try:
+        where = mapping_files(mappings)
+    except RefnotError as error:
+        if as_json:
+            click.echo(json.dumps([{"level": "error", "message": str(error)}], ensure_ascii=False))
+        raise
     found = linting.check(where)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2))

@@ -31,6 +31,13 @@ class Trouble:
     expression: str = ""
     """FHIRPath of the culprit."""
 
+    @property
+    def told(self) -> str:
+        """The place and what is wrong there, the place once."""
+        if not self.expression or self.message.startswith(self.expression):
+            return self.message
+        return f"{self.expression}: {self.message}"
+
 
 def trace(error: BaseException) -> str:
     """Where an exception and its causes came from, without their messages.

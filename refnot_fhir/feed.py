@@ -24,6 +24,11 @@ LINES_AT_ONCE = 200
 Damaged = Callable[[str, tuple[Trouble, ...]], None]
 """Told which file, and which line of it, cannot be read, and why."""
 
+MOST_BYTES = 50_000_000
+"""Bytes of one delivery, unpacked, unless a setting says otherwise: what a request may have."""
+
+_BLANK_LINES = 1000
+"""After so many of them a file is taken for what its first line says."""
 _GZIP = b"\x1f\x8b"
 _SUFFIXES = (".json", ".ndjson", ".jsonl", ".json.gz", ".ndjson.gz", ".jsonl.gz")
 _BUNDLES = ("transaction", "batch")
@@ -71,15 +76,21 @@ def size(names: Iterable[str]) -> int:
     return sum(Path(name).stat().st_size for name in names if name != STDIN)
 
 
-def parcels(name: str, stdin: IO[bytes], damaged: Damaged) -> Iterator[Parcel]:
-    """What is to be delivered of one file; what cannot be read is told to `damaged`."""
+def parcels(
+    name: str, stdin: IO[bytes], damaged: Damaged, most: int = MOST_BYTES
+) -> Iterator[Parcel]:
+    """What is to be delivered of one file; what cannot be read is told to `damaged`.
+
+    A line, or a file that is one resource, has at most `most` bytes.
+    """
     try:
-        with _opened(name, stdin) as (text, position):
+        with _opened(name, stdin) as (file, position):
+            text = _Text(file, most)
             read, in_lines = _beginning(name, text)
             bodies = (
                 _of_lines(name, chain(read, text), damaged)
                 if in_lines
-                else [_as_request(_whole(chain(read, text)))]
+                else [_as_request(_whole(text, read))]
             )
             for body in bodies:
                 yield Parcel(shown(name), body, position())
@@ -101,12 +112,13 @@ class Lines:
 
     def __iter__(self) -> Iterator[bytes]:
         for name in self.names:
-            with _opened(name, self.stdin) as (text, _position):
+            with _opened(name, self.stdin) as (file, _position):
+                text = _Text(file, MOST_BYTES)
                 read, in_lines = _beginning(name, text)
                 if in_lines:
                     yield from self._placed(f"{shown(name)}:", chain(read, text))
                 else:
-                    whole = b"".join(chain(read, text))
+                    whole = text.joined(chain(read, text))
                     yield from self._placed(f"{shown(name)}: entry ", _entries(whole))
 
     def _placed(self, where: str, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -144,14 +156,46 @@ def _raw(name: str, stdin: IO[bytes]) -> Iterator[tuple[Any, Callable[[], int]]]
         buffered.detach()  # closing it would close the caller's stream
 
 
-def _beginning(name: str, text: Any) -> tuple[list[bytes], bool]:
+class _Text:
+    """Lines of a file that may have no end, or be unpacked from nearly nothing."""
+
+    def __init__(self, file: Any, most: int) -> None:
+        self._file, self._most = file, most
+
+    def readline(self) -> bytes:
+        """The next line; empty at the end. Raises BadInput for one that is too long."""
+        line: bytes = self._file.readline(self._most + 1)
+        if len(line) > self._most:
+            raise self._too_large()
+        return line
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line
+
+    def joined(self, lines: Iterable[bytes]) -> bytes:
+        """All of it as one. Raises BadInput when that is too large."""
+        parts, size = [], 0
+        for line in lines:
+            size += len(line)
+            if size > self._most:
+                raise self._too_large()
+            parts.append(line)
+        return b"".join(parts)
+
+    def _too_large(self) -> BadInput:
+        said = f"it is over {self._most} bytes: send it in smaller bundles, or as NDJSON"
+        return BadInput(said, (Trouble("too-long", said),))
+
+
+def _beginning(name: str, text: _Text) -> tuple[list[bytes], bool]:
     """What was read to tell whether each line is a resource of its own, and whether it is."""
     if name.removesuffix(".gz").endswith((".ndjson", ".jsonl")):
         return [], True
     read = [text.readline()]
-    while following := text.readline():
+    for following in text:
         read.append(following)
-        if following.strip():
+        if following.strip() or len(read) > _BLANK_LINES:
             return read, _is_resource(read[0])
     return read, False
 
@@ -188,8 +232,8 @@ def _of_lines(name: str, lines: Iterable[bytes], damaged: Damaged) -> Iterator[b
         yield _batch(some)
 
 
-def _whole(text: Iterable[bytes]) -> bytes:
-    body = b"".join(text)
+def _whole(text: _Text, read: list[bytes]) -> bytes:
+    body = text.joined(chain(read, text))
     if not body.strip():
         raise BadInput("it is empty: there is nothing to deliver")
     return body

@@ -41,8 +41,7 @@ class Tally:
     def note(self, where: str, troubles: Iterable[Trouble]) -> None:
         """Keep a line for each trouble."""
         for one in troubles:
-            place = f" {one.expression}:" if one.expression else ""
-            self.troubles.append(f"{where}:{place} {one.message}")
+            self.troubles.append(f"{where}: {one.told}")
 
 
 class Target(Protocol):
@@ -136,15 +135,17 @@ def deliver_all(
     stdin: IO[bytes],
     tally: Tally | None = None,
     progress: Callable[[int], None] = lambda _bytes: None,
+    most: int = feed.MOST_BYTES,
 ) -> Tally:
     """Deliver every parcel of every file; one that fails does not stop the others.
 
-    `tally` counts meanwhile, for who is interrupted. Raises NotFound when there is no FHIR base,
-    Busy when the target cannot be reached or stays busy, StoreFull when its disk is full.
+    A delivery has at most `most` bytes. `tally` counts meanwhile, for who is interrupted. Raises
+    NotFound when there is no FHIR base, Busy when the target cannot be reached or stays busy,
+    StoreFull when its disk is full.
     """
     tally, before = tally or Tally(), 0
     for name in names:
-        for one in feed.parcels(name, stdin, tally.failed):
+        for one in feed.parcels(name, stdin, tally.failed, most):
             try:
                 target.deliver(one, tally)
             except (Busy, NotFound, StoreFull):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gzip
 import io
 import json
 import os
@@ -431,3 +432,47 @@ def _opened(pipe: Path) -> int:
             return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
         time.sleep(0.1)
     raise AssertionError("nobody read from the pipe within a minute")
+
+
+def test_an_audit_trail_that_was_taken_away_does_not_verify(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    run("ingest", ONE_PATIENT, database=database)
+    for statements in (["DELETE FROM audit"], ["DELETE FROM audit_head"]):
+        with sqlite3.connect(tmp_path / "x.sqlite3") as connection:
+            for name, table in connection.execute(
+                "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'"
+            ).fetchall():
+                assert table.startswith("audit")
+                connection.execute(f"DROP TRIGGER {name}")
+            for statement in statements:
+                connection.execute(statement)
+        connection.close()
+        assert run("audit", "verify", database=database).exit_code == 1
+
+
+def test_one_line_with_a_wrong_id_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "a.ndjson"
+    file.write_text(
+        "".join(
+            json.dumps({"resourceType": "Patient", "id": id_}) + "\n"
+            for id_ in ("p1", "bad id", "p3")
+        )
+    )
+    asked = run("ingest", file, "--json", database=f"sqlite:///{tmp_path / 'x.sqlite3'}")
+    found = json.loads(asked.stdout)
+    assert (asked.exit_code, found["outcomes"]) == (1, {"created": 2, "failed": 1})
+    for told in found["troubles"]:
+        assert told.count("Bundle.entry[1]") == 1, told
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_has_no_end_is_not_read_to_its_end(tmp_path: Path, packed: bool) -> None:
+    file = tmp_path / ("a.json.gz" if packed else "a.json")
+    endless = b" " * 3_000_000
+    file.write_bytes(gzip.compress(endless) if packed else endless)
+    asked = run(
+        "ingest", file, database=f"sqlite:///{tmp_path / 'x.sqlite3'}",
+        REFNOT_MAX_BODY_BYTES="1000000",
+    )  # fmt: skip
+    assert asked.exit_code == 1
+    assert "over 1000000 bytes" in asked.stdout + asked.stderr

@@ -9,7 +9,9 @@ from typing import Any
 
 from refnot_fhir.errors import Trouble
 
-_URL = re.compile(r"([A-Z][A-Za-z]{0,63})(?:/([A-Za-z0-9\-.]{1,64}))?(?:\?(.*))?", re.DOTALL)
+_URL = re.compile(
+    r"([A-Z][A-Za-z]{0,63})(?:/([A-Za-z0-9\-.]{1,64})(/_history/\d{1,9})?)?(?:\?(.*))?", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def _address(url: str, base: str) -> tuple[str, str, str, str]:
     match = _URL.fullmatch(below.removeprefix("/"))
     if match is None:
         return "", "", "", "is not Type, Type/id or Type?query relative to this service"
-    return match[1], match[2] or "", match[3] or "", ""
+    return match[1], (match[2] or "") + (match[3] or ""), match[4] or "", ""
 
 
 def _unknown_method(entry: Entry) -> Iterator[Trouble]:
@@ -86,6 +88,12 @@ def _unknown_method(entry: Entry) -> Iterator[Trouble]:
 def _get(entry: Entry) -> Iterator[Trouble]:
     if entry.resource is not None:
         yield Trouble("invalid", "a GET takes no resource", f"{entry.place}.resource")
+
+
+def _of_a_version(entry: Entry) -> Iterator[Trouble]:
+    if "/" in entry.id:
+        said = "a version can be read and not written: leave /_history out"
+        yield Trouble("value", said, f"{entry.place}.request.url")
 
 
 def _post(entry: Entry) -> Iterator[Trouble]:
@@ -102,6 +110,7 @@ def _put(entry: Entry) -> Iterator[Trouble]:
     if not entry.id and not entry.search:
         said = "a PUT names what it writes: Type/id, or Type?query"
         yield Trouble("value", said, f"{entry.place}.request.url")
+    yield from _of_a_version(entry)
     yield from _carried(entry)
     resource = entry.resource
     if entry.id and resource is not None and resource.get("id") != entry.id:
@@ -113,6 +122,7 @@ def _delete(entry: Entry) -> Iterator[Trouble]:
     if not entry.id and not entry.search:
         said = "a DELETE names what it removes: Type/id, or Type?query"
         yield Trouble("value", said, f"{entry.place}.request.url")
+    yield from _of_a_version(entry)
 
 
 def _carried(entry: Entry) -> Iterator[Trouble]:

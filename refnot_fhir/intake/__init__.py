@@ -108,15 +108,18 @@ def _check(request: Request, site: Site) -> Request | Result:
         return request
     return _invalid(
         request,
-        tuple(Trouble(p.code, p.message, _placed(p.expression, request)) for p in problems),
+        tuple(_placed(problem, request) for problem in problems),
     )
 
 
-def _placed(expression: str, request: Request) -> str:
+def _placed(problem: gate.Problem, request: Request) -> Trouble:
     """`Observation.status` as `Bundle.entry[3].resource.status`, where that is where it is."""
-    if not request.where.startswith("Bundle."):
-        return expression
-    return request.where + expression.removeprefix(request.type)
+    place, message = problem.expression, problem.message
+    if request.where.startswith("Bundle."):
+        place = request.where + place.removeprefix(request.type)
+        if message.startswith(problem.expression):
+            message = place + message.removeprefix(problem.expression)
+    return Trouble(problem.code, message, place)
 
 
 def _has_failed(one: Request | Result) -> bool:

@@ -62,16 +62,20 @@ def of_bundle(
     their own troubles. Raises BadInput, naming every place, for a Bundle that is not valid, that
     is neither a transaction nor a batch, or a transaction with a trouble.
     """
-    problems = gate.problems(sent, version)
-    if problems:
-        troubles = tuple(Trouble(p.code, p.message, p.expression) for p in problems)
-        raise BadInput("the Bundle is not valid", troubles, unprocessable=True)
     atomic = sent.get("type") == "transaction"
+    found = [Trouble(p.code, p.message, p.expression) for p in gate.problems(sent, version)]
+    own = {} if atomic else _of_entries(found)
+    if len(found) > sum(map(len, own.values())):
+        raise BadInput("the Bundle is not valid", tuple(found), unprocessable=True)
     entries = bundle.parse(sent, base=base)
     bases = (base,) if base else ()
     requests = [
         replace(_request(entry, raw, bases), fhir=version)
         for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
+    ]
+    requests = [
+        replace(one, troubles=tuple(own[index])) if index in own else one
+        for index, one in enumerate(requests)
     ]
     if atomic:
         requests = list(_without_rivals(requests))
@@ -80,6 +84,19 @@ def of_bundle(
             raise BadInput("the transaction cannot be processed", troubles)
     keys = tuple(filter(None, (_called(sent.get("identifier") or {}), key)))
     return Delivery(tuple(requests), atomic, who, str(sent["type"]), keys, strict, bases)
+
+
+def _of_entries(found: Iterable[Trouble]) -> dict[int, list[Trouble]]:
+    """Those troubles of a Bundle that are of one entry alone: an id or an address."""
+    own: dict[int, list[Trouble]] = {}
+    for one in found:
+        match = _ENTRY_ALONE.fullmatch(one.expression)
+        if match:
+            own.setdefault(int(match[1]), []).append(one)
+    return own
+
+
+_ENTRY_ALONE = re.compile(r"Bundle\.entry\[(\d+)\]\.(?:resource\.id|request\.url)")
 
 
 def _called(identifier: Mapping[str, Any]) -> str:

@@ -71,7 +71,10 @@ def first_bad_row(session: Session) -> int | None:
     A row that was taken away shows at the row after it, or, at the end of a chain, by its own
     number.
     """
-    bad = [_bad_in(session, lane, *end) for lane, *end in session.rows(lanes)]
+    ends = session.rows(lanes)
+    if not ends:
+        return 0  # there is a chain from the first migration on
+    bad = [_bad_in(session, lane, *end) for lane, *end in ends]
     known = [number for number in bad if number is not None]
     return min(known) if known else None
 

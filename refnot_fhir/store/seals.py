@@ -87,7 +87,7 @@ def first_fault(session: Session) -> BodyFault | None:
             stated[int(at)] += int(total, 16)
             rows[int(at)] = row
     if not stated:
-        return None
+        return None if session.rows(_notes, after=0, limit=1) else _unspoken(session)
     kept: dict[int, int] = defaultdict(int)
     for number, at, *content in _paged(session, _versions):
         kept[at] += _term(number, *content)
@@ -96,6 +96,14 @@ def first_fault(session: Session) -> BodyFault | None:
         if at >= start and stated.get(at, 0) % _WHOLE != kept.get(at, 0) % _WHOLE:
             return BodyFault(rows.get(at), codec.datetime_of(at), tuple(_names(session, at)))
     return None
+
+
+def _unspoken(session: Session) -> BodyFault | None:
+    """What is kept although no audit row is left at all; None when nothing is kept."""
+    first = session.row(_versions, after=0, limit=1)
+    if first is None:
+        return None
+    return BodyFault(None, codec.datetime_of(first[1]), tuple(_names(session, first[1])))
 
 
 def _paged(session: Session, statement: Select[Any]) -> Iterator[tuple[Any, ...]]:

@@ -33,6 +33,10 @@ Send = Callable[[Message], Awaitable[None]]
 
 _LONGEST_WAIT = 30.0
 """Seconds for a thread; whoever waited longer is told to come again, before giving up by itself."""
+_PATIENCE = 1.0
+_TROUBLE = 10.0
+"""Seconds: while requests were answered 503 so lately, none waits longer than the one before: what
+stalls them would stall it as well, each for its own time."""
 _RETRY_AFTER = 2
 _PIECE = 1 << 18
 """Bytes of an answer that are given to the connection at a time."""
@@ -77,6 +81,8 @@ class Front:
         self.settings = settings
         self._new_id = new_id
         self._pool = Pool(settings.threads, settings.queue)
+        self._trouble = -_TROUBLE
+        """When a request was last answered 503."""
         self.held = 0
         """Bytes of the bodies of all requests that are not answered yet."""
 
@@ -113,9 +119,9 @@ class Front:
         if self._pool.full:
             raise _OVERLOADED
         environ = _environ(scope, b"".join(parts))
-        end = monotonic() + _LONGEST_WAIT
+        begun = monotonic()
         try:
-            return await self._pool.run(lambda: self._run(environ, end))
+            return await self._pool.run(lambda: self._run(environ, begun))
         except Refused:
             raise
         except Exception:
@@ -153,8 +159,10 @@ class Front:
 
     # The application, in a thread
 
-    def _run(self, environ: dict[str, Any], end: float) -> _Answer:
-        if monotonic() > end:
+    def _run(self, environ: dict[str, Any], begun: float) -> _Answer:
+        now = monotonic()
+        troubled = now - self._trouble < _TROUBLE
+        if now - begun > (_PATIENCE if troubled else _LONGEST_WAIT):
             raise _OVERLOADED
         started: list[Any] = []
 
@@ -166,6 +174,8 @@ class Front:
         close = getattr(result, "close", _nothing)
         parts = iter(result)
         status, headers = started[0], started[1]
+        if status.startswith("503"):
+            self._trouble = monotonic()
         encoded = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers]
         # The application states the length of what it has as a whole.
         whole = None

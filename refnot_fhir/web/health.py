@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from refnot_fhir import __version__
 from refnot_fhir.errors import RefnotError
+from refnot_fhir.reassess import MARK
 from refnot_fhir.service import CLOCK_TOLERANCE, Service
 
 log = logging.getLogger(__name__)
@@ -55,11 +56,22 @@ _PROBE = "written"
 
 
 def _warnings(service: Service) -> list[str]:
+    found = []
     clock = service.clock()
     behind = service.high_water.moment(clock, service.store) - clock
-    if behind <= CLOCK_TOLERANCE:
-        return []
-    return [f"the clock is {int(behind.total_seconds())} seconds behind what is kept: set it right"]
+    if behind > CLOCK_TOLERANCE:
+        seconds = int(behind.total_seconds())
+        found.append(f"the clock is {seconds} seconds behind what is kept: set it right")
+    read_with = service.store.mark(MARK)
+    if read_with not in (None, service.rulebook.digest):
+        found.append(_OTHER_RULES)
+    return found
+
+
+_OTHER_RULES = (
+    "the database was read again with other mapping files since this service started: start it "
+    "again with them, or it decides by others than the ones on record"
+)
 
 
 def _unkept(response: Response) -> Response:

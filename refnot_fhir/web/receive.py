@@ -190,11 +190,7 @@ def _check_content(content: Mapping[str, Any], type_: str, id_: str) -> None:
 def _conditions(action: str, type_: str, id_: str) -> dict[str, Any]:
     """If-Match, If-None-Exist, and the query of an update by identifier."""
     found: dict[str, Any] = {}
-    stated = request.headers.get("If-None-Exist", "") if action == CREATE else ""
-    if action == UPDATE and not id_:
-        stated = request.query_string.decode("utf-8", "replace")
-        if not stated:
-            raise BadInput("a PUT names what it writes: /Type/id, or /Type?identifier=system|value")
+    stated = _condition(action, id_)
     try:
         if stated:
             found["condition"] = parcel.conditions(stated, type_, answers.own_bases())
@@ -207,6 +203,21 @@ def _conditions(action: str, type_: str, id_: str) -> dict[str, Any]:
     except ValueError as error:
         raise BadInput(str(error)) from None
     return found
+
+
+def _condition(action: str, id_: str) -> str:
+    """The query of a conditional create or update; empty for what has no condition."""
+    if action == CREATE and "If-None-Exist" in request.headers:
+        stated = request.headers["If-None-Exist"].strip()
+        if not stated:
+            raise BadInput("If-None-Exist is empty: send identifier=system|value, or leave it out")
+        return stated
+    if action == UPDATE and not id_:
+        stated = request.query_string.decode("utf-8", "replace")
+        if not stated:
+            raise BadInput("a PUT names what it writes: /Type/id, or /Type?identifier=system|value")
+        return stated
+    return ""
 
 
 def _key() -> str:

@@ -50,7 +50,9 @@ def records(service: Service) -> Blueprint:
     @routes.get("/<kind>/schema")
     def schema(kind: str) -> Response:
         _check_kind(kind)
-        return jsonify(export.schema(KINDS[kind]))
+        answer = jsonify(export.schema(KINDS[kind]))
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
 
     return routes
 

@@ -406,3 +406,10 @@ def test_a_moment_of_the_far_future_does_not_make_corrections_late(door: Door) -
     door.kept(patient(), lab(value=100, meta={"lastUpdated": "9999-12-31T23:59:59Z"}))
     door.put(lab(value=200, meta={"lastUpdated": "2026-05-01T09:00:00Z"}))
     assert door.verdicts()["IN07B"] == "met"
+
+
+def test_an_empty_condition_is_no_condition_and_is_refused(door: Door) -> None:
+    for stated in ("", " "):
+        answer = door.post("Patient", {"resourceType": "Patient"}, If_None_Exist=stated)
+        assert answer.status_code == 400
+    assert door.rows()["resources"] == 0

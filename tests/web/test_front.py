@@ -41,14 +41,15 @@ def issue(answer: Reply) -> dict[str, Any]:
 class Gate:
     """An application whose requests wait until they are let through."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: str = "200 OK") -> None:
         self.open = threading.Event()
         self.inside = 0
+        self.status = status
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         self.inside += 1
         self.open.wait(20)
-        return echo(environ, start_response)
+        return echo(environ, lambda _status, headers: start_response(self.status, headers))
 
 
 # Requests
@@ -236,6 +237,22 @@ def test_who_waited_too_long_for_a_thread_is_told_to_come_again(
             answer = reply(second)
         assert (answer.status, issue(answer)["code"]) == (503, "transient")
         assert reply(first).status == 200
+        assert gate.inside == 1
+
+
+def test_who_waits_behind_a_database_in_trouble_does_not_wait_for_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("refnot_fhir.web.front._PATIENCE", 0.2)
+    gate = Gate(status="503 Service Unavailable")
+    with serving(gate, threads=1, queue=3) as served, served.begin(1) as first:
+        assert waited(lambda: gate.inside == 1)
+        with served.begin(1) as second:
+            time.sleep(0.5)
+            gate.open.set()
+            assert reply(first).status == 503
+            answer = reply(second)
+        assert (answer.status, issue(answer)["code"]) == (503, "transient")
         assert gate.inside == 1
 
 

@@ -384,3 +384,29 @@ def test_what_would_be_lost_behind_a_success_is_refused(door: Door, type_: str) 
     (status,) = statuses(answer)
     assert status.startswith("422")
     assert answer.headers["X-Entries-Failed"] == "1"
+
+
+def test_a_version_can_be_read_in_a_batch_and_not_written(door: Door) -> None:
+    door.put(lab(value=100))
+    door.put(lab(value=110))
+    of_first = "Observation/o1/_history/1"
+    answer = door.post("", bundle("batch", {"request": {"method": "GET", "url": of_first}}))
+    assert content(answer)["entry"][0]["resource"]["valueQuantity"]["value"] == 100
+    for method in ("DELETE", "PUT"):
+        one = {"request": {"method": method, "url": of_first}}
+        if method == "PUT":
+            one["resource"] = lab()
+        assert door.post("", bundle("transaction", one)).status_code == 400
+    assert door.rows()["versions"] == 2
+
+
+def test_a_malformed_id_fails_its_entry_of_a_batch_alone(door: Door) -> None:
+    answer = door.post("", batch(patient("bad id"), patient()))
+    assert [one[:3] for one in statuses(answer)] == ["422", "201"]
+    assert door.post("", transaction(patient("bad id"), patient())).status_code == 422
+
+
+def test_the_text_of_an_issue_names_the_place_in_the_bundle(door: Door) -> None:
+    (issue,) = issues(door.post("", transaction(patient(gender="X"))))
+    assert issue["expression"] == ["Bundle.entry[0].resource.gender"]
+    assert issue["details"]["text"].startswith("Bundle.entry[0].resource.gender: ")

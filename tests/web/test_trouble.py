@@ -81,6 +81,13 @@ def test_a_fault_of_ours_has_an_incident_and_nothing_of_the_patient(
     assert FAMILY_NAME not in caplog.text
 
 
+def test_a_database_read_with_other_mapping_files_is_told_by_readiness(door: Door) -> None:
+    assert content(door.get("/health/ready"))["warnings"] == []
+    door.service.store.write(lambda w: w.set_mark("rulebook", "another"))
+    (warning,) = content(door.get("/health/ready"))["warnings"]
+    assert "other mapping files" in warning
+
+
 def test_nothing_is_kept_of_a_request_that_met_a_fault(tmp_path: Path, database: str) -> None:
     with open_door(tmp_path) as door:
         door.kept(patient())
