@@ -94,6 +94,16 @@ class RangeWords:
     """Word, folded and without a full stop, to `male` or `female`."""
     groups: frozenset[str] = frozenset()
     """Folded beginnings of words that say another group: `pregnan`, `child`."""
+    plain: frozenset[str] = frozenset()
+    """Folded words that change no meaning: `normal`, `both`."""
+    up_to: frozenset[str] = frozenset()
+    """Folded words that stand before or between limits: `to`, `below`."""
+    adults: frozenset[str] = frozenset()
+    """Folded words that say adults."""
+    adult_years: int = 0
+    """The age from which somebody is an adult."""
+    not_pregnant: frozenset[str] = frozenset()
+    """Phrases that say people who are not pregnant: `non-pregnant`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,11 +190,21 @@ def range_words(file: MappingFile, systems: Systems) -> RangeWords:
         for sex, words in by_sex.items()
         for code in codes(file, f"ranges.sexes.{sex}.codes", words.get("codes", {}), systems)
     }
+    adults = table.get("adults", {})
+
+    def words(table: Table, part: str) -> frozenset[str]:
+        return frozenset(folded(word) for word in table.get(part, ()))
+
     spoken = {sex: [text.rstrip(".") for text in words["texts"]] for sex, words in by_sex.items()}
     return RangeWords(
         sex_codes=sex_codes,
         sex_texts=texts(file, "ranges.sexes", spoken),
-        groups=frozenset(folded(word) for word in table.get("groups", ())),
+        groups=words(table, "groups"),
+        plain=words(table, "plain"),
+        up_to=words(table, "up_to"),
+        adults=words(adults, "words"),
+        adult_years=adults.get("from_years", 0),
+        not_pregnant=words(table, "not_pregnant"),
     )
 
 
