@@ -163,6 +163,7 @@ def _where_and_how(
 
     return {
         "specimens": coded("codes", group),
+        "specimen_words": words(group, "words"),
         "wrong_specimens": words(group, "wrong_words"),
         "drawn_from": coded("drawn_from.codes", drawn_from),
         "drawn_from_words": words(drawn_from, "words"),
