@@ -62,6 +62,7 @@ def load(folder: Path) -> Rulebook:
         others=dictionaries.others(files["labs"], systems),
         range_words=dictionaries.range_words(files["labs"], systems),
         interpretations=dictionaries.interpretations(files["labs"], systems),
+        interpretation_texts=dictionaries.interpretation_texts(files["labs"]),
     )
 
 
