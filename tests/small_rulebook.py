@@ -267,5 +267,10 @@ RULEBOOK = Rulebook(
         sex_texts={"male": "male", "m": "male", "муж": "male", "female": "female", "f": "female"}
         | {"жен": "female"},
         groups=frozenset({"pregnan", "child"}),
+        plain=frozenset({"normal", "range", "both", "sexes", "and"}),
+        up_to=frozenset({"up", "to"}),
+        adults=frozenset({"adult", "adults"}),
+        adult_years=18,
+        not_pregnant=frozenset({"non-pregnant", "not pregnant"}),
     ),
 )

@@ -102,10 +102,44 @@ class _Collection:
             return
         usable = [it for it in preferred if it.reading.not_usable is None]
         others = [it for it in self.group if it.reading.not_usable is None and it not in usable]
+        clash = self._clash()
         for found in usable:
+            if clash is not None:
+                yield found._replace(reading=self._contradictory(found.reading, *clash))
+                continue
             yield found._replace(reading=self._with(found.reading, others))
         if not usable:
             yield from self._by_the_others(others) or preferred
+
+    def _clash(self) -> tuple[LabResult, LabResult] | None:
+        """Two readings of which one cannot be true beside the other; None: there are none."""
+        by_lab: dict[tuple[str, str], list[LabResult]] = {}
+        for it in self.group:
+            if it.reading.not_usable is None:
+                by_lab.setdefault((it.reading.analyte, it.reading.formula), []).append(it.reading)
+        last = [might_be_last(same, issued) for same in by_lab.values()]
+        single = [same[0] for same in last if len(same) == 1]
+        pairs = ((one, other) for one in single for other in single if not one.formula)
+        return next((pair for pair in pairs if self._cannot_both_be(*pair)), None)
+
+    def _cannot_both_be(self, reported: LabResult, other: LabResult) -> bool:
+        """A whole below its part, or a reported value of which a computed one decides otherwise."""
+        if other.formula:
+            return other.analyte == reported.analyte and self._differ(reported, other)
+        high = None if reported.value is None else reported.value.high
+        low = None if other.value is None else other.value.low
+        if high is None or low is None or not self._is_part(other.analyte, reported.analyte):
+            return False
+        return low - high > _half_a_digit(low) + _half_a_digit(high)
+
+    def _differ(self, reported: LabResult, computed: LabResult) -> bool:
+        one, other = (self.compare(proved(self.rule, it)) for it in (reported, computed))
+        is_exact = computed.value is not None and computed.value.exact is not None
+        return one is not other and (is_exact or Verdict.UNKNOWN not in (one, other))
+
+    def _is_part(self, lab: str, whole: str) -> bool:
+        rules = self.case.protocol.derivations
+        return any(it.lab == whole and lab in it.sum_of and not it.factor for it in rules)
 
     def _by_the_others(self, others: Sequence[Dated]) -> list[Dated]:
         """What the others decide where the preferred reading is not usable; empty: nothing."""
@@ -137,8 +171,8 @@ class _Collection:
         highs = [high for _, high in limits if high is not None]
         low = max(lows, key=lambda it: (it.value, it.is_open), default=None)
         high = min(highs, key=lambda it: (it.value, not it.is_open), default=None)
-        if low is not None and high is not None and _contradict(low, high, self.compare):
-            return self._contradictory(reading, low, high)
+        if low is not None and high is not None and self._contradict(low, high):
+            return self._contradictory(reading, low.by, high.by)
         if own.exact is not None and self._is_final(reading):
             return reading
         value = _between(low, high)
@@ -171,14 +205,14 @@ class _Collection:
         )
         return low, high
 
-    def _contradictory(self, reading: LabResult, low: _Limit, high: _Limit) -> LabResult:
+    def _contradictory(self, reading: LabResult, one: LabResult, other: LabResult) -> LabResult:
         why = (
-            f"What was reported of one collection contradicts itself: {self._named(low.by)}, "
-            f"{self._named(high.by)}."
+            f"What was reported of one collection contradicts itself: {self._named(one)}, "
+            f"{self._named(other)}."
         )
         problem = NotUsable("contradictory-bounds", why)
         return replace(
-            reading, value=None, not_usable=problem, derived_from=_sources(reading, low, high)
+            reading, value=None, not_usable=problem, derived_from=_sources(reading, one, other)
         )
 
     def _made_of(
@@ -200,27 +234,36 @@ class _Collection:
             specimen=reading.specimen,
             sample=reading.sample,
             formula=f"{lab.title} {', '.join(ends)}",
-            derived_from=_sources(reading, *(it for it in (low, high) if it is not None)),
+            derived_from=_sources(reading, *(it.by for it in (low, high) if it is not None)),
         )
+
+    def _contradict(self, low: _Limit, high: _Limit) -> bool:
+        """Whether no value can be both, or each end proves the opposite of the other.
+
+        Printed numbers are rounded, and sums inherit that: a gap that rounding explains is none.
+        """
+        if low.value < high.value or low.by is high.by:
+            return False
+        one = self.compare(Interval(low.value, None, low.is_open))
+        other = self.compare(Interval(None, high.value, high_open=high.is_open))
+        if Verdict.UNKNOWN not in (one, other) and one is not other:
+            return True
+        rounded = self._rounding(low), self._rounding(high)
+        return None not in rounded and low.value - high.value > sum(filter(None, rounded))
+
+    def _rounding(self, limit: _Limit) -> Decimal | None:
+        """By how much rounding may have moved it; None: it is no number reported, and no sum."""
+        if not limit.by.formula:
+            return _half_a_digit(limit.value)
+        readings = (it.reading for lab in self.case.readings.values() for it in lab)
+        parts = [it for it in readings if it.source in limit.by.derived_from and not it.formula]
+        values = [it.value.low for it in parts if it.value is not None and it.value.low is not None]
+        if any(it.unit != limit.by.unit for it in parts):
+            return None
+        return sum((_half_a_digit(value) for value in values), Decimal(0))
 
     def _named(self, reading: LabResult) -> str:
         return reading.formula or f"{self.case.title(reading.analyte)} {amount(reading)}"
-
-
-def _contradict(low: _Limit, high: _Limit, compare: Compare) -> bool:
-    """Whether no value can be both, or the one end proves a verdict and the other its opposite.
-
-    Printed numbers are rounded, and computed ones inherit that: a gap that rounding explains is
-    none.
-    """
-    if low.value < high.value or low.by is high.by:
-        return False
-    one = compare(Interval(low.value, None, low.is_open))
-    other = compare(Interval(None, high.value, high_open=high.is_open))
-    if Verdict.UNKNOWN not in (one, other) and one is not other:
-        return True
-    rounded = _half_a_digit(low.value) + _half_a_digit(high.value)
-    return not (low.by.formula or high.by.formula) and low.value - high.value > rounded
 
 
 def _half_a_digit(value: Decimal) -> Decimal:
@@ -240,9 +283,8 @@ def _between(low: _Limit | None, high: _Limit | None) -> Interval:
     )
 
 
-def _sources(reading: LabResult, *limits: _Limit) -> tuple[Source, ...]:
-    """Every resource that it rests on, once."""
-    readings = (reading, *(it.by for it in limits))
+def _sources(*readings: LabResult) -> tuple[Source, ...]:
+    """Every resource that they rest on, once."""
     return tuple(dict.fromkeys(src for it in readings for src in it.derived_from or (it.source,)))
 
 

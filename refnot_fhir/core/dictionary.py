@@ -57,17 +57,19 @@ class Lab:
     specimens: frozenset[CodeKey] = frozenset()
     """Specimen codes accepted; when empty, any."""
     wrong_specimens: frozenset[str] = frozenset()
-    """Lower-case words in a specimen's text or display that rule the reading out: `urine`."""
+    """Folded beginnings of words or phrases of a specimen that rule the reading out: `urine`."""
+    specimen_words: frozenset[str] = frozenset()
+    """Folded words that a specimen without a code may be said in; when empty, any."""
     drawn_from: frozenset[CodeKey] = frozenset()
     """Codes of places of the body that its specimen is drawn from."""
     drawn_from_words: frozenset[str] = frozenset()
-    """Lower-case beginnings of words in the text of such a place; without any, every place is."""
+    """Folded words that such a place may be said in; without any, every place is one."""
     wrong_sites: frozenset[str] = frozenset()
     """Lower-case beginnings of words that say another place: `marrow`."""
     wrong_methods: frozenset[CodeKey] = frozenset()
     """Codes of methods that do not measure it."""
     wrong_method_words: frozenset[str] = frozenset()
-    """Lower-case beginnings of words in the text of such a method or device: `estimat`."""
+    """Folded words in the text of such a method or device: `estimate`."""
     plausible: tuple[Decimal, Decimal] | None = None
     """Both ends included, in `unit`; a value outside is taken for a unit mistake."""
     source: str = ""
@@ -94,6 +96,16 @@ class RangeWords:
     """Word, folded and without a full stop, to `male` or `female`."""
     groups: frozenset[str] = frozenset()
     """Folded beginnings of words that say another group: `pregnan`, `child`."""
+    plain: frozenset[str] = frozenset()
+    """Folded words that change no meaning: `normal`, `both`."""
+    up_to: frozenset[str] = frozenset()
+    """Folded words that stand before or between limits: `to`, `below`."""
+    adults: frozenset[str] = frozenset()
+    """Folded words that say adults."""
+    adult_years: int = 0
+    """The age from which somebody is an adult."""
+    not_pregnant: frozenset[str] = frozenset()
+    """Phrases that say people who are not pregnant: `non-pregnant`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,13 @@ def _means_another(what: Concept, site: Site, others: Others) -> bool:
 def _specimen_problem(specimen: Concept | None, lab: Lab, site: Site) -> Problem | None:
     if specimen is None:
         return None
-    words = " ".join(_texts(specimen)).lower()
-    for word in lab.wrong_specimens:
-        if word in words:
-            why = f"The sample is “{label(specimen)}”, which does not show {lab.title}."
-            return NotUsable("wrong-specimen", why), True
+    if _begin(specimen, lab.wrong_specimens):
+        why = f"The sample is “{label(specimen)}”, which does not show {lab.title}."
+        return NotUsable("wrong-specimen", why), True
     meant = _codes(specimen, site)
-    if not lab.specimens or not meant or meant & lab.specimens:
+    if meant & lab.specimens or (meant and not lab.specimens):
+        return None
+    if not meant and (not lab.specimen_words or _only(specimen, lab.specimen_words)):
         return None
     why = f"The sample “{label(specimen)}” is not one known to show {lab.title}."
     return NotUsable("wrong-specimen", why), False
@@ -75,7 +75,8 @@ def _place_problem(place: Concept | None, lab: Lab, site: Site) -> Problem | Non
     if _begin(place, lab.wrong_sites):
         why = f"It was taken from “{label(place)}”, which does not show {lab.title}."
         return NotUsable("wrong-site", why), True
-    if _codes(place, site) & lab.drawn_from or _begin(place, lab.drawn_from_words):
+    in_words = _words(place) and _only(place, lab.drawn_from_words)
+    if _codes(place, site) & lab.drawn_from or in_words:
         return None
     why = f"It was taken from “{label(place)}”, which is not known to show {lab.title}."
     return NotUsable("wrong-site", why), False
@@ -86,18 +87,26 @@ def _method_problem(seen: LabSeen, lab: Lab, site: Site) -> Problem | None:
     for name, said in (("method", seen.method), ("device", seen.device)):
         if said is None:
             continue
-        words = " ".join(_texts(said)).lower()
-        wrong = _begin(said, lab.wrong_method_words) or _codes(said, site) & lab.wrong_methods
-        if wrong or any(word in words for word in lab.wrong_specimens):
+        wrong = _words(said) & lab.wrong_method_words or _codes(said, site) & lab.wrong_methods
+        if wrong or _begin(said, lab.wrong_specimens):
             why = f"The {name}, “{label(said)}”, does not measure {lab.title}."
             return NotUsable("wrong-method", why), False
     return None
 
 
 def _begin(concept: Concept, beginnings: Collection[str]) -> bool:
-    """Whether a word of the concept's texts begins in one of these ways."""
-    words = re.findall(r"\w+", " ".join(_texts(concept)).lower())
-    return any(word.startswith(tuple(beginnings)) for word in words)
+    """Whether a word of the concept's texts begins in one of these ways, or a phrase of them."""
+    said = " ".join(_texts(concept)).casefold()
+    return any(re.search(rf"(?<!\w){re.escape(it)}", said) for it in beginnings)
+
+
+def _only(concept: Concept, known: Collection[str]) -> bool:
+    """Whether every word of the concept's texts is one of these."""
+    return _words(concept) <= frozenset(known)
+
+
+def _words(concept: Concept) -> frozenset[str]:
+    return frozenset(re.findall(r"[^\W\d_]+", " ".join(_texts(concept)).casefold()))
 
 
 def _texts(concept: Concept) -> Iterator[str]:

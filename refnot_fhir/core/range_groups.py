@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 
 from refnot_fhir.core.days import after_months, shifted
 from refnot_fhir.core.dictionary import RangeWords
+from refnot_fhir.core.range_text import is_for_adults, sex_of, sexes_of
 from refnot_fhir.core.records import Coding, Concept, Person, Quantity, When
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import ReferenceRange
 from refnot_fhir.core.sex import agrees
-from refnot_fhir.core.units import normalise
 
 SEXES = ("male", "female")
 
@@ -47,7 +48,7 @@ def why_not_for(found: ReferenceRange, who: Who, words: RangeWords) -> tuple[str
 
     With it the sexes that the range is for, where nothing but the patient's sex is not known.
     """
-    why = found.doubt or _age_doubt(found, who)
+    why = found.doubt or _age_doubt(_of_adults(found, words), who)
     sexes = _sexes(found, who, words)
     if why or isinstance(sexes, str):
         return why or str(sexes), frozenset()
@@ -75,44 +76,39 @@ def parts_by_sex(found: ReferenceRange, words: RangeWords) -> Iterator[Reference
         for word in _sex_words(part, words):
             rest = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", " ", rest, count=1)
         named = (Concept(text=word) for word in _sex_words(part, words))
-        text = rest.replace("()", " ").strip(" :,()–—-")
+        text = rest.replace("()", " ").strip(" :,()–—-/")
         yield replace(found, text=text, applies_to=(*found.applies_to, *named))
 
 
 def _at_words(part: str, words: RangeWords) -> list[str]:
     """`М 0-41 Ж 0-31` at its words, if it begins with one."""
-    starts = [it.start() for it in _WORD.finditer(part) if _sex_of(it[0], words)]
+    starts = [it.start() for it in _WORD.finditer(part) if sex_of(it[0], words)]
     if len(starts) < len(SEXES) or part[: starts[0]].strip():
         return [part]
-    return [part[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    pieces = [part[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    # `M / F 0-41` states one limit for both.
+    return pieces if all(re.search(r"\d", piece) for piece in pieces) else [part]
 
 
 def _sex_words(text: str, words: RangeWords) -> list[str]:
-    return [it[0] for it in _WORD.finditer(text) if _sex_of(it[0], words)]
-
-
-def _sex_of(word: str, words: RangeWords) -> str:
-    """The sex that a word means; a single letter only as a capital."""
-    bare = normalise(word).rstrip(".")
-    if len(bare) == 1 and not bare.isupper():
-        return ""
-    return words.sex_texts.get(bare.casefold(), "")
+    return [it[0] for it in _WORD.finditer(text) if sex_of(it[0], words)]
 
 
 def _sexes(found: ReferenceRange, who: Who, words: RangeWords) -> frozenset[str] | str:
     """The sexes that a range is for; empty: for both. Text: it is for a group that is not a sex."""
-    sexes = set()
+    sexes: set[str] = set()
     for concept in found.applies_to:
-        sex = _sex(concept, who.site, words)
-        if not sex:
+        said = _of_group(concept, who.site, words)
+        if said is None:
             return _for_a_group(concept.text or next(_names(concept), ""))
-        sexes.add(sex)
+        sexes |= said
     if _begins_a_group(found.text, words):
         return _for_a_group(found.text)
-    in_text = {_sex_of(word, words) for word in _sex_words(found.text, words)}
+    in_text = {sex_of(word, words) for word in _sex_words(found.text, words)}
     if sexes and in_text and sexes != in_text:
         return f"its text “{found.text}” names another sex"
-    return frozenset(sexes or in_text)
+    named = frozenset(sexes or in_text)
+    return frozenset() if len(named) == len(SEXES) else named
 
 
 def _for_a_group(name: str) -> str:
@@ -124,20 +120,27 @@ def _begins_a_group(text: str, words: RangeWords) -> bool:
     return any(word.startswith(tuple(words.groups)) for word in said)
 
 
-def _sex(concept: Concept, site: Site, words: RangeWords) -> str:
-    """The sex that a concept means by its codes and words, all of which agree; empty: none."""
-    said = {_sex_of_coding(coding, site, words) for coding in concept.codings}
-    if concept.text and (not concept.codings or "" not in said):
-        in_text = _sex_of(concept.text, words)
+def _of_group(concept: Concept, site: Site, words: RangeWords) -> frozenset[str] | None:
+    """The sexes that a concept names by codes and words that agree; None: another group."""
+    said = {_of_coding(coding, site, words) for coding in concept.codings}
+    if concept.text and (not concept.codings or None not in said):
+        in_text = sexes_of(concept.text, words)
         if in_text or not concept.codings:
             said.add(in_text)
-    return said.pop() if len(said) == 1 else ""
+    return said.pop() if len(said) == 1 else None
 
 
-def _sex_of_coding(coding: Coding, site: Site, words: RangeWords) -> str:
+def _of_coding(coding: Coding, site: Site, words: RangeWords) -> frozenset[str] | None:
     code = (coding.system, coding.code)
     known = words.sex_codes.get(site.codes.get(code, code))
-    return known or _sex_of(coding.display, words)
+    return frozenset({known}) if known else sexes_of(coding.display, words)
+
+
+def _of_adults(found: ReferenceRange, words: RangeWords) -> ReferenceRange:
+    """A range for adults as one from their age, unless it says another."""
+    if found.age_low is not None or not is_for_adults(found, words):
+        return found
+    return replace(found, age_low=Quantity(Decimal(words.adult_years), "a", "a"))
 
 
 def _names(concept: Concept) -> Iterator[str]:

@@ -10,6 +10,7 @@ from refnot_fhir.core.dictionary import Lab, RangeWords
 from refnot_fhir.core.exact import product, shown
 from refnot_fhir.core.numbers import begins_above_zero, spoken, spoken_upper_limit
 from refnot_fhir.core.range_groups import SEXES, Who, parts_by_sex, why_not_for
+from refnot_fhir.core.range_text import bare_limits, for_the_not_pregnant, is_understood, spaced
 from refnot_fhir.core.records import NotUsable, Quantity
 from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.seen import ReferenceRange
@@ -56,9 +57,11 @@ def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitR
     patient is surely of it. Two limits that differ are no limit, nor is an implausible one; but
     where one of several surely is the limit, they are told, for a verdict that all of them give.
     """
-    normal = tuple(found for found in ranges if _is_normal(found))
+    normal = tuple(spaced(found, asked.words) for found in ranges if _is_normal(found))
     if not normal:
         return _of_the_laboratory(asked, bool(ranges))
+    if asked.lab.range_from_zero:
+        normal = tuple(for_the_not_pregnant(found, asked.words) for found in normal)
     rejected: list[str] = []
     limits: dict[Decimal, str] = {}
     by_sex: dict[str, set[Decimal]] = {}
@@ -148,8 +151,8 @@ def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, str] | str:
         return _high_of_text(found.text, asked)
     if found.high is None or found.high.value is None:
         return "it has no upper limit"
-    if _is_a_lower_bound(found):
-        return f"its text “{found.text}” makes of its limit a lower one"
+    if why := _text_doubt(found, asked):
+        return why
     limit = _in_lab_unit(found.high, asked)
     if isinstance(limit, str):
         return limit
@@ -161,6 +164,20 @@ def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, str] | str:
     if low is not None and low > limit:
         return "its lower limit is above its upper limit"
     return _why_not_a_limit(limit, asked) or (limit, "")
+
+
+def _text_doubt(found: ReferenceRange, asked: Asked) -> str:
+    """Why the text of a range makes its limits unusable; empty: it does not."""
+    if _is_a_lower_bound(found):
+        return f"its text “{found.text}” makes of its limit a lower one"
+    if not is_understood(found, asked.words, lambda text: _is_unit(text, asked)):
+        return f"its text “{found.text}” says more than its limits, and is not understood"
+    return ""
+
+
+def _is_unit(text: str, asked: Asked) -> bool:
+    unit = asked.read_unit(Quantity(Decimal(1), unit=text))
+    return not isinstance(unit, NotUsable)
 
 
 def _is_a_lower_bound(found: ReferenceRange) -> bool:
@@ -200,10 +217,11 @@ def _in_unit(limit: Quantity, unit: UnitRead) -> bool:
 def _high_of_text(text: str, asked: Asked) -> tuple[Decimal, str] | str:
     if not asked.site.range_text:
         return f"“{text}” is only text, and this hospital's are not read" if text else "it is empty"
-    spoken = spoken_upper_limit(text, decimal_comma=asked.site.decimal_comma)
+    bare = bare_limits(text, asked.words)
+    spoken = spoken_upper_limit(bare, decimal_comma=asked.site.decimal_comma)
     if spoken is None:
         return f"“{text}” is not a range in numbers"
-    if asked.lab.range_from_zero and begins_above_zero(text):
+    if asked.lab.range_from_zero and begins_above_zero(bare):
         return _ABOVE_ZERO
     limit = _in_lab_unit(Quantity(spoken[0], unit=spoken[1]), asked)
     if isinstance(limit, str):

@@ -163,6 +163,7 @@ def _where_and_how(
 
     return {
         "specimens": coded("codes", group),
+        "specimen_words": words(group, "words"),
         "wrong_specimens": words(group, "wrong_words"),
         "drawn_from": coded("drawn_from.codes", drawn_from),
         "drawn_from_words": words(drawn_from, "words"),
@@ -190,11 +191,21 @@ def range_words(file: MappingFile, systems: Systems) -> RangeWords:
         for sex, words in by_sex.items()
         for code in codes(file, f"ranges.sexes.{sex}.codes", words.get("codes", {}), systems)
     }
+    adults = table.get("adults", {})
+
+    def words(table: Table, part: str) -> frozenset[str]:
+        return frozenset(folded(word) for word in table.get(part, ()))
+
     spoken = {sex: [text.rstrip(".") for text in words["texts"]] for sex, words in by_sex.items()}
     return RangeWords(
         sex_codes=sex_codes,
         sex_texts=texts(file, "ranges.sexes", spoken),
-        groups=frozenset(folded(word) for word in table.get("groups", ())),
+        groups=words(table, "groups"),
+        plain=words(table, "plain"),
+        up_to=words(table, "up_to"),
+        adults=words(adults, "words"),
+        adult_years=adults.get("from_years", 0),
+        not_pregnant=words(table, "not_pregnant"),
     )
 
 
@@ -206,6 +217,12 @@ def interpretations(file: MappingFile, systems: Systems) -> dict[CodeKey, str]:
         for name in ("negative", "against")
         for code in codes(file, f"interpretations.{name}", table.get(name, {}), systems)
     }
+
+
+def interpretation_texts(file: MappingFile) -> dict[str, str]:
+    """What texts of a laboratory's interpretation say, in labs.toml."""
+    table = file.content.get("interpretations", {})
+    return texts(file, "interpretations.texts", table.get("texts", {}))
 
 
 def _by_question(

@@ -137,6 +137,69 @@ def below(value: str) -> Interval:
             "2.0, and eosinophils are not known",
         ),
         (
+            [
+                ("neutrophils", "1.8", 0),
+                ("white-cells", "5.0", 0),
+                ("neutrophils-percent", "60", 0),
+            ],
+            (UNKNOWN, "contradictory-bounds"),
+            "60 % of 5.0 is 3.0",
+        ),
+        (
+            [("segmented-neutrophils", "3.0", 0), ("neutrophils", "1.5", 0)],
+            (UNKNOWN, "contradictory-bounds"),
+            "a part above its whole",
+        ),
+        (
+            [("segmented-neutrophils", "2.14", 0), ("neutrophils", "2.1", 0)],
+            (MET, "within-limit"),
+            "rounding explains it",
+        ),
+        (
+            [
+                ("segmented-neutrophils", "1.5", 0),
+                ("band-neutrophils", "0.6", 0),
+                ("neutrophils", "1.8", 0),
+            ],
+            (UNKNOWN, "contradictory-bounds"),
+            "1.5 + 0.6 is 2.1",
+        ),
+        (
+            [("eosinophils", "5.2", 0), ("neutrophils", "1.1", 0), ("white-cells", "4.1", 0)],
+            (UNKNOWN, "contradictory-bounds"),
+            "the parts are more than all white cells",
+        ),
+        (
+            [("eosinophils", "2.04", 0), ("neutrophils", "2.1", 0), ("white-cells", "4.1", 0)],
+            (MET, "within-limit"),
+            "rounding explains 4.14",
+        ),
+        (
+            [
+                ("granulocytes", "1.9", 0),
+                ("neutrophils", "1.9", 0),
+                ("eosinophils", "0.3", 0),
+                ("basophils", "0.1", 0),
+            ],
+            (UNKNOWN, "contradictory-bounds"),
+            "the parts are 2.3",
+        ),
+        (
+            [
+                ("granulocytes", "2.3", 0),
+                ("neutrophils", "1.7", 0),
+                ("eosinophils", "0.1", 0),
+                ("basophils", "0.1", 0),
+            ],
+            (UNKNOWN, "contradictory-bounds"),
+            "the parts are 1.9",
+        ),
+        (
+            [("granulocytes", "2.5", 0), ("neutrophils", "1.7", 0), ("eosinophils", "0.1", 0)],
+            (MET, "within-limit"),
+            "at least 1.8 says nothing else",
+        ),
+        (
             [("granulocytes", "4", 5), ("white-cells", "8", 0)],
             (MET, "within-limit"),
             "the newer white cells say nothing new",
@@ -258,6 +321,11 @@ def test_counts_of_different_samples_are_not_combined() -> None:
     part = lab_result("neutrophils", "1.8", id="n", sample="Specimen/2", on=moment(TODAY))
     found = decide(whole, part)
     assert (found.verdict, found.reason) == (UNKNOWN, "lower-bound")
+
+
+def test_how_far_rounding_moves_a_product_is_not_known() -> None:
+    found = decide(at("white-cells", "4.0"), at("neutrophils-percent", "101"))
+    assert (found.verdict, found.reason) == (MET, "within-limit")
 
 
 def test_white_cells_and_a_part_of_one_day_decide_only_what_both_say() -> None:

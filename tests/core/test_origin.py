@@ -17,10 +17,10 @@ OTHERS = Others(frozenset({("urn:participation", "DON")}), frozenset({"donor"}))
 BLOOD = replace(
     LABS["creatinine"],
     drawn_from=frozenset({(SNOMED, "49852007")}),
-    drawn_from_words=frozenset({"vein", "arm"}),
+    drawn_from_words=frozenset({"vein", "arm", "left", "median", "cubital"}),
     wrong_sites=frozenset({"marrow"}),
     wrong_methods=frozenset({(SNOMED, "414135002")}),
-    wrong_method_words=frozenset({"estimat"}),
+    wrong_method_words=frozenset({"estimate"}),
 )
 LOCAL_VEIN = site(codes={(LOCAL, "V1"): (SNOMED, "49852007")})
 
@@ -49,6 +49,9 @@ def test_a_focus_that_is_not_the_patient_is_never_the_patients(
     ("place", "code", "surely_another"),
     [
         (Concept(text="Bone marrow of an arm"), "wrong-site", True),
+        (Concept(text="handkerchief"), "wrong-site", False),
+        (Concept(text="Toe abscess"), "wrong-site", False),
+        (Concept(text="Armory"), "wrong-site", False),
         (Concept(text="Pharynx"), "wrong-site", False),
         (concept("1", LOCAL), "wrong-site", False),
         (Concept(text="Left ARM"), "", False),
@@ -77,6 +80,7 @@ def test_where_no_places_are_listed_every_place_will_do() -> None:
         (Concept(text="Visual estimate"), False),
         (concept("414135002", SNOMED), False),
         (Concept(text="urine dipstick"), False),
+        (Concept(text="Estimates Hospital analyser"), True),
         (Concept(text="Jaffe, kinetic"), True),
         (concept("1", LOCAL), True),
     ],
@@ -90,3 +94,20 @@ def test_a_method_or_device_counts_unless_it_is_known_not_to_measure(
     if found is not None:
         assert (found[0].code, found[1]) == ("wrong-method", False)
         assert found[0].why.startswith(f"The {part}, “")
+
+
+@pytest.mark.parametrize(
+    ("specimen", "code"),
+    [
+        (Concept(text="Venous blood (tube 7)"), ""),
+        (Concept(text="Cord blood"), "wrong-specimen"),
+        (Concept(text="Liquor"), "wrong-specimen"),
+        (concept("119297000", SNOMED, text="Tube of the ward"), ""),
+        (concept("1", LOCAL, text="blood"), "wrong-specimen"),
+    ],
+)
+def test_a_specimen_in_words_must_be_said_in_known_ones(specimen: Concept, code: str) -> None:
+    words = frozenset({"venous", "blood", "tube"})
+    lab = replace(BLOOD, specimens=frozenset({(SNOMED, "119297000")}), specimen_words=words)
+    found = origin_problem(replace(lab_seen("2160-0"), specimen=specimen), lab, site(), OTHERS)
+    assert (found[0].code if found else "") == code

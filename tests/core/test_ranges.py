@@ -77,7 +77,14 @@ def years(value: str) -> Quantity:
         ((upto("40", applies_to=(Concept(text="F"),)),), "40", "the letter, as a capital"),
         ((upto("40", applies_to=(concept("1", "urn:x", display="F"),)),), "40", "the display"),
         ((upto("50", text="M"), upto("40", text="F")), "40", "the text names the sex"),
-        ((upto("40", text="Female 18-65"),), "40", "and more"),
+        ((upto("40", text="Adult female"),), "40", "and more"),
+        ((upto("40", text="normal range 0-40U/L (M/F)"),), "40", "both sexes, with the limits"),
+        ((upto("40", text="5,0 - 40.0 U/L", low=quantity(5, "U/L")),), "40", "the very limits"),
+        ((upto("40", text="up to 40 (both sexes)"),), "40", "plain words"),
+        ((upto("40", applies_to=(Concept(text="Adults"),)),), "40", "adults, and she is one"),
+        ((upto("40", applies_to=(Concept(text="M/F"),)),), "40", "for both sexes in letters"),
+        ((upto("40", applies_to=(concept("1", "urn:x", display="adult female"),)),), "40", "both"),
+        ((upto("40", text="adult", age_low=years("20")),), "40", "an age of its own"),
         ((upto("40", applies_to=(replace(FEMALE, text="adults"),)),), "40", "the code decides"),
         ((upto("40", text="0-40 U/L"),), "40", "letters of a unit are no words"),
         ((upto("40", applies_to=(FEMALE,), text="F"),), "40", "code and text agree"),
@@ -122,6 +129,16 @@ def test_a_range_that_surely_applies_gives_the_upper_limit(
         ((upto("50", applies_to=(Concept(text="Feminine"),)),), "it is for “Feminine”"),
         ((upto("50", applies_to=(Concept(text="f"),)),), "it is for “f”"),
         ((upto("50", text="Pregnant women"),), "it is for “Pregnant women”"),
+        ((upto("50", text="Female 18-65"),), "“Female 18-65” says more than its limits"),
+        ((upto("50", text="10-14 Jahre"),), "is not understood"),
+        ((upto("50", text="Adolescent"),), "is not understood"),
+        ((upto("50", text="Male/Boys"),), "is not understood"),
+        ((upto("50", text="Critical 50U/Lx"),), "is not understood"),
+        ((upto("50", text="0-40"),), "is not understood"),
+        ((upto("50", text="5-50", low=quantity(6, "U/L")),), "is not understood"),
+        ((upto("50", text="Male 10-50, Female 10-35", low=quantity(10, "U/L")),), "not understood"),
+        ((upto("50", text="non-pregnant"),), "it is for “non-pregnant”"),
+        ((upto("50", applies_to=(Concept(text="male 10"),)),), "it is for “male 10”"),
         ((upto("50", text="children"),), "it is for “children”"),
         ((upto("50", text="Male: 0-50"),), "for the other sex"),
         ((upto("50", text="Male", applies_to=(FEMALE,)),), "its text “Male” names another sex"),
@@ -319,6 +336,11 @@ def test_a_text_with_a_range_for_each_sex_is_read_in_its_parts(text: str, uln: i
     assert bool(both.ulns) == (uln is not None)
 
 
+@pytest.mark.parametrize("text", ["M/F 0-31", "Adults: 0-31"])
+def test_a_text_with_one_range_for_both_sexes_is_read(text: str) -> None:
+    assert alt(upto(None, text=text), at=site(range_text=True)).uln == 31
+
+
 LABORATORY = {
     ("alt", ""): UpperLimit(Decimal(45), "U/L", "the laboratory's list of 2025"),
     ("alt", "female"): UpperLimit(Decimal("0.5"), "ukat/L", "the laboratory's list of 2025"),
@@ -370,3 +392,29 @@ def test_a_limit_is_compared_in_the_labs_unit_and_shown_as_a_multiple() -> None:
     assert found.multiple == Interval(None, Decimal(3), high_open=True)
     more = alt(upto("40"), value=quantity(2, "ukat/L", ">="))
     assert more.multiple == Interval(Decimal(3), None)
+
+
+@pytest.mark.parametrize(
+    ("found", "uln"),
+    [
+        (upto("5", text="Non-pregnant"), 5),
+        (upto("5", text="not pregnant female: 0-5"), 5),
+        (upto("5", applies_to=(Concept(text="Non-pregnant"), FEMALE)), 5),
+        (upto("5", text="pregnant and non-pregnant"), None),
+        (upto("426", text="3 SSW"), None),
+    ],
+)
+def test_the_limit_of_those_not_pregnant_is_the_one_that_is_asked_for(
+    found: ReferenceRange, uln: int | None
+) -> None:
+    lab = replace(RULEBOOK.labs["alt"], range_from_zero=True)
+    rulebook = replace(RULEBOOK, labs={**RULEBOOK.labs, "alt": lab})
+    seen = lab_seen("1742-6", quantity(1, "U/L"), ranges=(found,))
+    read = lab_result(seen, site=SITE, rulebook=rulebook, person=person())
+    assert read is not None
+    assert read.uln == uln
+
+
+def test_a_range_for_adults_needs_an_age() -> None:
+    assert alt(upto("40", text="Adults"), of=person(born=None)).uln is None
+    assert alt(upto("40", text="Adults"), of=person(born="2015")).uln is None
