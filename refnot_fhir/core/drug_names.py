@@ -61,8 +61,9 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
     A name is the whole text, or has nothing after it but numbers, units of the drug, punctuation,
     and in brackets another of its names: `Refnot (TNF-T) 100 000 IU`.
 
-    A class is certain when a code or a name is listed under it, or a code taken out of it; it is
-    unclear where a code is too short to tell, or the use decides, unless the name says it.
+    A class is certain when a code or a name is listed under it, or a code taken out of it. Unless
+    the name says it, the class is unclear where the use decides, and every class is where a code of
+    no class is too short to tell.
     """
     keys, notes = keys_of(concept, site)
     drugs = _by_code(keys, rulebook) or _by_name(concept, rulebook)
@@ -77,7 +78,7 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
     named = drug.classes if drug else _classes_by_name(concept, rulebook)
     classes = {*named, *(name for name, place in places if place == "in")}
     known = drug is not None or bool(named)
-    unclear = set() if known else {name for name, place in places if place == "unclear"}
+    unclear = set() if known else _unclear(keys, places, rulebook)
     told = known or (bool(places) and not unclear)
     if drug is None:
         notes = (*notes, *_unread_names(concept, rulebook))
@@ -152,6 +153,19 @@ def _places(keys: Sequence[CodeKey], classes: Iterable[DrugClass]) -> tuple[tupl
     """(class, place) wherever a code says anything about a class."""
     found = ((one.name, _place(key, one)) for one in classes for key in keys)
     return tuple((name, place) for name, place in found if place != "unlisted")
+
+
+def _unclear(
+    keys: Iterable[CodeKey], places: Iterable[tuple[str, str]], rulebook: Rulebook
+) -> set[str]:
+    """The classes that it may be of: all of them, if a code is too short and of no class."""
+    classes = rulebook.drug_classes.values()
+    for key in keys:
+        of_key = [_place(key, one) for one in classes]
+        reviewed = any(key in one.review for one in classes)
+        if "unclear" in of_key and "in" not in of_key and not reviewed:
+            return set(rulebook.drug_classes)
+    return {name for name, place in places if place == "unclear"}
 
 
 def _place(key: CodeKey, drug_class: DrugClass) -> str:

@@ -88,7 +88,14 @@ def test_a_class_is_certain_only_when_the_codes_say_so(medication, classes, clas
 
 @pytest.mark.parametrize(
     ("code", "unclear"),
-    [("L03A", ("immunotherapy",)), ("L04AX03", ("immunosuppressant",)), ("L03AB03", ())],
+    [
+        ("L03A", ("chemotherapy", "immunosuppressant", "immunotherapy")),
+        ("L01", ("chemotherapy", "immunosuppressant", "immunotherapy")),
+        ("L04", ("chemotherapy", "immunosuppressant", "immunotherapy")),
+        ("L04AX03", ("immunosuppressant",)),
+        ("L01B", ("immunosuppressant",)),
+        ("L03AB03", ()),
+    ],
 )
 def test_a_class_that_a_code_leaves_open_is_named(code, unclear):
     assert translate(medication=codes((ATC, code))).unclear == unclear
