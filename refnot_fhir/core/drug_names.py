@@ -27,6 +27,8 @@ class Recognised:
     classified: bool = False
     unclear: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    several: bool = False
+    """That it means more drugs than one."""
 
 
 def plain(text: str) -> str:
@@ -71,7 +73,10 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
         titles = ", ".join(sorted(drug.title for drug in drugs))
         shared = set.intersection(*(set(drug.classes) for drug in drugs))
         return Recognised(
-            None, tuple(sorted(shared)), notes=(*notes, f"means several drugs: {titles}")
+            None,
+            tuple(sorted(shared)),
+            notes=(*notes, f"means several drugs: {titles}"),
+            several=True,
         )
     drug = drugs[0] if drugs else None
     places = _places(keys, rulebook.drug_classes.values())
@@ -83,6 +88,31 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
     if drug is None:
         notes = (*notes, *_unread_names(concept, rulebook))
     return Recognised(drug, tuple(sorted(classes)), told, tuple(sorted(unclear)), notes)
+
+
+def recognise_product(
+    code: Concept | None, ingredients: Sequence[Concept], *, site: Site, rulebook: Rulebook
+) -> Recognised:
+    """The drug that a product is, by its code and by what it is made of.
+
+    It is of every class of any part, and classified only if every part is. Parts that mean several
+    drugs mean none.
+    """
+    said = ingredients if code is None else (code, *ingredients)
+    parts = [recognise(one, site=site, rulebook=rulebook) for one in said]
+    if len(parts) == 1:
+        return parts[0]
+    drugs = {part.drug.name: part.drug for part in parts if part.drug}
+    sole = len(drugs) == 1 and not any(part.several for part in parts)
+    untold = any(not part.classified and not part.unclear for part in parts)
+    return Recognised(
+        next(iter(drugs.values())) if sole else None,
+        tuple(sorted({name for part in parts for name in part.classes})),
+        bool(parts) and all(part.classified for part in parts),
+        () if untold else tuple(sorted({name for part in parts for name in part.unclear})),
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        several=bool(drugs) and not sole,
+    )
 
 
 def _by_code(keys: Iterable[CodeKey], rulebook: Rulebook) -> list[Drug]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from refnot_fhir.core.dose_amount import Amount, read_amount
 from refnot_fhir.core.dose_place import body_site_of, route_of
-from refnot_fhir.core.drug_names import NOT_LISTED, Recognised, keys_of, recognise, texts_of
+from refnot_fhir.core.drug_names import NOT_LISTED, Recognised, keys_of, recognise_product, texts_of
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.records import Concept, DoseGiven
 from refnot_fhir.core.rules import Rulebook, Site
@@ -33,11 +33,8 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
     A dose that was stopped, or said to be sub-potent, is given in part; if its amount is stated as
     nothing, it was not given.
     """
-    known = (
-        Recognised()
-        if seen.medication is None
-        else recognise(seen.medication, site=site, rulebook=rulebook)
-    )
+    made_of = seen.product.ingredients if seen.product else ()
+    known = recognise_product(seen.medication, made_of, site=site, rulebook=rulebook)
     amount = _amount(seen, known, site, rulebook)
     route = route_of(seen.route, places=rulebook.places, site=site)
     place = body_site_of(seen.body_site, places=rulebook.places, site=site)
@@ -48,9 +45,9 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
         patient=seen.patient,
         outcome=outcome,
         drug=known.drug.name if known.drug else "",
-        shown=_shown(seen.medication) or seen.unresolved,
+        shown=_named(seen, made_of),
         classes=known.classes,
-        resolved=seen.medication is not None,
+        resolved=seen.medication is not None or bool(made_of),
         classified=known.classified,
         unclear=known.unclear,
         amount=amount.iu,
@@ -117,6 +114,13 @@ def _unknown_studies(seen: DoseSeen, known: Recognised, rulebook: Rulebook) -> I
     if protocols and tags and not any(names(tag, one) for tag in tags for one in protocols):
         said = ", ".join(tags)
         yield f"{NOT_LISTED}{said} is no study of the mappings, so that this is no dose of one"
+
+
+def _named(seen: DoseSeen, made_of: Sequence[Concept]) -> str:
+    """The drug as the hospital calls it, with what it is made of where that says more."""
+    name = _shown(seen.medication) or seen.unresolved
+    parts = [part for part in map(_shown, made_of) if part and part not in name]
+    return " with ".join(filter(None, (name, ", ".join(parts))))
 
 
 def _shown(concept: Concept | None) -> str:

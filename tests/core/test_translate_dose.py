@@ -9,6 +9,7 @@ import pytest
 from refnot_fhir.core.dictionary import DrugClass, Reasons
 from refnot_fhir.core.drug_names import NOT_LISTED
 from refnot_fhir.core.records import Coding, Concept
+from refnot_fhir.core.seen import Product
 from tests import builders as build
 from tests.core.dose_builders import ATC, RULEBOOK, RXNORM, SITE, STUDY_DRUGS, codes, translate
 
@@ -296,6 +297,62 @@ WORDS = replace(
     },
     amount_words=frozenset({"mg", "мг", "таб"}),
 )
+
+
+NIVO, SALT = codes((ATC, "L01FF01"), text="Nivolumab"), codes((ATC, "L01BA02"), text="Salt")
+
+
+@pytest.mark.parametrize(
+    ("code", "parts", "drug", "classes", "classified", "unclear", "why"),
+    [
+        (SALT, (SALT, NIVO), "nivolumab", ("chemotherapy", "immunotherapy"), True, (), "mixed in"),
+        (None, (NIVO,), "nivolumab", ("immunotherapy",), True, (), "no code"),
+        (SALT, (Concept(),), "", ("chemotherapy",), False, (), "a part that is not known"),
+        (
+            codes((ATC, "L04AX03")),
+            (Concept(),),
+            "",
+            (),
+            False,
+            (),
+            "one that is of an unclear class, and one of any",
+        ),
+        (
+            codes((ATC, "L04AX03")),
+            (SALT,),
+            "",
+            ("chemotherapy",),
+            False,
+            ("immunosuppressant",),
+            "the use decides",
+        ),
+        (Concept(text="Refnot"), (NIVO,), "", ("immunotherapy",), True, (), "two drugs"),
+        (
+            codes((ATC, "L01FF01"), (STUDY_DRUGS, "refnot")),
+            (Concept(text="Refnot"),),
+            "",
+            ("immunotherapy",),
+            False,
+            (),
+            "the code alone means two",
+        ),
+        (Concept(text="Refnot"), (Concept(text="x"),), "refnot", ("immunotherapy",), False, (), ""),
+    ],
+)
+def test_a_product_is_of_the_classes_of_what_it_is_made_of(
+    code, parts, drug, classes, classified, unclear, why
+):
+    found = translate(medication=code, product=Product(ingredients=parts))
+    assert found.resolved
+    assert (found.drug, found.classes) == (drug, classes), why
+    assert (found.classified, found.unclear) == (classified, unclear), why
+
+
+def test_a_product_is_shown_with_what_it_is_made_of():
+    assert translate(medication=SALT, product=Product(ingredients=(SALT, NIVO))).shown == (
+        "Salt with Nivolumab"
+    )
+    assert translate(medication=None, product=Product(ingredients=(NIVO,))).shown == "Nivolumab"
 
 
 @pytest.mark.parametrize(
