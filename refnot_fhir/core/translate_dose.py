@@ -31,7 +31,7 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
     """The administration in the protocol's words; whatever cannot be told is said to be unknown.
 
     A dose that was stopped, or said to be sub-potent, is given in part; if its amount is stated as
-    nothing, it was not given.
+    nothing, it was not given. A whole vial or dose beside `stopped` is no amount of a part.
     """
     made_of = seen.product.ingredients if seen.product else ()
     known = recognise_product(seen.medication, made_of, site=site, rulebook=rulebook)
@@ -76,13 +76,18 @@ def _amount(seen: DoseSeen, known: Recognised, site: Site, rulebook: Rulebook) -
         if protocol.dosing.drug == drug.name
     }
     amount = read_amount(seen, drug, protocol_doses=doses, site=site)
-    return _less(amount, amount.iu) if seen.sub_potent and amount.iu else amount
+    if not amount.iu:
+        return amount
+    if seen.sub_potent:
+        return _less(amount, amount.iu, "sub-potent")
+    whole = amount.iu in drug.vial_units or any(amount.iu >= dose for dose in doses)
+    return _less(amount, amount.iu, "stopped") if seen.status == "stopped" and whole else amount
 
 
-def _less(amount: Amount, stated: Decimal) -> Amount:
+def _less(amount: Amount, stated: Decimal, how: str) -> Amount:
     """The stated amount may be what was ordered: how much less was given is not known."""
     said = f"although {shown(stated)} IU are stated"
-    why = f"dose not evaluable: reported as sub-potent, not the full dose, {said}"
+    why = f"dose not evaluable: reported as {how}, not the full dose, {said}"
     return replace(amount, iu=None, why_not=why)
 
 

@@ -210,6 +210,15 @@ def test_a_sub_potent_dose_is_part_of_one_and_how_much_is_not_known(status, dose
     assert given.amount == (0 if dose == "0" else None)
 
 
+@pytest.mark.parametrize(
+    ("dose", "amount"), [("100000", None), ("200000", 200000), ("400000", None), ("500000", None)]
+)
+def test_a_stopped_dose_has_no_amount_if_a_whole_vial_or_dose_is_stated(dose, amount):
+    found = translate(status="stopped", dose=build.quantity(dose, "[IU]"))
+    assert (found.outcome, found.amount) == ("partial", amount)
+    assert ("reported as stopped, not the full dose" in found.no_amount) is (amount is None)
+
+
 def test_why_it_was_not_given_is_kept():
     reasons = (Concept(text="fever"), codes(("s", "refused")), Concept())
 
