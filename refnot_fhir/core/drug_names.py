@@ -60,7 +60,7 @@ def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[st
 def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised:
     """The drug that a concept means: by its codes, or else by its name.
 
-    A name is the whole text, or has nothing after it but numbers, units of the drug, punctuation,
+    A name is the whole text, or has nothing after it but numbers, units, forms, punctuation,
     and in brackets another of its names: `Refnot (TNF-T) 100 000 IU`.
 
     A class is certain when a code or a name is listed under it, or a code taken out of it. Unless
@@ -129,9 +129,9 @@ def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
 
 
 def _amounts_of(drug: Drug, rulebook: Rulebook) -> Iterable[str]:
-    """Words that say how much, or in which form, of a drug: its own, if it has units of its own."""
+    """Words that say how much, or in which form or pack, of a drug; its own units included."""
     own = (*drug.dose_units, *drug.count_units, *drug.volume_units)
-    return (normalise(unit).lower() for unit in own) if own else rulebook.amount_words
+    return (*rulebook.amount_words, *(normalise(unit).lower() for unit in own))
 
 
 def _classes_by_name(concept: Concept, rulebook: Rulebook) -> tuple[str, ...]:
@@ -150,17 +150,17 @@ def _is_called(text: str, known: Collection[str], amounts: Iterable[str]) -> boo
         return True
     if not any(map(text.startswith, known)):
         return False
-    names, units = _any_of(known), _any_of(amounts)
+    names, units = _any_of(known), _any_of(amounts, then=r"(?![^\W\d])")
     rest = rf"(?:\(\s*{names}\s*\)|\[\s*{names}\s*\]|{units}|\d|\W)"
     # Possessive: a text cannot be made to take long by being readable in many ways.
     return re.fullmatch(rf"{names}{rest}*+", text) is not None
 
 
-def _any_of(words: Iterable[str]) -> str:
+def _any_of(words: Iterable[str], then: str = r"(?!\w)") -> str:
     """A pattern for any of these as a whole word; for none of them, one that matches nothing."""
     longest_first = sorted(filter(None, words), key=len, reverse=True)
     one = "|".join(map(re.escape, longest_first)) or r"(?!)"
-    return rf"(?<![^\W\d])(?:{one})(?!\w)"
+    return rf"(?<![^\W\d])(?:{one}){then}"
 
 
 def _unread_names(concept: Concept, rulebook: Rulebook) -> Iterable[str]:
