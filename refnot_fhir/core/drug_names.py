@@ -115,6 +115,11 @@ def recognise_product(
     )
 
 
+def is_name_of(text: str, drug: Drug, rulebook: Rulebook) -> bool:
+    """Whether a text names a drug, with at most amounts, forms and another name after it."""
+    return _is_called(plain(text), drug.texts, _amounts_of(drug, rulebook))
+
+
 def _by_code(keys: Iterable[CodeKey], rulebook: Rulebook) -> list[Drug]:
     return [drug for drug in rulebook.drugs.values() if not drug.codes.isdisjoint(keys)]
 
@@ -124,7 +129,7 @@ def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
     return [
         drug
         for drug in rulebook.drugs.values()
-        if any(_is_called(text, drug.texts, _amounts_of(drug, rulebook)) for text in texts)
+        if any(is_name_of(text, drug, rulebook) for text in texts)
     ]
 
 

@@ -8,7 +8,14 @@ from decimal import Decimal
 
 from refnot_fhir.core.dose_amount import Amount, read_amount
 from refnot_fhir.core.dose_place import body_site_of, route_of
-from refnot_fhir.core.drug_names import NOT_LISTED, Recognised, keys_of, recognise_product, texts_of
+from refnot_fhir.core.drug_names import (
+    NOT_LISTED,
+    Recognised,
+    is_name_of,
+    keys_of,
+    recognise_product,
+    texts_of,
+)
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.records import Concept, DoseGiven
 from refnot_fhir.core.rules import Rulebook, Site
@@ -45,7 +52,7 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
         patient=seen.patient,
         outcome=outcome,
         drug=known.drug.name if known.drug else "",
-        shown=_named(seen, made_of),
+        shown=_named(seen, made_of, known, rulebook),
         classes=known.classes,
         resolved=seen.medication is not None or bool(made_of),
         classified=known.classified,
@@ -121,9 +128,16 @@ def _unknown_studies(seen: DoseSeen, known: Recognised, rulebook: Rulebook) -> I
         yield f"{NOT_LISTED}{said} is no study of the mappings, so that this is no dose of one"
 
 
-def _named(seen: DoseSeen, made_of: Sequence[Concept]) -> str:
-    """The drug as the hospital calls it, with what it is made of where that says more."""
-    name = _shown(seen.medication) or seen.unresolved
+def _named(
+    seen: DoseSeen, made_of: Sequence[Concept], known: Recognised, rulebook: Rulebook
+) -> str:
+    """The drug as the hospital calls it, with what its text alone does not say.
+
+    That is what it is made of, or else the drug that a code or another text means.
+    """
+    name, drug = _shown(seen.medication) or seen.unresolved, known.drug
+    if drug is not None and not made_of and not is_name_of(name, drug, rulebook):
+        return f"{name} (read as {drug.title})"
     parts = [part for part in map(_shown, made_of) if part and part not in name]
     return " with ".join(filter(None, (name, ", ".join(parts))))
 

@@ -155,13 +155,19 @@ def test_a_medication_that_was_not_sent_is_unresolved_and_not_another_drug():
 @pytest.mark.parametrize(
     ("medication", "shown"),
     [
-        (codes((ATC, "L01FF01"), display="Opdivo"), "Opdivo"),
-        (codes((ATC, "L01FF01")), "L01FF01"),
-        (codes((ATC, "L01FF01"), text="nivo"), "nivo"),
+        (codes((ATC, "L01FF01"), display="Nivolumab 40"), "Nivolumab 40"),
+        (codes((ATC, "L01FF01")), "L01FF01 (read as Nivolumab)"),
+        (codes((ATC, "L01BA02"), text="nivo"), "nivo"),
+        (
+            codes((build.LOCAL, "x"), text="Aspirin", display="Nivolumab"),
+            "Aspirin (read as Nivolumab)",
+        ),
         (Concept(), ""),
     ],
 )
-def test_a_drug_is_shown_as_the_hospital_calls_it(medication, shown):
+def test_a_drug_is_shown_as_the_hospital_calls_it_and_as_what_it_is_read_if_that_differs(
+    medication, shown
+):
     assert translate(medication=medication).shown == shown
 
 
