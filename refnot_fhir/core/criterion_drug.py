@@ -219,7 +219,7 @@ def _in_window(
 
 
 def _answered(answers: Iterable[Dated], rule: DrugRule, as_of: date) -> _Said:
-    """What a person documented: the newest answer, as far as it reaches.
+    """What a person documented: the newest answer, as far as it reaches and no yes contradicts it.
 
     An answer is about the window that ended on its own day. A yes of an earlier day leaves open
     whether it was within the window of today; a no stands for a stated number of days.
@@ -236,6 +236,15 @@ def _answered(answers: Iterable[Dated], rule: DrugRule, as_of: date) -> _Said:
     said = _Said(newest.verdict, newest.reason, answers=newest.rivals)
     if said.verdict is Verdict.MET and any(it.first < as_of for it in newest.rivals):
         return said._replace(verdict=Verdict.UNKNOWN, reason="answer-earlier")
+    window = shifted(as_of, -rule.within_days)
+    yes = tuple(
+        it
+        for it in answers
+        if it.first <= as_of and it.last >= window and _judge(asked, it.reading)[0] is Verdict.MET
+    )
+    if said.verdict is Verdict.NOT_MET and yes:
+        both = (*sorted(yes, key=lambda it: source_key(it.reading.source)), *newest.rivals)
+        return _Said(Verdict.UNKNOWN, "answer-earlier", answers=both)
     stands_from = shifted(as_of, -asked.within_days)
     if said.verdict is Verdict.NOT_MET and any(it.first < stands_from for it in newest.rivals):
         return said._replace(verdict=Verdict.UNKNOWN, reason="answer-too-old")
@@ -281,10 +290,12 @@ def _why(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> 
 
 def _why_answered(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
     what, between = _named(said, case), f"from {window[0]} to {window[1]}"
+    nos = [it for it in said.answers[1:] if it.reading.answer != said.answers[0].reading.answer]
     if said.verdict is not Verdict.UNKNOWN:
         return f"{what}."
     more = {
-        "answer-earlier": f"tells of the {rule.within_days} days before it",
+        "answer-earlier": f"tells of the {rule.within_days} days before it"
+        + "".join(f", and a later answer of {it.last} says {it.reading.answer}" for it in nos[:1]),
         "answer-too-old": "is too old to stand for today",
         "window-unclear": "may be from outside the window",
     }.get(said.reason, "does not decide it")

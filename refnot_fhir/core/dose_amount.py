@@ -85,7 +85,7 @@ class _Reading:
     def of_vials(self, count: Decimal) -> Amount:
         strength, note = self._vial()
         if strength is None:
-            why = (
+            why = note or (
                 "dose not evaluable: the strength of the vials is not said; the Medication "
                 "(ingredient.strength) or the hospital's file (vials) can state it"
             )
@@ -98,6 +98,9 @@ class _Reading:
         if per_ml is not None:
             return Amount(product(ml, per_ml), notes=("volume × the product's strength",))
         held, volume = self.protocol_doses, self.drug.dissolved_in_ml
+        vials = set(filter(None, (self._strength("vials"), *self._in_words())))
+        if vials - held:
+            return Amount(why_not=_contradiction(vials | held))
         if len(held) != 1 or volume is None:
             return Amount(why_not="dose not evaluable: what one mL holds is not known")
         iu = _divided(product(ml, next(iter(held))), volume)
@@ -107,27 +110,44 @@ class _Reading:
         return Amount(iu, notes=(note,))
 
     def _vial(self) -> tuple[Decimal | None, str]:
-        """What one vial holds, and who says so."""
-        strength = self._strength("vials")
+        """What one vial holds, and who says so; or why that cannot be told."""
+        strength, words = self._strength("vials"), self._in_words()
+        told = set(words) if strength is None else {strength, *words}
+        # A text may state the whole dose: only what agrees with the hospital's stock is a strength.
+        stock = self._stock() if strength is None and words else set()
+        if len(told | stock) > 1:
+            return None, _contradiction(told | stock)
         if strength is not None:
             return strength, "vials × the product's strength"
-        said = _strengths_in(self.seen.dose_text, self.drug)
-        made = self.seen.product or Product()
-        labelled = _strengths_in_name(Concept(text=made.strength_text), self.drug)
-        named = _strengths_in_name(self.seen.medication, self.drug) | labelled
-        if len(said | named) == 1:
-            who = "dose's text" if said else "product's words" if labelled else "drug's name"
-            return (said | named).pop(), f"vials × the strength in the {who}"
-        if said or named:
-            return None, ""
+        if words:
+            said, who = next(iter(words.items()))
+            return said, f"vials × the strength in the {who}"
         return self._stated()
 
-    def _stated(self) -> tuple[Decimal | None, str]:
-        """What one vial holds where the message says nothing: the hospital's own statement."""
+    def _in_words(self) -> dict[Decimal, str]:
+        """The strengths that texts name, each with the first text that does."""
+        made = self.seen.product or Product()
+        texts = {
+            "dose's text": _strengths_in(self.seen.dose_text, self.drug),
+            "product's words": _strengths_in_name(Concept(text=made.strength_text), self.drug),
+            "drug's name": _strengths_in_name(self.seen.medication, self.drug),
+        }
+        found: dict[Decimal, str] = {}
+        for who, strengths in texts.items():
+            for strength in strengths:
+                found.setdefault(strength, who)
+        return found
+
+    def _stock(self) -> set[Decimal]:
+        """What the hospital states that one vial holds, of this product or else of all it has."""
         of_drug = [one for one in self.site.vials if one.drug == self.drug.name]
         of_product = [one for one in of_drug if self._is_product(one)]
         general = [one for one in of_drug if one.code is None and not one.text]
-        strengths = {one.iu for one in of_product or general}
+        return {one.iu for one in of_product or general}
+
+    def _stated(self) -> tuple[Decimal | None, str]:
+        """What one vial holds where the message says nothing: the hospital's own statement."""
+        strengths = self._stock()
         if len(strengths) == 1:
             return strengths.pop(), "vials × the strength that the hospital states"
         if len(self.drug.vial_units) == 1 and not strengths:
@@ -157,6 +177,11 @@ class _Reading:
         if isinstance(base, str) or base.kind != per_kind:
             return None
         return _divided(iu, product(per.value, base.factor))
+
+
+def _contradiction(strengths: Iterable[Decimal]) -> str:
+    said = " and ".join(f"{shown(one)} IU" for one in sorted(strengths))
+    return f"dose not evaluable: what one vial or mL holds is said in contradictory ways: {said}"
 
 
 def _whole(iu: Decimal | None) -> Decimal | None:

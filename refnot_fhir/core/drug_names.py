@@ -27,6 +27,8 @@ class Recognised:
     classified: bool = False
     unclear: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    several: bool = False
+    """That it means more drugs than one."""
 
 
 def plain(text: str) -> str:
@@ -58,11 +60,12 @@ def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[st
 def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised:
     """The drug that a concept means: by its codes, or else by its name.
 
-    A name is the whole text, or has nothing after it but numbers, units of the drug, punctuation,
+    A name is the whole text, or has nothing after it but numbers, units, forms, punctuation,
     and in brackets another of its names: `Refnot (TNF-T) 100 000 IU`.
 
-    A class is certain when a code or a name is listed under it, or a code taken out of it; it is
-    unclear where a code is too short to tell, or the use decides, unless the name says it.
+    A class is certain when a code or a name is listed under it, or a code taken out of it. Unless
+    the name says it, the class is unclear where the use decides, and every class is where a code of
+    no class is too short to tell.
     """
     keys, notes = keys_of(concept, site)
     drugs = _by_code(keys, rulebook) or _by_name(concept, rulebook)
@@ -70,18 +73,51 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
         titles = ", ".join(sorted(drug.title for drug in drugs))
         shared = set.intersection(*(set(drug.classes) for drug in drugs))
         return Recognised(
-            None, tuple(sorted(shared)), notes=(*notes, f"means several drugs: {titles}")
+            None,
+            tuple(sorted(shared)),
+            notes=(*notes, f"means several drugs: {titles}"),
+            several=True,
         )
     drug = drugs[0] if drugs else None
     places = _places(keys, rulebook.drug_classes.values())
     named = drug.classes if drug else _classes_by_name(concept, rulebook)
     classes = {*named, *(name for name, place in places if place == "in")}
     known = drug is not None or bool(named)
-    unclear = set() if known else {name for name, place in places if place == "unclear"}
+    unclear = set() if known else _unclear(keys, places, rulebook)
     told = known or (bool(places) and not unclear)
     if drug is None:
         notes = (*notes, *_unread_names(concept, rulebook))
     return Recognised(drug, tuple(sorted(classes)), told, tuple(sorted(unclear)), notes)
+
+
+def recognise_product(
+    code: Concept | None, ingredients: Sequence[Concept], *, site: Site, rulebook: Rulebook
+) -> Recognised:
+    """The drug that a product is, by its code and by what it is made of.
+
+    It is of every class of any part, and classified only if every part is. Parts that mean several
+    drugs mean none.
+    """
+    said = ingredients if code is None else (code, *ingredients)
+    parts = [recognise(one, site=site, rulebook=rulebook) for one in said]
+    if len(parts) == 1:
+        return parts[0]
+    drugs = {part.drug.name: part.drug for part in parts if part.drug}
+    sole = len(drugs) == 1 and not any(part.several for part in parts)
+    untold = any(not part.classified and not part.unclear for part in parts)
+    return Recognised(
+        next(iter(drugs.values())) if sole else None,
+        tuple(sorted({name for part in parts for name in part.classes})),
+        bool(parts) and all(part.classified for part in parts),
+        () if untold else tuple(sorted({name for part in parts for name in part.unclear})),
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        several=bool(drugs) and not sole,
+    )
+
+
+def is_name_of(text: str, drug: Drug, rulebook: Rulebook) -> bool:
+    """Whether a text names a drug, with at most amounts, forms and another name after it."""
+    return _is_called(plain(text), drug.texts, _amounts_of(drug, rulebook))
 
 
 def _by_code(keys: Iterable[CodeKey], rulebook: Rulebook) -> list[Drug]:
@@ -93,14 +129,14 @@ def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
     return [
         drug
         for drug in rulebook.drugs.values()
-        if any(_is_called(text, drug.texts, _amounts_of(drug, rulebook)) for text in texts)
+        if any(is_name_of(text, drug, rulebook) for text in texts)
     ]
 
 
 def _amounts_of(drug: Drug, rulebook: Rulebook) -> Iterable[str]:
-    """Words that say how much, or in which form, of a drug: its own, if it has units of its own."""
+    """Words that say how much, or in which form or pack, of a drug; its own units included."""
     own = (*drug.dose_units, *drug.count_units, *drug.volume_units)
-    return (normalise(unit).lower() for unit in own) if own else rulebook.amount_words
+    return (*rulebook.amount_words, *(normalise(unit).lower() for unit in own))
 
 
 def _classes_by_name(concept: Concept, rulebook: Rulebook) -> tuple[str, ...]:
@@ -119,17 +155,17 @@ def _is_called(text: str, known: Collection[str], amounts: Iterable[str]) -> boo
         return True
     if not any(map(text.startswith, known)):
         return False
-    names, units = _any_of(known), _any_of(amounts)
+    names, units = _any_of(known), _any_of(amounts, then=r"(?![^\W\d])")
     rest = rf"(?:\(\s*{names}\s*\)|\[\s*{names}\s*\]|{units}|\d|\W)"
     # Possessive: a text cannot be made to take long by being readable in many ways.
     return re.fullmatch(rf"{names}{rest}*+", text) is not None
 
 
-def _any_of(words: Iterable[str]) -> str:
+def _any_of(words: Iterable[str], then: str = r"(?!\w)") -> str:
     """A pattern for any of these as a whole word; for none of them, one that matches nothing."""
     longest_first = sorted(filter(None, words), key=len, reverse=True)
     one = "|".join(map(re.escape, longest_first)) or r"(?!)"
-    return rf"(?<![^\W\d])(?:{one})(?!\w)"
+    return rf"(?<![^\W\d])(?:{one}){then}"
 
 
 def _unread_names(concept: Concept, rulebook: Rulebook) -> Iterable[str]:
@@ -152,6 +188,19 @@ def _places(keys: Sequence[CodeKey], classes: Iterable[DrugClass]) -> tuple[tupl
     """(class, place) wherever a code says anything about a class."""
     found = ((one.name, _place(key, one)) for one in classes for key in keys)
     return tuple((name, place) for name, place in found if place != "unlisted")
+
+
+def _unclear(
+    keys: Iterable[CodeKey], places: Iterable[tuple[str, str]], rulebook: Rulebook
+) -> set[str]:
+    """The classes that it may be of: all of them, if a code is too short and of no class."""
+    classes = rulebook.drug_classes.values()
+    for key in keys:
+        of_key = [_place(key, one) for one in classes]
+        reviewed = any(key in one.review for one in classes)
+        if "unclear" in of_key and "in" not in of_key and not reviewed:
+            return set(rulebook.drug_classes)
+    return {name for name, place in places if place == "unclear"}
 
 
 def _place(key: CodeKey, drug_class: DrugClass) -> str:

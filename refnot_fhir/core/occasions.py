@@ -74,7 +74,24 @@ def occasions(doses: Iterable[DoseGiven], rule: DosingRule, zone: tzinfo) -> lis
         *_undated([single for single in given if single.on is None], rule),
         *_not_given([single for single in singles if not single.administered], rule),
     ]
-    return sorted(found, key=_order)
+    return sorted((_unless_open(one, singles, rule) for one in found), key=_order)
+
+
+def _unless_open(occasion: Occasion, singles: Iterable[Occasion], rule: DosingRule) -> Occasion:
+    """Less than a dose has no amount while a vial of its day is under way or of unknown outcome."""
+    least = rule.dose_iu - rule.tolerance_iu
+    if not occasion.administered or occasion.on is None or occasion.known_iu >= least:
+        return occasion
+    open_ = [
+        one.parts[0]
+        for one in singles
+        if one.on == occasion.on and one.outcome in ("pending", "unknown")
+    ]
+    if not open_ or occasion.iu is None:
+        return occasion
+    names = ", ".join(sorted(part.source.reference for part in open_))
+    why = f"dose not evaluable: {names} may be a part of it, and it is not known what was given"
+    return replace(occasion, iu=None, no_iu=why)
 
 
 def fits(amount: Decimal, rule: DosingRule) -> bool:

@@ -45,15 +45,16 @@ def places(occasions: Iterable[Occasion], rule: DosingRule) -> list[Place]:
     A course is `doses_per_course` doses in `weeks_per_course` weeks. The next one begins with the
     first dose after a complete course whose weeks are surely over, and after a pause of surely at
     least `longest_pause_days`. After one of at least `new_course_after_days` it does so unless the
-    course and the doses up to the next such pause fit into one course: then it is a gap. An
-    occasion that may have been before or after another one has no place and is left out.
+    doses up to the next such pause go on with the course: then it is a gap. An occasion that may
+    have been before or after another one has no place and is left out.
     """
     given = [occasion for occasion in occasions if occasion.administered and occasion.days]
     sure = [one for one in given if one.timed or not _ambiguous(one, given)]
     found: list[Place] = []
-    for occasion, ahead in zip(sure, _up_to_a_pause(sure, rule), strict=True):
+    ahead = _up_to_a_pause(sure, rule)
+    for at, occasion in enumerate(sure):
         course = [place for place in found if place.course == found[-1].course]
-        if not course or _is_over(course, occasion, ahead, rule):
+        if not course or _is_over(course, sure[at : at + ahead[at]], rule):
             found.append(_first(occasion, course[-1] if course else None))
         else:
             found.append(_next(occasion, course))
@@ -69,16 +70,32 @@ def _up_to_a_pause(given: Sequence[Occasion], rule: DosingRule) -> list[int]:
     return counts[::-1]
 
 
-def _is_over(course: Sequence[Place], occasion: Occasion, ahead: int, rule: DosingRule) -> bool:
-    """Whether a dose comes after a course, and not in it; `ahead` doses come up to a pause."""
-    last = course[-1]
+def _is_over(course: Sequence[Place], block: Sequence[Occasion], rule: DosingRule) -> bool:
+    """Whether the first dose of a block, which ends with a pause, comes after a course."""
+    last, occasion = course[-1], block[0]
     pause = _gap(last.occasion, occasion)[0]
     if last.number >= rule.doses_per_course:
         end = shifted(days_of(course[0].occasion)[1], rule.weeks_per_course * WEEK)
         return pause >= rule.new_course_after_days or days_of(occasion)[0] >= end
     if pause < rule.new_course_after_days:
         return False
-    return pause >= rule.longest_pause_days or last.number + ahead > rule.doses_per_course
+    return pause >= rule.longest_pause_days or not _goes_on(last.number, block, rule)
+
+
+def _goes_on(number: int, block: Sequence[Occasion], rule: DosingRule) -> bool:
+    """Whether a block goes on with a course of so many doses, and a further course may follow it.
+
+    It does if it fits in, or if a week or more is between the dose that fills the course and the
+    next; else if what is left of it then is nearer to whole courses than the block itself is.
+    """
+    lacking = rule.doses_per_course - number
+    if len(block) <= lacking or _gap(block[lacking - 1], block[lacking])[0] >= WEEK:
+        return True
+    left, whole = (
+        min(doses % rule.doses_per_course, -doses % rule.doses_per_course)
+        for doses in (len(block) - lacking, len(block))
+    )
+    return left < whole
 
 
 def _first(occasion: Occasion, last: Place | None) -> Place:

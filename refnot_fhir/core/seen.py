@@ -76,6 +76,8 @@ class Product:
     lot: str = ""
     strength_text: str = ""
     """The strength in words, where the product says it in no other way (R5)."""
+    ingredients: tuple[Concept, ...] = ()
+    """Every ingredient that is not said to be inactive; empty of one that is not understood."""
 
 
 @dataclass(frozen=True, slots=True)

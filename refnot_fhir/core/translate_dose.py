@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from refnot_fhir.core.dose_amount import Amount, read_amount
 from refnot_fhir.core.dose_place import body_site_of, route_of
-from refnot_fhir.core.drug_names import NOT_LISTED, Recognised, keys_of, recognise, texts_of
+from refnot_fhir.core.drug_names import (
+    NOT_LISTED,
+    Recognised,
+    is_name_of,
+    keys_of,
+    recognise_product,
+    texts_of,
+)
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.records import Concept, DoseGiven
 from refnot_fhir.core.rules import Rulebook, Site
@@ -31,13 +38,10 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
     """The administration in the protocol's words; whatever cannot be told is said to be unknown.
 
     A dose that was stopped, or said to be sub-potent, is given in part; if its amount is stated as
-    nothing, it was not given.
+    nothing, it was not given. A whole vial or dose beside `stopped` is no amount of a part.
     """
-    known = (
-        Recognised()
-        if seen.medication is None
-        else recognise(seen.medication, site=site, rulebook=rulebook)
-    )
+    made_of = seen.product.ingredients if seen.product else ()
+    known = recognise_product(seen.medication, made_of, site=site, rulebook=rulebook)
     amount = _amount(seen, known, site, rulebook)
     route = route_of(seen.route, places=rulebook.places, site=site)
     place = body_site_of(seen.body_site, places=rulebook.places, site=site)
@@ -48,9 +52,9 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> DoseGiven:
         patient=seen.patient,
         outcome=outcome,
         drug=known.drug.name if known.drug else "",
-        shown=_shown(seen.medication) or seen.unresolved,
+        shown=_named(seen, made_of, known, rulebook),
         classes=known.classes,
-        resolved=seen.medication is not None,
+        resolved=seen.medication is not None or bool(made_of),
         classified=known.classified,
         unclear=known.unclear,
         amount=amount.iu,
@@ -79,13 +83,18 @@ def _amount(seen: DoseSeen, known: Recognised, site: Site, rulebook: Rulebook) -
         if protocol.dosing.drug == drug.name
     }
     amount = read_amount(seen, drug, protocol_doses=doses, site=site)
-    return _less(amount, amount.iu) if seen.sub_potent and amount.iu else amount
+    if not amount.iu:
+        return amount
+    if seen.sub_potent:
+        return _less(amount, amount.iu, "sub-potent")
+    whole = amount.iu in drug.vial_units or any(amount.iu >= dose for dose in doses)
+    return _less(amount, amount.iu, "stopped") if seen.status == "stopped" and whole else amount
 
 
-def _less(amount: Amount, stated: Decimal) -> Amount:
+def _less(amount: Amount, stated: Decimal, how: str) -> Amount:
     """The stated amount may be what was ordered: how much less was given is not known."""
     said = f"although {shown(stated)} IU are stated"
-    why = f"dose not evaluable: reported as sub-potent, not the full dose, {said}"
+    why = f"dose not evaluable: reported as {how}, not the full dose, {said}"
     return replace(amount, iu=None, why_not=why)
 
 
@@ -117,6 +126,20 @@ def _unknown_studies(seen: DoseSeen, known: Recognised, rulebook: Rulebook) -> I
     if protocols and tags and not any(names(tag, one) for tag in tags for one in protocols):
         said = ", ".join(tags)
         yield f"{NOT_LISTED}{said} is no study of the mappings, so that this is no dose of one"
+
+
+def _named(
+    seen: DoseSeen, made_of: Sequence[Concept], known: Recognised, rulebook: Rulebook
+) -> str:
+    """The drug as the hospital calls it, with what its text alone does not say.
+
+    That is what it is made of, or else the drug that a code or another text means.
+    """
+    name, drug = _shown(seen.medication) or seen.unresolved, known.drug
+    if drug is not None and not made_of and not is_name_of(name, drug, rulebook):
+        return f"{name} (read as {drug.title})"
+    parts = [part for part in map(_shown, made_of) if part and part not in name]
+    return " with ".join(filter(None, (name, ", ".join(parts))))
 
 
 def _shown(concept: Concept | None) -> str:

@@ -14,7 +14,7 @@ Strength = tuple[Quantity | None, Quantity | None]
 
 
 def read(resource: Json, version: Version) -> tuple[Concept | None, Product | None]:
-    """The medication's code, and the product's strength and lot, each None if not said.
+    """The medication's code, and the product's strength, lot and ingredients; None if not said.
 
     Nothing is taken from a Medication that was entered in error or carries a modifier extension.
     The strength is that of the only active ingredient with one; where no ingredient has one, the
@@ -25,8 +25,9 @@ def read(resource: Json, version: Version) -> tuple[Concept | None, Product | No
     strength, per = _strength(resource, version)
     lot = resource.get("batch", {}).get("lotNumber", "")
     words = "" if strength is not None else _strength_in_words(resource)
-    said = strength is not None or lot or words
-    product = Product(strength, per, lot, words) if said else None
+    ingredients = _ingredients(resource, version)
+    said = strength is not None or lot or words or ingredients
+    product = Product(strength, per, lot, words, ingredients) if said else None
     return concept(resource.get("code")), product
 
 
@@ -49,6 +50,27 @@ def _active(resource: Json) -> list[Json]:
         for ingredient in resource.get("ingredient", ())
         if ingredient.get("isActive", True) and not modifiers(ingredient)
     ]
+
+
+def _ingredients(resource: Json, version: Version) -> tuple[Concept, ...]:
+    """What is not said to be inactive; a reference is only its name, a denied one is empty."""
+    found = []
+    for ingredient in resource.get("ingredient", ()):
+        if not ingredient.get("isActive", True):
+            continue
+        if version is Version.R5:
+            item = ingredient.get("item", {})
+            stated, reference = item.get("concept"), item.get("reference")
+        else:
+            stated = ingredient.get("itemCodeableConcept")
+            reference = ingredient.get("itemReference")
+        if modifiers(ingredient):
+            found.append(Concept())
+        elif stated is not None:
+            found.append(concept(stated) or Concept())
+        elif reference is not None:
+            found.append(Concept(text=reference.get("display", "")))
+    return tuple(found)
 
 
 def _strength_in_words(resource: Json) -> str:

@@ -131,7 +131,8 @@ def _behind(
     if body is None or body["resourceType"] != "Medication":
         return _Medication(unresolved=literal)
     code, product = read_medication(body, version)
-    return _Medication(code, product, "" if code else literal)
+    known = code or (product and product.ingredients)
+    return _Medication(code, product, "" if known else literal)
 
 
 def _identified(reference: Json) -> str:

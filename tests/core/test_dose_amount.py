@@ -22,6 +22,9 @@ PER_VIAL = build.quantity("1", "{vial}")
 PER_ML = build.quantity("1", "mL")
 
 
+ONE_VIAL = build.quantity("1", "{vial}")
+
+
 @pytest.mark.parametrize(
     ("dose", "product", "text", "amount", "vials"),
     [
@@ -223,8 +226,38 @@ def test_a_strength_from_the_name_is_noted_and_a_product_goes_before_it():
     given = translate(medication=named, dose=dose)
     assert given.notes == ("vials × the strength in the drug's name",)
     assert given.vials == "1 × 100000 IU"
-    product = strength("400000", "[IU]", PER_VIAL)
-    assert translate(medication=named, dose=dose, product=product).amount == Decimal(400000)
+    product = strength("100000", "[IU]", PER_VIAL)
+    again = translate(medication=named, dose=dose, product=product)
+    assert again.notes == ("vials × the product's strength",)
+
+
+@pytest.mark.parametrize(
+    ("said", "site"),
+    [
+        ({"dose": ONE_VIAL, "product": "400000", "medication": "Refnot 100000 IU"}, None),
+        ({"dose": ONE_VIAL, "product": "400000", "dose_text": "1 vial of 100000 IU"}, None),
+        ({"dose": ONE_VIAL, "medication": "Refnot 400000 IU"}, "100000"),
+        ({"dose": build.quantity("1", "mL"), "medication": "Refnot 100000 IU"}, None),
+        ({"dose": build.quantity("1", "mL"), "product": "100000"}, None),
+    ],
+)
+def test_strengths_that_contradict_each_other_are_no_amount(said, site):
+    changes = dict(said)
+    if "product" in said:
+        changes["product"] = strength(said["product"], "[IU]", PER_VIAL)
+    if "medication" in said:
+        changes["medication"] = codes(text=said["medication"])
+    hospital = SITE if site is None else stating(VialStrength("refnot", Decimal(site)))
+
+    found = translate(site=hospital, **changes)
+
+    assert found.amount is None
+    assert "contradictory ways: 100000 IU and 400000 IU" in found.no_amount
+
+
+def test_a_volume_of_vials_of_the_protocols_dose_is_counted():
+    found = translate(dose=build.quantity("1", "mL"), medication=codes(text="Refnot 400000 IU"))
+    assert found.amount == Decimal(400000)
 
 
 @pytest.mark.parametrize(
@@ -272,13 +305,7 @@ FOUR = build.quantity("4", "{vial}")
             "1600000",
             "the Medication before the hospital",
         ),
-        ({"dose": FOUR, "dose_text": "400000 IU"}, (STOCK,), "1600000", "and the dose's text"),
-        (
-            {"dose": FOUR, "dose_text": "400000 IU", "medication": codes(text="Refnot 100000 IU")},
-            (STOCK,),
-            None,
-            "what contradicts itself is not mended",
-        ),
+        ({"dose": FOUR, "dose_text": "100000 IU"}, (STOCK,), "400000", "as the dose's text says"),
         ({"dose": FOUR, "product": Product(strength_text="100 тыс. ЕД")}, (), "400000", "in words"),
         ({"dose": FOUR, "product": Product(strength_text="high")}, (), None, "in other words"),
     ],

@@ -106,6 +106,11 @@ def test_a_course_begins_after_a_complete_one_whose_weeks_are_over_and_its_sums_
         (((0, 6), (25, 12)), [6, 12], "one of fourteen days is"),
         (((0, 4), (62, 4)), [8], "a pause of 55 days"),
         (((0, 4), (63, 4)), [4, 4], "a pause of 56 days"),
+        (((0, 4), (21, 4), (42, 4), (56, 12)), [12, 12], "what has its doses is full"),
+        (((0, 4), (21, 4), (42, 4), (56, 6)), [12, 6], "whatever the next has so far"),
+        (((0, 8), (30, 4), (39, 12)), [12, 12], "even if the next follows at once"),
+        (((0, 4), (21, 4), (42, 4), (51, 1)), [12, 1], "and one more dose is of the next"),
+        (((0, 6), (30, 12), (58, 12)), [6, 12, 12], "whole courses one after the other"),
     ],
 )
 def test_blocks_of_doses_are_one_course_if_they_fit_into_one(blocks, expected, why):
@@ -125,6 +130,15 @@ def test_three_blocks_of_four_doses_are_one_course_with_long_intervals():
     assert (found.given, found.planned, found.next_due) == (12, 12, None)
     assert {code for code, _ in codes(found)} == {"missed-dose", "long-interval"}
     assert [at for code, at in codes(found) if code == "long-interval"] == [21, 42]
+
+
+def test_a_conform_course_after_one_with_gaps_only_awaits_its_confirmation():
+    days = [first + number for first in (0, 21, 42) for number in FULL_COURSE[:4]]
+
+    found = record(course(*days, *(56 + number for number in FULL_COURSE)), as_of=82)
+
+    assert [code for code, at in codes(found) if at >= 50] == ["second-course-unconfirmed"]
+    assert {dose.course for dose in found.doses} == {1, 2}
 
 
 # -- dates that are not certain

@@ -110,6 +110,26 @@ def test_a_dose_stopped_half_way_is_partial_and_counts_with_what_was_given():
     assert found.cumulative_iu == Decimal(200000)
 
 
+@pytest.mark.parametrize("outcome", ["pending", "unknown"])
+def test_less_than_a_dose_has_no_amount_while_another_vial_may_be_part_of_it(outcome):
+    vials = [given(0, 100000, id=f"v{number}") for number in range(3)]
+    still = given(0, 100000, id="v3", minute=5, outcome=outcome)
+
+    found = record([*vials, still])
+    first = next(dose for dose in found.doses if dose.number)
+
+    assert (first.iu, first.parts) == (None, tuple(vials))
+    assert "MedicationAdministration/v3 may be a part of it" in first.no_iu
+    assert [one.code for one in first.deviations] == ["dose-not-evaluable"]
+    assert (found.cumulative_iu, found.cumulative_complete) == (300000, False)
+
+
+def test_another_open_vial_takes_nothing_from_a_whole_dose_or_one_without_an_amount():
+    open_ = given(0, 100000, id="v", outcome="pending")
+    assert record([given(0), open_]).doses[0].iu == 400000
+    assert record([given(0, None), open_]).doses[0].no_iu == "dose not evaluable: no dose is said"
+
+
 def test_one_stopped_vial_makes_the_whole_dose_partial():
     doses = vials(100000, 100000, 100000, 50000)
 

@@ -217,9 +217,15 @@ ANSWER = "An answer to “immunotherapy 6 weeks” of 2026-05-20 would settle it
         ((answered("given", 43),), UNKNOWN, "no-evidence", "surely before the window"),
         (
             (answered("given", 3), answered("not-given", 1, "r")),
+            UNKNOWN,
+            "answer-earlier",
+            "a yes stands until its six weeks are over",
+        ),
+        (
+            (answered("given", 43), answered("not-given", 1, "r")),
             NOT_MET,
             "answer-not-met",
-            "the newest counts",
+            "its six weeks are over",
         ),
         (
             (answered("not-given", 3), answered("given", 1, "r")),
@@ -256,6 +262,15 @@ def test_an_answer_is_named_with_its_day() -> None:
     assert decide(answers=(answered("given", 5),)).why == (
         "immunotherapy 6 weeks: given, of 2026-05-15, tells of the 42 days before it. " + ANSWER
     )
+
+
+def test_a_yes_and_a_later_no_are_both_named() -> None:
+    found = decide(answers=(answered("given", 2), answered("not-given", 1, "r")))
+    assert found.why == (
+        "immunotherapy 6 weeks: given, of 2026-05-18, tells of the 42 days before it, "
+        "and a later answer of 2026-05-19 says not-given. " + ANSWER
+    )
+    assert len(found.evidence) == 2
 
 
 def test_an_administration_is_a_fact_whatever_the_answer_says() -> None:

@@ -9,6 +9,7 @@ import pytest
 from refnot_fhir.core.dictionary import DrugClass, Reasons
 from refnot_fhir.core.drug_names import NOT_LISTED
 from refnot_fhir.core.records import Coding, Concept
+from refnot_fhir.core.seen import Product
 from tests import builders as build
 from tests.core.dose_builders import ATC, RULEBOOK, RXNORM, SITE, STUDY_DRUGS, codes, translate
 
@@ -88,7 +89,14 @@ def test_a_class_is_certain_only_when_the_codes_say_so(medication, classes, clas
 
 @pytest.mark.parametrize(
     ("code", "unclear"),
-    [("L03A", ("immunotherapy",)), ("L04AX03", ("immunosuppressant",)), ("L03AB03", ())],
+    [
+        ("L03A", ("chemotherapy", "immunosuppressant", "immunotherapy")),
+        ("L01", ("chemotherapy", "immunosuppressant", "immunotherapy")),
+        ("L04", ("chemotherapy", "immunosuppressant", "immunotherapy")),
+        ("L04AX03", ("immunosuppressant",)),
+        ("L01B", ("immunosuppressant",)),
+        ("L03AB03", ()),
+    ],
 )
 def test_a_class_that_a_code_leaves_open_is_named(code, unclear):
     assert translate(medication=codes((ATC, code))).unclear == unclear
@@ -147,13 +155,19 @@ def test_a_medication_that_was_not_sent_is_unresolved_and_not_another_drug():
 @pytest.mark.parametrize(
     ("medication", "shown"),
     [
-        (codes((ATC, "L01FF01"), display="Opdivo"), "Opdivo"),
-        (codes((ATC, "L01FF01")), "L01FF01"),
-        (codes((ATC, "L01FF01"), text="nivo"), "nivo"),
+        (codes((ATC, "L01FF01"), display="Nivolumab 40"), "Nivolumab 40"),
+        (codes((ATC, "L01FF01")), "L01FF01 (read as Nivolumab)"),
+        (codes((ATC, "L01BA02"), text="nivo"), "nivo"),
+        (
+            codes((build.LOCAL, "x"), text="Aspirin", display="Nivolumab"),
+            "Aspirin (read as Nivolumab)",
+        ),
         (Concept(), ""),
     ],
 )
-def test_a_drug_is_shown_as_the_hospital_calls_it(medication, shown):
+def test_a_drug_is_shown_as_the_hospital_calls_it_and_as_what_it_is_read_if_that_differs(
+    medication, shown
+):
     assert translate(medication=medication).shown == shown
 
 
@@ -200,6 +214,15 @@ def test_a_sub_potent_dose_is_part_of_one_and_how_much_is_not_known(status, dose
     assert given.outcome == outcome
     assert why in given.no_amount
     assert given.amount == (0 if dose == "0" else None)
+
+
+@pytest.mark.parametrize(
+    ("dose", "amount"), [("100000", None), ("200000", 200000), ("400000", None), ("500000", None)]
+)
+def test_a_stopped_dose_has_no_amount_if_a_whole_vial_or_dose_is_stated(dose, amount):
+    found = translate(status="stopped", dose=build.quantity(dose, "[IU]"))
+    assert (found.outcome, found.amount) == ("partial", amount)
+    assert ("reported as stopped, not the full dose" in found.no_amount) is (amount is None)
 
 
 def test_why_it_was_not_given_is_kept():
@@ -289,6 +312,62 @@ WORDS = replace(
     },
     amount_words=frozenset({"mg", "мг", "таб"}),
 )
+
+
+NIVO, SALT = codes((ATC, "L01FF01"), text="Nivolumab"), codes((ATC, "L01BA02"), text="Salt")
+
+
+@pytest.mark.parametrize(
+    ("code", "parts", "drug", "classes", "classified", "unclear", "why"),
+    [
+        (SALT, (SALT, NIVO), "nivolumab", ("chemotherapy", "immunotherapy"), True, (), "mixed in"),
+        (None, (NIVO,), "nivolumab", ("immunotherapy",), True, (), "no code"),
+        (SALT, (Concept(),), "", ("chemotherapy",), False, (), "a part that is not known"),
+        (
+            codes((ATC, "L04AX03")),
+            (Concept(),),
+            "",
+            (),
+            False,
+            (),
+            "one that is of an unclear class, and one of any",
+        ),
+        (
+            codes((ATC, "L04AX03")),
+            (SALT,),
+            "",
+            ("chemotherapy",),
+            False,
+            ("immunosuppressant",),
+            "the use decides",
+        ),
+        (Concept(text="Refnot"), (NIVO,), "", ("immunotherapy",), True, (), "two drugs"),
+        (
+            codes((ATC, "L01FF01"), (STUDY_DRUGS, "refnot")),
+            (Concept(text="Refnot"),),
+            "",
+            ("immunotherapy",),
+            False,
+            (),
+            "the code alone means two",
+        ),
+        (Concept(text="Refnot"), (Concept(text="x"),), "refnot", ("immunotherapy",), False, (), ""),
+    ],
+)
+def test_a_product_is_of_the_classes_of_what_it_is_made_of(
+    code, parts, drug, classes, classified, unclear, why
+):
+    found = translate(medication=code, product=Product(ingredients=parts))
+    assert found.resolved
+    assert (found.drug, found.classes) == (drug, classes), why
+    assert (found.classified, found.unclear) == (classified, unclear), why
+
+
+def test_a_product_is_shown_with_what_it_is_made_of():
+    assert translate(medication=SALT, product=Product(ingredients=(SALT, NIVO))).shown == (
+        "Salt with Nivolumab"
+    )
+    assert translate(medication=None, product=Product(ingredients=(NIVO,))).shown == "Nivolumab"
 
 
 @pytest.mark.parametrize(

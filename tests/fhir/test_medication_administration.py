@@ -218,7 +218,11 @@ def test_a_modifier_extension_makes_a_dose_uncertain_but_never_revives_a_retract
             Version.R4,
             Product(*PER_VIAL),
         ),
-        ({"ingredient": [{"strength": STRENGTH, "modifierExtension": DENIED}]}, Version.R4, None),
+        (
+            {"ingredient": [{"strength": STRENGTH, "modifierExtension": DENIED}]},
+            Version.R4,
+            Product(ingredients=(Concept(),)),
+        ),
         ({"batch": {"lotNumber": "L7"}}, Version.R4, Product(lot="L7")),
     ],
 )
@@ -229,6 +233,41 @@ def test_a_products_strength_is_that_of_its_only_active_ingredient(body, version
 @pytest.mark.parametrize("body", [{"status": "entered-in-error"}, {"modifierExtension": DENIED}])
 def test_nothing_is_taken_from_a_medication_that_must_not_be_believed(body):
     assert medication.read({**VIAL, **body}, Version.R4) == (None, None)
+
+
+@pytest.mark.parametrize("code", [{"text": "Sodium chloride 0.9% infusion"}, None])
+def test_what_a_product_is_made_of_is_read_even_if_it_has_no_code(code):
+    items = ({"text": "Sodium chloride"}, {"text": "Nivolumab"})
+    r4 = {"ingredient": [{"itemCodeableConcept": item} for item in items]}
+    r5 = {"ingredient": [{"item": {"concept": item}} for item in items]}
+    for body, version in ((r4, Version.R4), (r5, Version.R5)):
+        _, product = medication.read({"resourceType": "Medication", "code": code, **body}, version)
+        assert product.ingredients == (Concept(text="Sodium chloride"), Concept(text="Nivolumab"))
+
+
+def test_an_ingredient_that_is_not_understood_is_there_and_empty_and_an_inactive_one_is_not():
+    body = {
+        "ingredient": [
+            {"itemReference": {"reference": "#s", "display": "Mannitol"}},
+            {"itemReference": {"reference": "#s"}},
+            {"itemCodeableConcept": {"text": "Nivolumab"}, "modifierExtension": DENIED},
+            {"itemCodeableConcept": {"text": "Water"}, "isActive": False},
+        ]
+    }
+    _, product = medication.read({**VIAL, **body}, Version.R4)
+    assert product.ingredients == (Concept(text="Mannitol"), Concept(), Concept())
+
+
+def test_a_product_without_a_code_is_known_by_what_it_is_made_of():
+    body = {
+        "resourceType": "Medication",
+        "id": "m",
+        "ingredient": [{"itemCodeableConcept": {"text": "Nivolumab"}}],
+    }
+    sent = build.administration()
+    sent.pop("medicationCodeableConcept", None)
+    sent = {**sent, "contained": [body], "medicationReference": {"reference": "#m"}}
+    assert (read(sent).medication, read(sent).unresolved) == (None, "")
 
 
 def test_a_dose_that_was_not_full_is_said_to_be_sub_potent_and_why_in_r5():

@@ -29,6 +29,32 @@ def protocol(production):
     return production.protocols["refnot-r2"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Рефнот 100 тыс. ЕД №5",
+        "Рефнот №5",
+        "Рефнот 100 тыс.ЕД, лиофилизат",
+        "Рефнот, лиофилизат для приготовления раствора для подкожного введения 100000 ЕД N5",
+        "Refnot 100000 IU powder",
+        "Refnot 100000 IU N 5",
+        "REFNOT inj. s.c.",
+    ],
+)
+def test_the_study_drug_is_known_with_its_pack_and_form(production, text):
+    found = recognise(Concept(text=text), site=production.sites["default"], rulebook=production)
+    assert found.drug is not None
+    assert (found.drug.name, found.notes) == ("refnot", ())
+
+
+@pytest.mark.parametrize(
+    "text", ["Refnot placebo", "Refnot + nivolumab", "no Refnot", "anti-Refnot"]
+)
+def test_a_text_that_says_more_than_pack_and_form_is_not_the_study_drug(production, text):
+    found = recognise(Concept(text=text), site=production.sites["default"], rulebook=production)
+    assert found.drug is None
+
+
 def test_all_criteria_are_there_in_the_order_of_the_record(protocol):
     inclusion = "IN01 IN02 IN03 IN04 IN05 IN06 IN07A IN07B IN08A IN08B IN08C IN08D IN09"
     exclusion = "EX01 EX02A EX02B EX03 EX04 EX05 EX06 EX07 EX08 EX09"
