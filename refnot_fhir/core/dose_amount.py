@@ -98,14 +98,14 @@ class _Reading:
         if per_ml is not None:
             return Amount(product(ml, per_ml), notes=("volume × the product's strength",))
         held, volume = self.protocol_doses, self.drug.dissolved_in_ml
-        vials = set(filter(None, (self._strength("vials"), *self._in_words())))
-        if vials - held:
-            return Amount(why_not=_contradiction(vials | held))
         if len(held) != 1 or volume is None:
             return Amount(why_not="dose not evaluable: what one mL holds is not known")
         iu = _divided(product(ml, next(iter(held))), volume)
         if iu is None:
             return Amount(why_not=f"dose not evaluable: {shown(ml)} mL is no exact amount")
+        vials = set(filter(None, (self._strength("vials"), *self._in_words())))
+        if vials - held:
+            return Amount(why_not=_contradiction(vials | held))
         note = f"one protocol dose is dissolved in {shown(volume)} mL"
         return Amount(iu, notes=(note,))
 
