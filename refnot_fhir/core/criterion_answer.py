@@ -169,9 +169,7 @@ def _clears(rule: AnswerRule, reading: LabResult) -> bool:
     if reading.not_usable is not None or reading.interpretation == "against":
         return False
     ulns = reading.ulns if reading.uln is None else (reading.uln,)
-    if not ulns:
-        return reading.interpretation == "negative"
-    return within(reading.value, min(ulns), inclusive=False) is Verdict.MET
+    return bool(ulns) and within(reading.value, min(ulns), inclusive=False) is Verdict.MET
 
 
 def _unless_contradicted(
@@ -179,25 +177,32 @@ def _unless_contradicted(
 ) -> _Said:
     """A favourable answer, unless evidence of another kind from the window says otherwise.
 
-    Only a newer answer of the same lab takes an unfavourable one back.
+    Only a newer answer of the same lab takes one back that is not favourable.
     """
     window = question.window(as_of)
-    unfavourable = least_favourable(question.kind)[0]
     against = [
         it
-        for lab in rule.labs
+        for lab in (*rule.labs, *sorted(rule.below_limit))
         for it in answer(
             replace(question, labs=(lab,)), _usable(case, (lab,), window), as_of
         ).rivals
-        if _judge(rule, it.reading)[0] is unfavourable
+        if _speaks_against(rule, it.reading, newest.verdict)
     ]
     if against:
         return _Said(Verdict.UNKNOWN, "conflict", tuple(against))
     last = max(it.earliest for it in newest.rivals)
     supporting = _usable(case, rule.supporting, window)
-    if any(it.latest > last and not _clears(rule, it.reading) for it in supporting):
+    if any(it.latest >= last and not _clears(rule, it.reading) for it in supporting):
         return _Said(Verdict.UNKNOWN, "review")
     return _Said(newest.verdict, newest.reason)
+
+
+def _speaks_against(rule: AnswerRule, reading: LabResult, favourable: Verdict) -> bool:
+    """Whether an answer is not favourable, or an amount is beyond its laboratory's limit."""
+    if reading.analyte not in rule.below_limit:
+        return _judge(rule, reading)[0] is not favourable
+    told = reading.uln is not None or reading.ulns or reading.interpretation == "against"
+    return bool(told) and not _clears(rule, reading)
 
 
 def _holds_until(
@@ -220,6 +225,8 @@ def _judge(rule: AnswerRule, reading: LabResult) -> Opinion:
         return Verdict.UNKNOWN, reading.not_usable.code
     if reading.answer in rule.met:
         return Verdict.MET, "answer-met"
+    if reading.answer in rule.not_met and rule.below_limit and reading.interpretation == "against":
+        return Verdict.UNKNOWN, "review"
     if reading.answer in rule.not_met:
         return Verdict.NOT_MET, "answer-not-met"
     if _clears(rule, reading):

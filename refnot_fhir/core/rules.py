@@ -295,6 +295,8 @@ class Rulebook:
     range_words: RangeWords = field(default_factory=RangeWords)
     interpretations: Mapping[CodeKey, str] = field(default_factory=dict)
     """Code of a laboratory's interpretation to `negative` or `against` (beyond its limit)."""
+    interpretation_texts: Mapping[str, str] = field(default_factory=dict)
+    """Whole text of one, folded, likewise."""
 
     @property
     def judged_by_limit(self) -> frozenset[str]:

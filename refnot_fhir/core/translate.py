@@ -23,7 +23,7 @@ from refnot_fhir.core.records import (
 )
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.seen import LabSeen, ReferenceRange
-from refnot_fhir.core.units import read_unit
+from refnot_fhir.core.units import normalise, read_unit
 
 _USABLE = frozenset({"final", "amended", "corrected"})
 _NO_RESULT = {
@@ -102,6 +102,8 @@ def _interpretation(seen: LabSeen, site: Site, rulebook: Rulebook) -> str:
     """What the laboratory's interpretations say together; what speaks against comes first."""
     codes = ((c.system, c.code) for concept in seen.interpretations for c in concept.codings)
     said = {rulebook.interpretations.get(site.codes.get(code, code), "") for code in codes}
+    texts = (normalise(concept.text).casefold() for concept in seen.interpretations)
+    said |= {rulebook.interpretation_texts.get(text, "") for text in texts}
     return next((name for name in ("against", "negative") if name in said), "")
 
 

@@ -219,6 +219,12 @@ def interpretations(file: MappingFile, systems: Systems) -> dict[CodeKey, str]:
     }
 
 
+def interpretation_texts(file: MappingFile) -> dict[str, str]:
+    """What texts of a laboratory's interpretation say, in labs.toml."""
+    table = file.content.get("interpretations", {})
+    return texts(file, "interpretations.texts", table.get("texts", {}))
+
+
 def _by_question(
     file: MappingFile, key: str, table: Table, systems: Systems
 ) -> Iterator[tuple[tuple[CodeKey, CodeKey], str]]:

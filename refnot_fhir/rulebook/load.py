@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook import dictionaries, medicines, protocols, sites
+from refnot_fhir.rulebook.codes import Systems
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
@@ -41,8 +43,8 @@ def load(folder: Path) -> Rulebook:
         anchors=anchors,
     )
     wrong: list[BadMapping] = []
-    local_words = sites.Words(labs, dimensions, words.drugs)
-    found_sites, site_files = _hospitals(folder, local_words, systems, wrong)
+    local = sites.Words(labs, dimensions, words.drugs)
+    found_sites, site_files = _hospitals(folder, local, systems, wrong)
     found, protocol_files = _protocols(folder, words, tuple(files.values()), wrong)
     _refuse(wrong)
     return Rulebook(
@@ -61,8 +63,16 @@ def load(folder: Path) -> Rulebook:
         decisions=readings,
         others=dictionaries.others(files["labs"], systems),
         range_words=dictionaries.range_words(files["labs"], systems),
-        interpretations=dictionaries.interpretations(files["labs"], systems),
+        **_interpretations(files["labs"], systems),
     )
+
+
+def _interpretations(labs: MappingFile, systems: Systems) -> dict[str, Any]:
+    """What a laboratory's interpretations say, by code and by text, for a `Rulebook`."""
+    return {
+        "interpretations": dictionaries.interpretations(labs, systems),
+        "interpretation_texts": dictionaries.interpretation_texts(labs),
+    }
 
 
 def _dictionaries(folder: Path) -> dict[str, MappingFile]:

@@ -323,6 +323,11 @@ def test_counts_of_different_samples_are_not_combined() -> None:
     assert (found.verdict, found.reason) == (UNKNOWN, "lower-bound")
 
 
+def test_how_far_rounding_moves_a_product_is_not_known() -> None:
+    found = decide(at("white-cells", "4.0"), at("neutrophils-percent", "101"))
+    assert (found.verdict, found.reason) == (MET, "within-limit")
+
+
 def test_white_cells_and_a_part_of_one_day_decide_only_what_both_say() -> None:
     whole = lab_result("white-cells", "1.5", id="w", on=whole_days(TODAY))
     part = lab_result("neutrophils", "2.1", id="n", on=whole_days(TODAY))

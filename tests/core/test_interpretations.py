@@ -18,6 +18,7 @@ WITH_WORDS = replace(
     RULEBOOK,
     labs={**RULEBOOK.labs, "hcg": HCG},
     interpretations={(V3, "NEG"): "negative", (V3, "H"): "against"},
+    interpretation_texts={"high": "against"},
 )
 HOSPITAL = site(codes={(LOCAL, "high"): (V3, "H")}, range_text=True)
 
@@ -37,7 +38,8 @@ def hcg(*said: Concept, ranges: tuple[ReferenceRange, ...] = ()) -> LabResult:
         ((concept("NEG", V3),), "negative"),
         ((concept("NEG", V3), concept("H", V3)), "against"),
         ((concept("high", LOCAL),), "against"),
-        ((Concept(text="high"),), ""),
+        ((Concept(text="tall"),), ""),
+        ((Concept(text=" High "),), "against"),
     ],
 )
 def test_an_interpretation_is_read_by_its_codes(said: tuple[Concept, ...], meaning: str) -> None:

@@ -106,7 +106,8 @@ def test_a_performance_status_is_one_that_is_listed(
         ((blood_test("negative", 5), hcg(3)), UNKNOWN, "review", "hCG is newer"),
         ((status("not-pregnant", 5), hcg(3)), UNKNOWN, "review", "than a status too"),
         ((blood_test("negative", 3), hcg(5)), NOT_MET, "answer-not-met", "the test is newer"),
-        ((blood_test("negative", 3), hcg(3)), NOT_MET, "answer-not-met", "of one time"),
+        ((blood_test("negative", 3), hcg(3)), UNKNOWN, "review", "of one time"),
+        ((status("not-pregnant"), blood_test("positive", 1)), UNKNOWN, "conflict", "two kinds"),
         ((blood_test("negative"), hcg(-1)), NOT_MET, "answer-not-met", "still to come"),
         ((status("pregnant", 5), hcg(3)), MET, "answer-met", "hCG never takes it back"),
         (
@@ -281,7 +282,15 @@ def amount_of_hcg(
         ((amount_of_hcg(Interval(None, Decimal(5), high_open=True)),), NOT_MET, "below-limit", ""),
         ((amount_of_hcg(Interval(None, Decimal(5))),), UNKNOWN, "no-evidence", "perhaps at it"),
         ((amount_of_hcg("2", uln=None),), UNKNOWN, "no-evidence", "no limit"),
-        ((amount_of_hcg("2", uln=None, says="negative"),), NOT_MET, "below-limit", "its word"),
+        ((amount_of_hcg("2", uln=None, says="negative"),), UNKNOWN, "no-evidence", "a word"),
+        ((amount_of_hcg("900", 5), blood_test("negative", 3)), UNKNOWN, "conflict", "two kinds"),
+        ((amount_of_hcg("9", 5, uln=None), blood_test("negative")), NOT_MET, "answer-not-met", "?"),
+        (
+            (replace(blood_test("negative"), interpretation="against"),),
+            UNKNOWN,
+            "review",
+            "its interpretation says otherwise",
+        ),
         ((amount_of_hcg("2", says="against"),), UNKNOWN, "no-evidence", "its word against it"),
         (
             (replace(amount_of_hcg("2", uln=None), ulns=(Decimal(3), Decimal(9))),),
@@ -299,7 +308,7 @@ def amount_of_hcg(
         (
             (amount_of_hcg("2", 5), amount_of_hcg("250", 1, id="h2")),
             UNKNOWN,
-            "review",
+            "conflict",
             "the newer amount is not below it",
         ),
         (
