@@ -409,6 +409,8 @@ def test_ctrl_c_during_ingest_ends_with_a_summary_and_130(
         env=os.environ | {"REFNOT_DATABASE_URL": f"sqlite:///{tmp_path / 'x.sqlite3'}",
                           "REFNOT_MAPPINGS": str(MAPPINGS), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        # What runs in the background of a script is started with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as started:  # fmt: skip
         try:
             writing = _opened(pipe)
