@@ -41,7 +41,8 @@ def read(resource: dict, version: Version) -> int:
                 version=version,
                 medication=lambda _: None,
             )
-            assert dose.medication or dose.unresolved
+            made_of = dose.product.ingredients if dose.product else ()
+            assert dose.medication or made_of or dose.unresolved
             return int(dose.given is not None)
     return 0
 
