@@ -18,7 +18,7 @@ from refnot_fhir.core.screening import assess
 from refnot_fhir.errors import Trouble
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.fhir.whose import Identifier, identifiers, patient_identifier, whose
+from refnot_fhir.fhir.whose import Identifier, identifiers, patient_identifier, survivor, whose
 from refnot_fhir.reading import (
     ACCEPTED,
     Context,
@@ -121,12 +121,11 @@ class _Screening:
         return self._carriers.get(wanted, [])
 
     def _heir(self, patient: str) -> str:
-        seen = [patient]
-        while (found := self._patients.get(seen[-1])) and found.person:
-            if not found.person.replaced_by or found.person.replaced_by in seen:
-                break
-            seen.append(found.person.replaced_by)
-        return seen[-1]
+        return survivor(patient, self._person)
+
+    def _person(self, patient: str) -> Person | None:
+        found = self._patients.get(patient)
+        return found.person if found else None
 
     def _sort(self, resource: Mapping[str, Any], line: bytes) -> None:
         if resource["resourceType"] == "Medication":

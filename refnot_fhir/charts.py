@@ -11,6 +11,7 @@ from refnot_fhir.core.findings import Assessment, DosingRecord, Subject
 from refnot_fhir.core.records import Chart
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.core.subject import BY_RULE
+from refnot_fhir.fhir.whose import survivor
 from refnot_fhir.store.base import PatientFacts, Reader, SubjectQuery, Writer
 
 
@@ -77,12 +78,7 @@ def family(reader: Reader, site: str, patient: str) -> list[str]:
 
 def heir(reader: Reader, site: str, patient: str) -> str:
     """The record that a patient's was merged into at last; the patient's own if it was not."""
-    seen = [patient]
-    while person := reader.facts(site, seen[-1:])[seen[-1]].person:
-        if not person.replaced_by or person.replaced_by in seen:
-            break
-        seen.append(person.replaced_by)
-    return seen[-1]
+    return survivor(patient, lambda one: reader.facts(site, [one])[one].person)
 
 
 def _chart(site: Site, patient: str, family: list[PatientFacts]) -> Chart:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
+from refnot_fhir.core.records import Person
 from refnot_fhir.fhir.elements import contained, id_of
 
 Json = Mapping[str, Any]
@@ -96,6 +97,19 @@ def whose(
 
 
 _NOBODY = "it names no patient of this service, by id or by identifier"
+
+
+def survivor(patient: str, person: Callable[[str], Person | None]) -> str:
+    """The record that a patient's was merged into at last; the patient's own if it was not.
+
+    `person` is what is known of a patient. Records that replace each other end where they meet.
+    """
+    seen = [patient]
+    while (known := person(seen[-1])) and known.replaced_by and known.replaced_by not in seen:
+        seen.append(known.replaced_by)
+    return seen[-1]
+
+
 _ELSEWHERE = (
     "it names a patient of another server: if that server is this hospital's own, its address "
     "belongs into base_urls of the site file"

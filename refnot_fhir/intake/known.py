@@ -10,7 +10,7 @@ from typing import Any
 from refnot_fhir.core.records import Person, Source
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.fhir import references, wire
-from refnot_fhir.fhir.whose import Identifier, Whose, carrying, whose
+from refnot_fhir.fhir.whose import Identifier, Whose, carrying, survivor, whose
 from refnot_fhir.intake.request import CHANGING, Request, Result
 from refnot_fhir.reading import Context, Understood, patient_of, understand
 from refnot_fhir.store.base import Kept, Key, Reader, Reading
@@ -88,13 +88,7 @@ class Known:
         return [key.id for key in carrying(self.carriers[wanted], coming, wanted)]
 
     def _heir(self, patient: str) -> str:
-        """The record that a patient's was merged into at last; the patient's own if it was not."""
-        seen = [patient]
-        while (person := self.person(seen[-1])) and person.replaced_by:
-            if person.replaced_by in seen:
-                break
-            seen.append(person.replaced_by)
-        return seen[-1]
+        return survivor(patient, self.person)
 
     def _read_person(self, patient: str) -> Person | None:
         resource, version = self._sent(Key(self.site.name, "Patient", patient))
