@@ -12,17 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks import bundles
-from refnot_fhir.core.findings import Assessment, Evidence, Subject
-from refnot_fhir.core.records import LabResult, Person, Source
+from refnot_fhir.core.facts import Measurement, Person
+from refnot_fhir.core.results import Assessment, Evidence, Subject
+from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import wire
+from refnot_fhir.fhir.types import Context, understand
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.intake import parcel, receive
-from refnot_fhir.intake.naming import Naming
-from refnot_fhir.intake.replay import seal_of
-from refnot_fhir.reading import Context, understand
-from refnot_fhir.service import Service
 from refnot_fhir.store import open_store
-from refnot_fhir.store.base import (
+from refnot_fhir.store.contract import (
     AuditEntry,
     Kept,
     Key,
@@ -32,6 +29,10 @@ from refnot_fhir.store.base import (
     SubjectQuery,
     Writer,
 )
+from refnot_fhir.trial.receive import parcel, receive
+from refnot_fhir.trial.receive.naming import Naming
+from refnot_fhir.trial.receive.replay import seal_of
+from refnot_fhir.trial.service import Service
 
 _AT_ONCE = 2000
 """Resources in one transaction."""
@@ -167,7 +168,7 @@ def _person(person: Person | None, name: str) -> Person | None:
     return replace(person, source=_source(person.source, name), identifiers=identifiers)
 
 
-def _lab(lab: LabResult, name: str) -> LabResult:
+def _lab(lab: Measurement, name: str) -> Measurement:
     return replace(lab, source=_source(lab.source, name), patient=name)
 
 

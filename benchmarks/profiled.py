@@ -21,7 +21,7 @@ from benchmarks import bundles
 from benchmarks.report import Report
 from refnot_fhir.compose import prepare
 from refnot_fhir.settings import Settings
-from refnot_fhir.store.base import BodyFault, Reader, Store, Writer
+from refnot_fhir.store.contract import BodyFault, Reader, Store, Writer
 from refnot_fhir.web.app import create_app
 
 T = TypeVar("T")

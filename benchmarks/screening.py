@@ -12,10 +12,10 @@ import msgspec
 
 from benchmarks import bundles
 from benchmarks.report import Report
-from refnot_fhir.batch import screen
 from refnot_fhir.rulebook.find import folder as mappings
 from refnot_fhir.rulebook.load import load
-from refnot_fhir.service import DEFAULT_SITE, utc_now
+from refnot_fhir.trial.screen import screen
+from refnot_fhir.trial.service import DEFAULT_SITE, utc_now
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,14 @@ from wsgiref.types import WSGIApplication
 from uvicorn.config import Config
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from refnot_fhir import reassess
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import RefnotError
 from refnot_fhir.rulebook.find import folder
 from refnot_fhir.rulebook.load import load
-from refnot_fhir.service import Service
 from refnot_fhir.settings import Settings, from_environment
 from refnot_fhir.store import is_there, migrate, open_store
+from refnot_fhir.trial import reassess
+from refnot_fhir.trial.service import Service
 from refnot_fhir.web.app import create_app
 from refnot_fhir.web.front import Front
 

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from refnot_fhir.core.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Trouble:
     """One problem of an input: an issue of an OperationOutcome in the making."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
+from refnot_fhir.core.record import record
 from refnot_fhir.errors import BadMapping
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settings:
     """How this process runs. Each field is an environment variable: `port` is `REFNOT_PORT`."""
 

@@ -10,24 +10,21 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
+from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.facts import CompleteFeed, Dose, Measurement, Person
 from refnot_fhir.core.intervals import over
-from refnot_fhir.core.records import (
-    Chart,
+from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange, Value
+from refnot_fhir.core.values import (
     Coding,
-    CompleteFeed,
     Concept,
     DaySpan,
-    DoseGiven,
     Interval,
-    LabResult,
     NotUsable,
     Original,
-    Person,
     Quantity,
     Source,
     When,
 )
-from refnot_fhir.core.seen import LabSeen, ReferenceRange, Value
 from tests.small_rulebook import (
     LABS,
     LOINC,
@@ -116,9 +113,9 @@ def lab_seen(
     dated: bool = True,
     absent: Concept | None = None,
     specimen: Concept | None = None,
-) -> LabSeen:
+) -> MeasurementSeen:
     """A measurement as sent, of TODAY unless `collected` or not `dated`."""
-    return LabSeen(
+    return MeasurementSeen(
         source=source(id),
         patient=patient,
         status=status,
@@ -145,11 +142,11 @@ def lab_result(
     sample: str = "",
     not_usable: str = "",
     replaces: bool = True,
-) -> LabResult:
+) -> Measurement:
     """An eligibility lab in the lab's own unit; `not_usable` is a reason code."""
     interval = Interval.exactly(Decimal(value)) if isinstance(value, str) else value
     limit = None if uln is None else Decimal(uln)
-    return LabResult(
+    return Measurement(
         source=source(id),
         patient="p1",
         analyte=analyte,
@@ -183,9 +180,9 @@ def dose_given(
     amount: str | None = None,
     studies: tuple[str, ...] = (),
     shown: str = "",
-) -> DoseGiven:
+) -> Dose:
     """An administration in the protocol's words."""
-    return DoseGiven(
+    return Dose(
         source=source(id, "MedicationAdministration"),
         patient="p1",
         outcome=outcome,
@@ -238,8 +235,8 @@ def person(
 
 
 def chart(
-    *labs: LabResult,
-    doses: tuple[DoseGiven, ...] = (),
+    *labs: Measurement,
+    doses: tuple[Dose, ...] = (),
     of: Person | None = None,
     nobody: bool = False,
     enrolled_on: date | None = None,

@@ -26,10 +26,10 @@ from refnot_fhir.core.dictionary import Drug, DrugClass, PlaceWords
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.service import Service
 from refnot_fhir.settings import Settings
 from refnot_fhir.store import migrate, open_store
-from refnot_fhir.store.base import SubjectQuery
+from refnot_fhir.store.contract import SubjectQuery
+from refnot_fhir.trial.service import Service
 from refnot_fhir.web.app import create_app
 from tests.small_rulebook import DECIDABLE, DERIVATIONS, MOSCOW, RULEBOOK, SNOMED, protocol
 

@@ -52,7 +52,7 @@ def test_the_contracts_between_rooms_are_kept() -> None:
 def test_the_core_needs_nothing_but_the_standard_library() -> None:
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for path in sorted((PACKAGE / "core").glob("*.py"))
+        for path in sorted((PACKAGE / "core").rglob("*.py"))
     ]
     imports = "\n".join(f"import {name}" for name in names)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from refnot_fhir import batch
-from refnot_fhir.core.findings import Assessment
+from refnot_fhir.core.results import Assessment
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import Trouble
+from refnot_fhir.trial import screen as batch
 
 ON = date(2026, 5, 20)
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970-03-01"}

@@ -127,7 +127,8 @@ def test_a_wrong_mapping_file_stops_the_start(tmp_path: Path) -> None:
 
 
 def test_what_was_kept_is_read_again_when_the_mapping_files_changed(tmp_path: Path) -> None:
-    from refnot_fhir import feed, ingest
+    from refnot_fhir.sources import deliver as ingest
+    from refnot_fhir.sources import files as feed
 
     settings = Settings(
         database_url=f"sqlite:///{tmp_path / 'x.sqlite3'}", mappings=str(ROOT / "mappings")

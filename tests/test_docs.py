@@ -21,10 +21,10 @@ import pytest
 from refnot_fhir import compose, export
 from refnot_fhir.cli import main
 from refnot_fhir.errors import RefnotError
-from refnot_fhir.fhir.code_systems import DEVIATIONS
-from refnot_fhir.fhir.search_parameters import TYPES, includes, parameters
+from refnot_fhir.export.listing import KINDS
+from refnot_fhir.fhir.search.table import TYPES, includes, parameters
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.records import KINDS
+from refnot_fhir.fhir.write.code_systems import DEVIATIONS
 from refnot_fhir.settings import PREFIX, Settings
 from refnot_fhir.web.app import create_app
 from tests.real_input import BUNDLES
@@ -148,7 +148,7 @@ def _fields(schema: Any, defined: Any, above: str = "") -> Iterator[tuple[str, s
 
 def test_every_code_of_a_deviation_and_of_an_unusable_value_is_documented() -> None:
     text = page("records.md")
-    sources = "".join(p.read_text("utf-8") for p in (ROOT / "refnot_fhir" / "core").glob("*.py"))
+    sources = "".join(p.read_text("utf-8") for p in (ROOT / "refnot_fhir" / "core").rglob("*.py"))
     codes = set(re.findall(r"NotUsable\(\s*\"([a-z-]+)\"", sources)) | set(DEVIATIONS)
 
     assert len(codes) > len(DEVIATIONS)
@@ -157,7 +157,7 @@ def test_every_code_of_a_deviation_and_of_an_unusable_value_is_documented() -> N
 
 def test_every_status_that_is_answered_is_documented() -> None:
     text = page("http.md")
-    sources = "".join(p.read_text("utf-8") for p in (ROOT / "refnot_fhir" / "web").glob("*.py"))
+    sources = "".join(p.read_text("utf-8") for p in (ROOT / "refnot_fhir" / "web").rglob("*.py"))
     answered = set(re.findall(r"(?:status=|, |: )([45]\d\d)\b", sources))
 
     assert {"400", "404", "503"} <= answered

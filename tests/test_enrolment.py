@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from refnot_fhir import charts, enrolment
-from refnot_fhir.store.base import SubjectQuery
+from refnot_fhir.store.contract import SubjectQuery
+from refnot_fhir.trial import judge as charts
+from refnot_fhir.trial import subjects as enrolment
 from tests.door import R2, SITES, content, eligible, matches, open_door, patient, small_rulebook
 
 

@@ -19,13 +19,14 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from refnot_fhir import feed, ingest
 from refnot_fhir.cli import main
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import BadInput, Busy
-from refnot_fhir.service import Service
 from refnot_fhir.settings import Settings
+from refnot_fhir.sources import deliver as ingest
+from refnot_fhir.sources import files as feed
 from refnot_fhir.store import open_store
+from refnot_fhir.trial.service import Service
 
 NOTHING = io.BytesIO()
 

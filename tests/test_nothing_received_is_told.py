@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.ingest import IntoStore, deliver_all
+from refnot_fhir.sources.deliver import IntoStore, deliver_all
 from tests.door import Door, batch, dose, eligible, lab, open_door, patient, transaction
 
 Path_ = tuple[str | int, ...]
@@ -283,7 +283,7 @@ def test_a_fault_of_ours_is_logged_without_what_was_received(
     def broken(*_: object, **__: object) -> None:
         raise KeyError(CANARIES[0])
 
-    monkeypatch.setattr("refnot_fhir.intake.parcel.of_bundle", broken)
+    monkeypatch.setattr("refnot_fhir.trial.receive.parcel.of_bundle", broken)
     answer = door.send("POST", "", sent(transaction(*RESOURCES)))
     assert answer.status_code == 500
     assert silent(answer.text)

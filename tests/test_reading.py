@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from refnot_fhir.core.records import Source
-from refnot_fhir.reading import Context, medication_reference, patient_of, understand
+from refnot_fhir.core.values import Source
+from refnot_fhir.fhir.types import Context, medication_reference, patient_of, understand
 from tests.door import ATC, SITES, Json, dose, lab, medicine, patient, small_rulebook
 
 CONTEXT = Context(SITES["default"], small_rulebook())

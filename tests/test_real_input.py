@@ -19,12 +19,14 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from refnot_fhir import feed, ingest, records
 from refnot_fhir.core.rules import Rulebook
-from refnot_fhir.reading import ACCEPTED
-from refnot_fhir.service import Service, new_id
+from refnot_fhir.export import listing as records
+from refnot_fhir.fhir.types import ACCEPTED
 from refnot_fhir.settings import Settings
+from refnot_fhir.sources import deliver as ingest
+from refnot_fhir.sources import files as feed
 from refnot_fhir.store import migrate, open_store
+from refnot_fhir.trial.service import Service, new_id
 from refnot_fhir.web.app import create_app
 from tests.real_input import BUNDLES
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from refnot_fhir import reassess
 from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.trial import reassess
 from tests.door import R2, Door, eligible, lab, medicine, open_door, patient, small_rulebook
 from tests.small_rulebook import DECIDABLE, LABS
 

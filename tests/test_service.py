@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from refnot_fhir.errors import NotFound
-from refnot_fhir.service import new_id, utc_now
+from refnot_fhir.trial.service import new_id, utc_now
 from tests.door import NOW, open_door
 
 

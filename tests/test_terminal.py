@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from refnot_fhir.terminal import bar, rows_shown, tally_shown
+from refnot_fhir.cli.terminal import bar, rows_shown, tally_shown
 
 ROWS = [{"id": "s1", "status": "eligible"}, {"id": "s2", "status": "screening"}]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from refnot_fhir.core.records import DaySpan
+from refnot_fhir.core.values import DaySpan
 
 _MONTHS = 12
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.days import shifted
-from refnot_fhir.core.records import Chart, DaySpan
+from refnot_fhir.core.values import DaySpan
 
 
 def days_of_death(chart: Chart) -> DaySpan | None:

@@ -6,14 +6,16 @@ Source: the files directly below `mappings/`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
+
+from refnot_fhir.core.record import record
 
 CodeKey = tuple[str, str]
 """(system, code)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dimension:
     """A kind of quantity and its units: the factor of each to the canonical unit.
 
@@ -32,7 +34,7 @@ class Dimension:
     """What stands behind the slash, likewise."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lab:
     """One analyte, score or question that a protocol asks for. Source: `mappings/labs.toml`."""
 
@@ -77,7 +79,7 @@ class Lab:
     """Whether a range that begins above zero is for a group, as for a week of pregnancy."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Others:
     """How it is said that a measurement is of somebody else. Source: `mappings/labs.toml`."""
 
@@ -86,7 +88,7 @@ class Others:
     """Whole texts, folded: `donor`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RangeWords:
     """How reference ranges say whom they are for. Source: `mappings/labs.toml`."""
 
@@ -108,7 +110,7 @@ class RangeWords:
     """Phrases that say people who are not pregnant: `non-pregnant`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Derivation:
     """A way to compute one lab from others of the same collection.
 
@@ -132,7 +134,7 @@ class Derivation:
         return (self.factor, *self.sum_of) if self.factor else self.sum_of
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Drug:
     """One drug that must be recognised by name. Source: `mappings/drugs.toml`."""
 
@@ -155,7 +157,7 @@ class Drug:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DrugClass:
     """Drugs known as a class, by code or name. Source: `mappings/drugs.toml`."""
 
@@ -173,7 +175,7 @@ class DrugClass:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reasons:
     """Reasons that say one thing, such as that a treatment was discontinued."""
 
@@ -182,7 +184,7 @@ class Reasons:
     """Whole texts, in the form of `drug_names.plain`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlaceWords:
     """How routes and injection sites are said. Source: `mappings/places.toml`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from refnot_fhir.core.exact import product, quotient, shown, total
-from refnot_fhir.core.records import Interval
+from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import Verdict
 
 _OPPOSITE = {Verdict.MET: Verdict.NOT_MET, Verdict.NOT_MET: Verdict.MET}

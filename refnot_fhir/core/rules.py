@@ -6,7 +6,7 @@ Every clinical number, code and habit that the core decides with arrives here fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import tzinfo
 from decimal import Decimal
 
@@ -22,10 +22,11 @@ from refnot_fhir.core.dictionary import (
     RangeWords,
     Reasons,
 )
-from refnot_fhir.core.records import CompleteFeed
+from refnot_fhir.core.facts import CompleteFeed
+from refnot_fhir.core.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Site:
     """One hospital's feed and its habits. Source: `mappings/sites/<hospital>.toml`."""
 
@@ -64,7 +65,7 @@ class Site:
     """Since when this feed carries all administrations, if the hospital states it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VialStrength:
     """What a vial of a drug holds, as a hospital states it outside its messages."""
 
@@ -76,7 +77,7 @@ class VialStrength:
     """The one product that it is said of, by its whole name (`drug_names.plain`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UpperLimit:
     """An upper limit of normal that a laboratory states outside its messages."""
 
@@ -85,7 +86,7 @@ class UpperLimit:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bound:
     """A limit on a value, or on its multiple of the upper limit of normal."""
 
@@ -95,7 +96,7 @@ class Bound:
     inclusive: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgeRule:
     """Age in completed years on the date of assessment."""
 
@@ -103,7 +104,7 @@ class AgeRule:
     at_most: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LabRule:
     """A limit on the newest reading of a lab, or of one that stands for it."""
 
@@ -118,7 +119,7 @@ class LabRule:
     """Labs, none of `labs`, of which what is asked for is a part: they can only disprove it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AnswerRule:
     """A coded answer: WHO status, pregnancy."""
 
@@ -136,7 +137,7 @@ class AnswerRule:
     """Age from which a female patient is taken as not meeting it; None: no age is."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DrugAnswer:
     """A person's documented answer to whether a drug of a class was given within the window."""
 
@@ -147,7 +148,7 @@ class DrugAnswer:
     """For so many days a negative answer stands; it covers the window that ends on its own day."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DrugRule:
     """Whether a drug of a class was given within a window before the date of assessment."""
 
@@ -159,7 +160,7 @@ class DrugRule:
     """What alone shows that none was given; without it the criterion is never not met."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PersonRule:
     """A criterion that no accepted data decides yet: what a person, or later data, must say."""
 
@@ -169,7 +170,7 @@ class PersonRule:
 Rule = AgeRule | LabRule | AnswerRule | DrugRule | PersonRule
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Criterion:
     """One inclusion or exclusion criterion, or a separately decided part of one."""
 
@@ -186,7 +187,7 @@ class Criterion:
     """Anchors in `DECISIONS.md` of the readings taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DosingRule:
     """The schedule of a course of the study drug."""
 
@@ -214,7 +215,7 @@ class DosingRule:
     """Anchors in `DECISIONS.md` of the readings taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arm:
     """One arm as registered."""
 
@@ -224,7 +225,7 @@ class Arm:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Protocol:
     """One study: its registry record, its criteria, its schedule."""
 
@@ -256,7 +257,7 @@ class Protocol:
     """SHA-256 of the files that it was read from, the dictionaries included."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decision:
     """One reading taken of what the protocol leaves open. Source: `mappings/DECISIONS.md`."""
 
@@ -269,7 +270,7 @@ class Decision:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rulebook:
     """All mapping files, understood."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from refnot_fhir.core.record import record
+from refnot_fhir.core.values import Concept, Quantity, Source, When
 
-from refnot_fhir.core.records import Concept, Quantity, Source, When
 
-
-@dataclass(frozen=True, slots=True)
+@record
 class OtherValue:
     """A value of a kind that no criterion can use (a Ratio, a waveform …), by its name."""
 
@@ -17,7 +16,7 @@ class OtherValue:
 Value = Quantity | Concept | OtherValue | str | bool | int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReferenceRange:
     """One reference range as sent; `doubt` says why it must not be used, if it must not."""
 
@@ -31,7 +30,7 @@ class ReferenceRange:
     doubt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Focus:
     """What a measurement is said to be about, where that is not plainly the patient."""
 
@@ -40,8 +39,8 @@ class Focus:
     """That it is a reference to a person who is not the patient."""
 
 
-@dataclass(frozen=True, slots=True)
-class LabSeen:
+@record
+class MeasurementSeen:
     """One measurement, score or answer as a hospital sent it: an Observation or a part of one."""
 
     source: Source
@@ -66,7 +65,7 @@ class LabSeen:
     """The instrument, as far as it is described with the measurement."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Product:
     """What the hospital says about the product given: its strength per unit, and its lot."""
 
@@ -80,7 +79,7 @@ class Product:
     """Every ingredient that is not said to be inactive; empty of one that is not understood."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DoseSeen:
     """One administration of a medication as a hospital sent it."""
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
+from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.death import days_of_death
-from refnot_fhir.core.findings import Assessment, DosingRecord, Finding, StatusChange, Subject
-from refnot_fhir.core.records import Chart
+from refnot_fhir.core.results import Assessment, DosingRecord, Finding, StatusChange, Subject
 from refnot_fhir.core.rules import Site
 
 BY_RULE = frozenset({"candidate", "screening", "eligible", "ineligible"})

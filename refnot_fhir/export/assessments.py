@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from refnot_fhir.core.findings import Assessment, Finding
+from refnot_fhir.core.results import Assessment, Finding
 
 
 def assessment(one: Assessment) -> dict[str, Any]:

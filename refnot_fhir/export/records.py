@@ -12,8 +12,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from refnot_fhir.core.findings import Deviation, DosingRecord, ProtocolDose
-from refnot_fhir.core.records import Interval, LabResult, NotUsable, Source, When
+from refnot_fhir.core.facts import Measurement
+from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose
+from refnot_fhir.core.values import Interval, NotUsable, Source, When
 
 Json = dict[str, Any]
 
@@ -41,7 +42,7 @@ def schema(name: str) -> Json:
     return loaded
 
 
-def eligibility_lab(result: LabResult, *, subject: str = "") -> Json:
+def eligibility_lab(result: Measurement, *, subject: str = "") -> Json:
     """One eligibility lab, following `schema("eligibility-lab")`; numbers are exact Decimals.
 
     `subject` is the reference of the patient's ResearchSubject, if there is one.
@@ -136,7 +137,7 @@ def _deviation(deviation: Deviation) -> Json:
     return {"code": deviation.code, "why": deviation.why}
 
 
-def _multiples(result: LabResult) -> Json:
+def _multiples(result: Measurement) -> Json:
     """The multiple computed anew from value and limit: exactly, where that can be written down."""
     if result.value is None or not result.uln:
         return {"uln_multiple": None, "uln_multiple_range": None}

@@ -13,7 +13,7 @@ from typing import Any
 
 from refnot_fhir.errors import BadInput, Trouble
 from refnot_fhir.fhir.bundle_entry import Entry, read, with_troubles
-from refnot_fhir.fhir.published import Json, absolute, filled, instant
+from refnot_fhir.fhir.write.published import Json, absolute, filled, instant
 
 __all__ = ["Entry", "aliases", "answer", "in_order", "parse", "response", "searchset"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from refnot_fhir.core.record import record
 from refnot_fhir.errors import Trouble
 
 _URL = re.compile(
@@ -14,7 +15,7 @@ _URL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """What one entry of a transaction or batch asks for; `troubles` say why it cannot be done."""
 

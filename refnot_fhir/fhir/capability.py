@@ -8,16 +8,16 @@ here in the same form, but the search parameters are those of the version.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 
-from refnot_fhir.fhir import search_parameters
-from refnot_fhir.fhir.published import Json, filled
-from refnot_fhir.fhir.search_parameters import Parameter
+from refnot_fhir.core.record import record
+from refnot_fhir.fhir.search import table
+from refnot_fhir.fhir.search.table import Parameter
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write.published import Json, filled
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Operation:
     """An operation that is offered, without the dollar sign."""
 
@@ -26,7 +26,7 @@ class Operation:
     """Canonical URL of its OperationDefinition."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TypeOffer:
     """What is offered for one resource type. Every default is: not offered."""
 
@@ -51,7 +51,7 @@ class TypeOffer:
     documentation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Offer:
     """Everything that is offered at one base."""
 
@@ -151,7 +151,7 @@ def _resource(offer: TypeOffer, version: Version) -> Json:
 def _searched(offer: TypeOffer, version: Version) -> list[Parameter]:
     if not offer.searchable:
         return []
-    known = search_parameters.parameters(offer.type, version)
+    known = table.parameters(offer.type, version)
     if offer.parameters is None:
         return list(known.values())
     return [known[name] for name in offer.parameters if name in known]
@@ -161,7 +161,7 @@ def _includes(offer: TypeOffer, version: Version, searched: list[Parameter]) -> 
     if not offer.searchable:
         return []
     offered = {f"{offer.type}:{parameter.name}" for parameter in searched}
-    return [name for name in search_parameters.includes(offer.type, version) if name in offered]
+    return [name for name in table.includes(offer.type, version) if name in offered]
 
 
 def _parameter(parameter: Parameter) -> Json:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from refnot_fhir.core.records import Coding, Concept, DaySpan, Quantity, When
+from refnot_fhir.core.values import Coding, Concept, DaySpan, Quantity, When
 
 Json = Mapping[str, Any]
 

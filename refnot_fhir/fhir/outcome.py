@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from refnot_fhir.errors import RefnotError
-from refnot_fhir.fhir.published import Json, filled
+from refnot_fhir.fhir.write.published import Json, filled
 
 
 class Explained(Protocol):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from refnot_fhir.core.records import Person
+from refnot_fhir.core.facts import Person
+from refnot_fhir.core.record import record
 from refnot_fhir.fhir.elements import contained, id_of
 
 Json = Mapping[str, Any]
@@ -30,7 +30,7 @@ class Identifier(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Whose:
     """A resource with its patient named literally, as it is to be understood."""
 

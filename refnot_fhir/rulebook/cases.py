@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 
+from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dictionary import CodeKey
-from refnot_fhir.core.dosing import follow
+from refnot_fhir.core.dosing.record import follow
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.findings import DosingRecord
-from refnot_fhir.core.records import (
-    Chart,
-    Coding,
-    Concept,
-    DaySpan,
-    DoseGiven,
-    LabResult,
-    Person,
-    Quantity,
-    Source,
-    When,
-)
+from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.record import record
+from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
-from refnot_fhir.core.screening import assess
-from refnot_fhir.core.seen import DoseSeen, Focus, LabSeen, Product, ReferenceRange, Value
-from refnot_fhir.core.translate import lab_result
-from refnot_fhir.core.translate_dose import dose_given
-from refnot_fhir.core.units import UCUM
+from refnot_fhir.core.seen import DoseSeen, Focus, MeasurementSeen, Product, ReferenceRange, Value
+from refnot_fhir.core.translate.dose import dose_given
+from refnot_fhir.core.translate.measurement import lab_result
+from refnot_fhir.core.translate.units import UCUM
+from refnot_fhir.core.values import Coding, Concept, DaySpan, Quantity, Source, When
 from refnot_fhir.rulebook import codes
 from refnot_fhir.rulebook.files import MappingFile, Table, read
 
@@ -40,7 +32,7 @@ _EVER = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 _COMPARATORS = ("<=", ">=", "<", ">")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkedPatient:
     """One patient on one date of assessment, and the verdicts that are expected."""
 
@@ -58,7 +50,7 @@ class WorkedPatient:
     """What the doses come to, as far as the case says: `given`, `courses`, `iu`, `deviations`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Disagreement:
     """A verdict, or something of the doses, that is not the expected one."""
 
@@ -122,7 +114,7 @@ def _listed(codes: Iterable[str]) -> str:
     return ", ".join(sorted(codes))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Reader:
     """One case and what is needed to understand it."""
 
@@ -178,10 +170,10 @@ class _Reader:
             else None,
         )
 
-    def _labs(self, site: Site, person: Person) -> Iterator[LabResult]:
+    def _labs(self, site: Site, person: Person) -> Iterator[Measurement]:
         for index, table in enumerate(self.table.get("labs", ())):
             key = f"{self.key}.labs[{index}]"
-            seen = LabSeen(
+            seen = MeasurementSeen(
                 source=Source(site.name, "Observation", f"o{index}", "1"),
                 patient=_PATIENT,
                 status=table.get("status", "final"),
@@ -216,7 +208,7 @@ class _Reader:
     def _coded_or_text(self, key: str, said: str) -> Concept:
         return Concept((Coding(*self._code(key, said, "")),)) if "|" in said else Concept(text=said)
 
-    def _doses(self, site: Site) -> Iterator[DoseGiven]:
+    def _doses(self, site: Site) -> Iterator[Dose]:
         for index, table in enumerate(self.table.get("doses", ())):
             days = table.get("days_before")
             for number, day in enumerate(days if isinstance(days, list) else [days]):

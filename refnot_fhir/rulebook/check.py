@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import LabRule, PersonRule, Protocol, Rulebook
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.cases import WorkedPatient, disagreements, worked_patients
@@ -20,7 +20,7 @@ from refnot_fhir.rulebook.remark import Remark
 _VERDICTS = ("met", "not-met", "unknown")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Study:
     """One protocol with its files and its worked patients."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from refnot_fhir.core.dictionary import CodeKey
-from refnot_fhir.core.units import normalise
+from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.rulebook.files import MappingFile, Table
 
 Systems = Mapping[str, str]

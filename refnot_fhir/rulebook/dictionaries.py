@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab, Others, RangeWords
-from refnot_fhir.core.units import spelling
+from refnot_fhir.core.translate.units import spelling
 from refnot_fhir.rulebook.codes import Systems, address, codes, folded, texts
 from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.unit_parts import unit_parts

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from functools import cache
@@ -15,13 +14,14 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from refnot_fhir.core.record import record
 from refnot_fhir.errors import BadMapping, Trouble
 from refnot_fhir.rulebook import find
 
 Table = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MappingFile:
     """A mapping file that its schema accepts."""
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass, Reasons
-from refnot_fhir.core.drug_names import plain
-from refnot_fhir.core.units import normalise
+from refnot_fhir.core.translate.drug import plain
+from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.rulebook.codes import Systems, codes
 from refnot_fhir.rulebook.files import MappingFile, Table
 

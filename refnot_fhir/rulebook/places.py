@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from refnot_fhir.core.dictionary import CodeKey, PlaceWords
-from refnot_fhir.core.drug_names import plain
+from refnot_fhir.core.translate.drug import plain
 from refnot_fhir.rulebook.codes import Systems, codes
 from refnot_fhir.rulebook.files import MappingFile, Table
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import Derivation, Lab, PlaceWords
+from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import (
     AgeRule,
     AnswerRule,
@@ -26,7 +27,7 @@ from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.medicines import DrugClasses, Drugs
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dictionaries:
     """What protocol files refer to by name."""
 
@@ -39,7 +40,7 @@ class Dictionaries:
     """Headings of DECISIONS.md, as anchors."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Place:
     """Where in a file a rule stands, and what it may refer to."""
 

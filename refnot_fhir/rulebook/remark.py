@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from refnot_fhir.core.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Remark:
     """One thing that is not right, and where."""
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from refnot_fhir.core.dictionary import CodeKey, Lab
-from refnot_fhir.core.drug_names import plain
-from refnot_fhir.core.records import CompleteFeed
+from refnot_fhir.core.facts import CompleteFeed
+from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site, UpperLimit, VialStrength
-from refnot_fhir.core.units import normalise
+from refnot_fhir.core.translate.drug import plain
+from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.codes import Systems, address, code
 from refnot_fhir.rulebook.dictionaries import Dimensions, Labs
@@ -26,7 +26,7 @@ NOT_A_SITE = frozenset({"fhir", "health", "records", "static"})
 """First segments of addresses that mean something else."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Words:
     """What a hospital's file refers to by name."""
 

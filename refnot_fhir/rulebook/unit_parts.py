@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from refnot_fhir.core.units import spelling
+from refnot_fhir.core.translate.units import spelling
 from refnot_fhir.rulebook.files import MappingFile, Table
 
 _POWER = re.compile(r"10\*(\d+)")

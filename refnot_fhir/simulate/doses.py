@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from refnot_fhir.core.record import record
 from refnot_fhir.simulate.hospital import Word, hospital
 
 Resource = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Given:
     """One administration of the trial drug, as a nurse would chart it."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from refnot_fhir.core.record import record
 from refnot_fhir.simulate.limits import Limits
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dosing:
     """What the dosing record must say; None where the protocol leaves it open."""
 
@@ -34,7 +35,7 @@ class Dosing:
         return known | {"deviations": list(self.deviations)}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Check:
     """What must hold on one date of assessment, once one bundle has been taken in."""
 

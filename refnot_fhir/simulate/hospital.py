@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
 
+from refnot_fhir.core.record import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Analyte:
     """One thing that the laboratory measures, and how it reports it."""
 
@@ -26,7 +27,7 @@ class Analyte:
     high: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Word:
     """A drug, a route or a place as this hospital says it; the code may be missing."""
 
@@ -35,7 +36,7 @@ class Word:
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hospital:
     """Everything in `hospital.toml`."""
 

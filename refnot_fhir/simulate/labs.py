@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from random import Random
 from typing import Any
 
+from refnot_fhir.core.record import record
 from refnot_fhir.simulate.hospital import Analyte, hospital
 
 Resource = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """One row of a laboratory report: a value, how its unit is written, and its range."""
 

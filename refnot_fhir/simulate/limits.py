@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
+from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import (
     AgeRule,
     AnswerRule,
@@ -17,7 +17,7 @@ from refnot_fhir.core.rules import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """What one protocol of a rulebook demands, criterion by criterion."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 from typing import Any
 
+from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.simulate.expectation import Check
 from refnot_fhir.simulate.hospital import hospital
@@ -20,7 +20,7 @@ from refnot_fhir.simulate.story import Story
 Resource = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Simulated:
     """One patient: what is sent, in order, and what must be concluded."""
 

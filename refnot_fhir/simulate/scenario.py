@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from refnot_fhir.core.record import record
 from refnot_fhir.simulate.story import Story
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scenario:
     """One entry of the registry in `stories`."""
 

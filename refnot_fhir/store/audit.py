@@ -9,9 +9,9 @@ from hashlib import sha256
 import msgspec
 from sqlalchemy import bindparam, select, update
 
-from refnot_fhir.store import tables
-from refnot_fhir.store.base import AuditEntry
+from refnot_fhir.store import schema as tables
 from refnot_fhir.store.codec import datetime_of, moment
+from refnot_fhir.store.contract import AuditEntry
 from refnot_fhir.store.sql import Session
 
 lanes = select(tables.audit_head).order_by(tables.audit_head.c.lane)

@@ -13,12 +13,13 @@ from hashlib import sha256
 
 import msgspec
 
-from refnot_fhir.core.findings import Assessment, Evidence, Finding, Subject
-from refnot_fhir.core.records import DoseGiven, LabResult, Person, When
+from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.results import Assessment, Evidence, Finding, Subject
+from refnot_fhir.core.values import When
 
 _encoder = msgspec.json.Encoder()
-_labs = msgspec.json.Decoder(tuple[LabResult, ...])
-_doses = msgspec.json.Decoder(tuple[DoseGiven, ...])
+_labs = msgspec.json.Decoder(tuple[Measurement, ...])
+_doses = msgspec.json.Decoder(tuple[Dose, ...])
 _persons = msgspec.json.Decoder(tuple[Person, ...])
 _subject = msgspec.json.Decoder(Subject)
 _assessment = msgspec.json.Decoder(Assessment)
@@ -76,24 +77,24 @@ def _text(value: object) -> str:
     return _encoder.encode(value).decode()
 
 
-def labs_text(labs: Collection[LabResult]) -> str | None:
+def labs_text(labs: Collection[Measurement]) -> str | None:
     """JSON objects joined by commas; None when there are none."""
     return _text([_exact_lab(lab) for lab in labs])[1:-1] if labs else None
 
 
-def doses_text(doses: Collection[DoseGiven]) -> str | None:
+def doses_text(doses: Collection[Dose]) -> str | None:
     """JSON objects joined by commas; None when there are none."""
     return _text([_exact_dose(dose) for dose in doses])[1:-1] if doses else None
 
 
-def _exact_lab(lab: LabResult) -> LabResult:
+def _exact_lab(lab: Measurement) -> Measurement:
     collected, issued = _exact_when(lab.collected), _exact_when(lab.issued)
     if collected is lab.collected and issued is lab.issued:
         return lab
     return replace(lab, collected=collected, issued=issued)
 
 
-def _exact_dose(dose: DoseGiven) -> DoseGiven:
+def _exact_dose(dose: Dose) -> Dose:
     given, ended = _exact_when(dose.given), _exact_when(dose.ended)
     same = given is dose.given and ended is dose.ended
     return dose if same else replace(dose, given=given, ended=ended)
@@ -107,12 +108,12 @@ def person_text(person: Person | None) -> str | None:
     return _text(replace(person, died=_exact_when(person.died), dead_by=dead_by))
 
 
-def labs_of(text: str | None) -> tuple[LabResult, ...]:
+def labs_of(text: str | None) -> tuple[Measurement, ...]:
     """What `labs_text` wrote, or several of them joined by commas."""
     return _labs.decode(f"[{text}]") if text else ()
 
 
-def doses_of(text: str | None) -> tuple[DoseGiven, ...]:
+def doses_of(text: str | None) -> tuple[Dose, ...]:
     """What `doses_text` wrote, or several of them joined by commas."""
     return _doses.decode(f"[{text}]") if text else ()
 

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from refnot_fhir.errors import Busy
-from refnot_fhir.store.base import Writer
+from refnot_fhir.store.contract import Writer
 
 Work = Callable[[Writer], Any]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy import Table
 
 from refnot_fhir.store import statements
+from refnot_fhir.store.schema import site, type_
 from refnot_fhir.store.sql import Session
-from refnot_fhir.store.tables import site, type_
 
 Known = dict[tuple[str, str], int]
 """(table, name) to number, of names that are committed."""

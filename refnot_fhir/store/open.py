@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from refnot_fhir.errors import RefnotError
 from refnot_fhir.store import sqlite
-from refnot_fhir.store.base import Store
+from refnot_fhir.store.contract import Store
 
 
 def open_store(url: str) -> Store:

@@ -26,7 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
 from refnot_fhir.store import audit, migrations, seals, statements
-from refnot_fhir.store.base import BodyFault, Reader, Writer
+from refnot_fhir.store.contract import BodyFault, Reader, Writer
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.postgres_connection import (
     CONNECT_SECONDS,
@@ -35,9 +35,9 @@ from refnot_fhir.store.postgres_connection import (
     PatientConnection,
     engine_for,
 )
-from refnot_fhir.store.reading import SqlReader
+from refnot_fhir.store.read import SqlReader
 from refnot_fhir.store.sql import Cursor, Session, Texts
-from refnot_fhir.store.writing import SqlWriter
+from refnot_fhir.store.write import SqlWriter
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

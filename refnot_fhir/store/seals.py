@@ -17,8 +17,9 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select
 
-from refnot_fhir.store import codec, tables
-from refnot_fhir.store.base import AuditEntry, BodyFault
+from refnot_fhir.store import codec
+from refnot_fhir.store import schema as tables
+from refnot_fhir.store.contract import AuditEntry, BodyFault
 from refnot_fhir.store.sql import Session
 
 _NOTE = re.compile(r"\bbodies:(-?\d+):([0-9a-f]{64})\b")

@@ -21,13 +21,13 @@ from sqlalchemy.engine import URL
 
 from refnot_fhir.errors import Busy, StoreFull
 from refnot_fhir.store import audit, migrations, seals, statements
-from refnot_fhir.store.base import BodyFault, Reader, Writer
+from refnot_fhir.store.contract import BodyFault, Reader, Writer
 from refnot_fhir.store.group import Group, Job, WriterThread
 from refnot_fhir.store.names import Known
-from refnot_fhir.store.reading import SqlReader
+from refnot_fhir.store.read import SqlReader
 from refnot_fhir.store.sql import Cursor, Session, Texts
 from refnot_fhir.store.sqlite_file import engine_for, explained, patiently
-from refnot_fhir.store.writing import SqlWriter
+from refnot_fhir.store.write import SqlWriter
 
 T = TypeVar("T")
 

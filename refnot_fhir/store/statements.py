@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite compiles it to the same text
 
-from refnot_fhir.store import tables as t
+from refnot_fhir.store import schema as t
 from refnot_fhir.store.sql import joined, one_of
 
 _STEP = 1 << t.VERSION_BITS

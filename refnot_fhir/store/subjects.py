@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import NamedTuple
 
-from refnot_fhir.core.findings import Assessment, Subject
+from refnot_fhir.core.results import Assessment, Subject
 from refnot_fhir.store import codec, statements
-from refnot_fhir.store.base import SubjectQuery, SubjectRow
+from refnot_fhir.store.contract import SubjectQuery, SubjectRow
 from refnot_fhir.store.names import Known, Names
+from refnot_fhir.store.schema import MOST_VERSIONS, packed
 from refnot_fhir.store.sql import Session
-from refnot_fhir.store.tables import MOST_VERSIONS, packed
 
 _ALL = (1 << 62) - 1
 

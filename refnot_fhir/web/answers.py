@@ -19,7 +19,7 @@ from werkzeug.sansio.utils import get_current_url
 from refnot_fhir import errors
 from refnot_fhir.fhir import outcome, wire
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.service import DEFAULT_SITE
+from refnot_fhir.trial.service import DEFAULT_SITE
 from refnot_fhir.web.body import FORM
 
 log = logging.getLogger(__name__)

@@ -9,17 +9,9 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, request
 
 from refnot_fhir.errors import Forbidden, NotFound
-from refnot_fhir.service import DEFAULT_SITE, Service
 from refnot_fhir.settings import Settings, is_loopback
-from refnot_fhir.web import (
-    answers,
-    metadata,
-    operations,
-    published,
-    receive,
-    received,
-    terminology,
-)
+from refnot_fhir.trial.service import DEFAULT_SITE, Service
+from refnot_fhir.web import answers, metadata, operations, published, receive, received, terminology
 from refnot_fhir.web.health import health
 from refnot_fhir.web.home import home
 from refnot_fhir.web.records import records

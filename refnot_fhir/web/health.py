@@ -8,8 +8,8 @@ from flask import Blueprint, Response, jsonify
 
 from refnot_fhir import __version__
 from refnot_fhir.errors import RefnotError
-from refnot_fhir.reassess import MARK
-from refnot_fhir.service import CLOCK_TOLERANCE, Service
+from refnot_fhir.trial.reassess import MARK
+from refnot_fhir.trial.service import CLOCK_TOLERANCE, Service
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
 
-from refnot_fhir import __version__, enrolment
-from refnot_fhir.service import DEFAULT_SITE, Service
-from refnot_fhir.store.base import SubjectQuery
+from refnot_fhir import __version__
+from refnot_fhir.store.contract import SubjectQuery
+from refnot_fhir.trial import subjects as enrolment
+from refnot_fhir.trial.service import DEFAULT_SITE, Service
 
 _SHOWN = 50
 

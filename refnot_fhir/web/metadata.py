@@ -8,11 +8,12 @@ from flask import Blueprint, Response
 
 from refnot_fhir import __version__
 from refnot_fhir.core.rules import Site
-from refnot_fhir.fhir import capability, operation_definitions
+from refnot_fhir.fhir import capability
 from refnot_fhir.fhir.capability import Offer, Operation, TypeOffer
+from refnot_fhir.fhir.types import ACCEPTED
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.reading import ACCEPTED
-from refnot_fhir.service import Service
+from refnot_fhir.fhir.write import operation_definitions
+from refnot_fhir.trial.service import Service
 from refnot_fhir.web import answers
 from refnot_fhir.web.published import PUBLISHED
 from refnot_fhir.web.terminology import DEFINED

@@ -7,16 +7,17 @@ from datetime import date
 
 from flask import Blueprint, Response, request
 
-from refnot_fhir import enrolment
-from refnot_fhir.charts import Standing
-from refnot_fhir.core.findings import Subject
+from refnot_fhir.core.results import Subject
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, Trouble
-from refnot_fhir.fhir import dosing_record, gate, screening_report
+from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.intake import parcel
-from refnot_fhir.service import Service
-from refnot_fhir.store.base import Reader
+from refnot_fhir.fhir.write import dosing_record, screening_report
+from refnot_fhir.store.contract import Reader
+from refnot_fhir.trial import subjects as enrolment
+from refnot_fhir.trial.judge import Standing
+from refnot_fhir.trial.receive import parcel
+from refnot_fhir.trial.service import Service
 from refnot_fhir.web import answers, body
 from refnot_fhir.web.published import find
 

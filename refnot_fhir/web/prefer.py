@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from flask import request
+
+from refnot_fhir.core.record import record
 
 MINIMAL, REPRESENTATION, OUTCOME = "minimal", "representation", "OperationOutcome"
 
@@ -24,7 +25,7 @@ _ESCAPED = re.compile(r"\\(.)")
 _FORMS = {form.lower(): form for form in (MINIMAL, REPRESENTATION, OUTCOME)}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Preferences:
     """What is preferred of what can be had here."""
 

@@ -12,17 +12,18 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from refnot_fhir import enrolment
-from refnot_fhir.core.findings import Subject
+from refnot_fhir.core.results import Subject
 from refnot_fhir.core.rules import Protocol, Site
 from refnot_fhir.errors import NotFound
-from refnot_fhir.fhir import research_study, research_subject, wire
-from refnot_fhir.fhir.published import Json
+from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.search import Clause, Search
-from refnot_fhir.fhir.search_values import Target, Token
+from refnot_fhir.fhir.search.values import Target, Token
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.service import Service
-from refnot_fhir.store.base import Key, Reader, SubjectQuery
+from refnot_fhir.fhir.write import research_study, research_subject
+from refnot_fhir.fhir.write.published import Json
+from refnot_fhir.store.contract import Key, Reader, SubjectQuery
+from refnot_fhir.trial import subjects as enrolment
+from refnot_fhir.trial.service import Service
 from refnot_fhir.web import answers, searching
 from refnot_fhir.web.received import found_in, text_of
 

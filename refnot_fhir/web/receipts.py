@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 from flask import Response, current_app, request
 
-from refnot_fhir.charts import SubjectChange
 from refnot_fhir.fhir import bundle, outcome, wire
-from refnot_fhir.fhir.published import Json
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.intake import Delivery, Received, Request, Result
-from refnot_fhir.intake import request as R
+from refnot_fhir.fhir.write.published import Json
+from refnot_fhir.trial.judge import SubjectChange
+from refnot_fhir.trial.receive import Delivery, Received, Request, Result
+from refnot_fhir.trial.receive import request as R
 from refnot_fhir.web import answers, prefer
 from refnot_fhir.web.prefer import Preferences
 

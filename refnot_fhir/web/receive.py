@@ -12,13 +12,13 @@ from werkzeug.exceptions import MethodNotAllowed
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, Trouble
 from refnot_fhir.fhir.definitions import resource_types
+from refnot_fhir.fhir.types import ACCEPTED
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.intake import Delivery, parcel, receive
-from refnot_fhir.intake.parcel import FORMS_ONLY, NO_TYPE
-from refnot_fhir.intake.request import CREATE, DELETE, UPDATE, Request, Result
-from refnot_fhir.reading import ACCEPTED
-from refnot_fhir.service import Service
-from refnot_fhir.store.base import Key
+from refnot_fhir.store.contract import Key
+from refnot_fhir.trial.receive import Delivery, parcel, receive
+from refnot_fhir.trial.receive.parcel import FORMS_ONLY, NO_TYPE
+from refnot_fhir.trial.receive.request import CREATE, DELETE, UPDATE, Request, Result
+from refnot_fhir.trial.service import Service
 from refnot_fhir.web import answers, body, receipts
 from refnot_fhir.web.prefer import preferences
 from refnot_fhir.web.published import PUBLISHED

@@ -15,14 +15,14 @@ from flask import Blueprint, Response
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, Gone, NotFound, NotSupported, Trouble
 from refnot_fhir.fhir import gate, references, wire
-from refnot_fhir.fhir.published import Json, instant
 from refnot_fhir.fhir.search import Clause, Search
-from refnot_fhir.fhir.search_values import Target, Token
+from refnot_fhir.fhir.search.values import Target, Token
+from refnot_fhir.fhir.types import ACCEPTED
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.whose import linked_to
-from refnot_fhir.reading import ACCEPTED
-from refnot_fhir.service import Service
-from refnot_fhir.store.base import Kept, Key, Reader
+from refnot_fhir.fhir.write.published import Json, instant
+from refnot_fhir.store.contract import Kept, Key, Reader
+from refnot_fhir.trial.service import Service
 from refnot_fhir.web import answers, searching
 
 

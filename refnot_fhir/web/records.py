@@ -11,8 +11,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from refnot_fhir import export
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, Trouble
-from refnot_fhir.records import KINDS, Asked, Place, Row, everything, moment, page
-from refnot_fhir.service import DEFAULT_SITE, Service
+from refnot_fhir.export.listing import KINDS, Asked, Place, Row, everything, moment, page
+from refnot_fhir.trial.service import DEFAULT_SITE, Service
 from refnot_fhir.web import answers
 
 _FORMS = {

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import urlencode
 
 from flask import Response, request
 
+from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotSupported, TooLarge, Trouble
 from refnot_fhir.fhir import bundle, outcome, search
-from refnot_fhir.fhir.published import Json
 from refnot_fhir.fhir.search import Search
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.service import Service
+from refnot_fhir.fhir.write.published import Json
+from refnot_fhir.trial.service import Service
 from refnot_fhir.web import answers
 from refnot_fhir.web.body import FORM
 from refnot_fhir.web.prefer import preferences
@@ -68,7 +68,7 @@ def after() -> int:
     return int(marker[:18])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Page:
     """One page of matches, and whether there are more."""
 

@@ -6,10 +6,10 @@ from flask import Blueprint, Response
 
 from refnot_fhir import __version__
 from refnot_fhir.errors import NotFound
-from refnot_fhir.fhir import code_systems, operation_definitions, structure_definitions
-from refnot_fhir.fhir.published import Json
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.service import Service
+from refnot_fhir.fhir.write import code_systems, operation_definitions, structure_definitions
+from refnot_fhir.fhir.write.published import Json
+from refnot_fhir.trial.service import Service
 from refnot_fhir.web import answers, searching
 
 DEFINED = ("CodeSystem", "OperationDefinition", "StructureDefinition")

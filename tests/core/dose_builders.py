@@ -6,10 +6,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import Drug, DrugClass, PlaceWords
-from refnot_fhir.core.records import Coding, Concept, DoseGiven
+from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.seen import DoseSeen
-from refnot_fhir.core.translate_dose import dose_given
+from refnot_fhir.core.translate.dose import dose_given
+from refnot_fhir.core.values import Coding, Concept
 from tests import builders as build
 
 ATC = "http://www.whocc.no/atc"
@@ -88,7 +89,7 @@ SITE = build.site(
 )
 
 
-def translate(rulebook: Rulebook = RULEBOOK, site: Site = SITE, **said: object) -> DoseGiven:
+def translate(rulebook: Rulebook = RULEBOOK, site: Site = SITE, **said: object) -> Dose:
     """A completed administration of Refnot that says this besides, in the protocol's words."""
     seen = DoseSeen(
         source=build.source("a1", "MedicationAdministration"),

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from refnot_fhir.core.dosing import follow
-from refnot_fhir.core.findings import DosingRecord
-from refnot_fhir.core.records import DoseGiven, When
+from refnot_fhir.core.dosing.record import follow
+from refnot_fhir.core.facts import Dose
+from refnot_fhir.core.results import DosingRecord
+from refnot_fhir.core.values import When
 from tests import builders as build
 
 FIRST = date(2010, 3, 1)
@@ -32,13 +33,13 @@ def given(
     hour: int = 10,
     minute: int = 0,
     **changes: object,
-) -> DoseGiven:
+) -> Dose:
     """A dose given as the protocol says, so many days after FIRST, at alternating places."""
     place = PLACES[number % len(PLACES)] if isinstance(number, int) else ("", "")
     clock = (hour + minute // 60, minute % 60)
     when = build.moment(day(number), *clock) if isinstance(number, int) else number
     name = id or f"a{number}-{hour}-{minute}" if isinstance(number, int) else id or "a"
-    dose = DoseGiven(
+    dose = Dose(
         source=build.source(name, "MedicationAdministration"),
         patient="p1",
         outcome="given",
@@ -53,12 +54,12 @@ def given(
     return replace(dose, **changes)
 
 
-def not_given(number: int, reason: str = "fever", **changes: object) -> DoseGiven:
+def not_given(number: int, reason: str = "fever", **changes: object) -> Dose:
     """A dose reported as not done."""
     return given(number, None, outcome="not-given", reason=reason, **changes)
 
 
-def course(*days: int) -> list[DoseGiven]:
+def course(*days: int) -> list[Dose]:
     """A dose on each of these days."""
     return [given(number) for number in days]
 
@@ -68,7 +69,7 @@ def on_day(number: int) -> When:
     return build.whole_days(day(number))
 
 
-def record(doses: Iterable[DoseGiven], as_of: int | None = None, **changes: object) -> DosingRecord:
+def record(doses: Iterable[Dose], as_of: int | None = None, **changes: object) -> DosingRecord:
     """What `follow` makes of these doses, by default on the day of the last one."""
     doses = tuple(doses)
     days = [(d.given.latest.date() - FIRST).days for d in doses if d.given]

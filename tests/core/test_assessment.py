@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refnot_fhir.core.findings import Assessment, Finding
-from refnot_fhir.core.records import Chart, DoseGiven, Interval, LabResult, When
-from refnot_fhir.core.screening import assess, standing
+from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.criteria.assess import assess, standing
+from refnot_fhir.core.facts import Dose, Measurement
+from refnot_fhir.core.results import Assessment, Finding
+from refnot_fhir.core.values import Interval, When
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import (
     LABS,
@@ -49,15 +51,15 @@ measured = st.one_of(
 ids = st.integers(0, 10**6).map(str)
 
 
-def _quantity(name: str, value: Interval, on: When, id: str, limited: bool) -> LabResult:
+def _quantity(name: str, value: Interval, on: When, id: str, limited: bool) -> Measurement:
     return lab_result(name, value, on=on, id=id, uln="40" if limited else None)
 
 
-def _answer(name: str, answer: str, on: When, id: str) -> LabResult:
+def _answer(name: str, answer: str, on: When, id: str) -> Measurement:
     return lab_result(name, answer=answer, on=on, id=id)
 
 
-def _unusable(name: str, on: When, id: str, replaces: bool) -> LabResult:
+def _unusable(name: str, on: When, id: str, replaces: bool) -> Measurement:
     return lab_result(name, on=on, id=id, not_usable="no-unit", replaces=replaces)
 
 
@@ -80,7 +82,7 @@ labs = st.one_of(
 )
 
 
-def _dose(classes: tuple[str, ...], on: When | None, outcome: str, id: str, ok: bool) -> DoseGiven:
+def _dose(classes: tuple[str, ...], on: When | None, outcome: str, id: str, ok: bool) -> Dose:
     drug = "refnot" if classes == ("immunotherapy",) and ok else "x"
     return dose_given(drug, classes, on=on, outcome=outcome, id=id, classified=ok)
 
@@ -101,7 +103,7 @@ people = st.builds(
 
 
 def _chart(
-    known: list[LabResult], given_: list[DoseGiven], who: object, enrolled: date | None
+    known: list[Measurement], given_: list[Dose], who: object, enrolled: date | None
 ) -> Chart:
     return replace(
         chart(*known, doses=tuple(given_), enrolled_on=enrolled),
@@ -109,7 +111,7 @@ def _chart(
     )
 
 
-def unique(things: list[LabResult]) -> list[LabResult]:
+def unique(things: list[Measurement]) -> list[Measurement]:
     return list({thing.source: thing for thing in things}.values())
 
 

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dictionary import Derivation
-from refnot_fhir.core.findings import Finding
-from refnot_fhir.core.records import Interval, LabResult
+from refnot_fhir.core.facts import Measurement
+from refnot_fhir.core.results import Finding
 from refnot_fhir.core.rules import Bound, LabRule
-from refnot_fhir.core.screening import assess
+from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, days_ago, lab_result, moment, protocol, whole_days
 from tests.small_rulebook import DERIVATIONS, GRANULOCYTES
@@ -43,11 +44,11 @@ PROTOCOL = protocol(RULE, derivations=(*SUMS, *DERIVATIONS))
 Said = tuple[str, str, int]
 
 
-def decide(*labs: LabResult, as_of: date = TODAY) -> Finding:
+def decide(*labs: Measurement, as_of: date = TODAY) -> Finding:
     return assess(PROTOCOL, chart(*labs), as_of).finding(RULE.id)
 
 
-def at(name: str, value: str | Interval, ago: int = 0, **more: object) -> LabResult:
+def at(name: str, value: str | Interval, ago: int = 0, **more: object) -> Measurement:
     return lab_result(name, value, on=days_ago(ago), id=f"{name}-{ago}", **more)  # type: ignore[arg-type]
 
 

@@ -6,26 +6,27 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.derive import derived
-from refnot_fhir.core.records import Interval, LabResult
+from refnot_fhir.core.criteria.derive import derived
+from refnot_fhir.core.facts import Measurement
+from refnot_fhir.core.values import Interval
 from tests.builders import TODAY, days_ago, lab_result, moment, protocol, source, whole_days
 from tests.small_rulebook import DERIVATIONS
 
 PROTOCOL = protocol(derivations=DERIVATIONS)
 
 
-def compute(*labs: LabResult) -> list[LabResult]:
-    readings: dict[str, list[LabResult]] = {}
+def compute(*labs: Measurement) -> list[Measurement]:
+    readings: dict[str, list[Measurement]] = {}
     for reading in labs:
         readings.setdefault(reading.analyte, []).append(reading)
     return derived(PROTOCOL, readings)
 
 
-def white_cells(value: str = "8.0", **changes: object) -> LabResult:
+def white_cells(value: str = "8.0", **changes: object) -> Measurement:
     return lab_result("white-cells", value, id="w", **changes)  # type: ignore[arg-type]
 
 
-def percent(value: str = "55", id: str = "p", **changes: object) -> LabResult:
+def percent(value: str = "55", id: str = "p", **changes: object) -> Measurement:
     return lab_result("granulocytes-percent", value, id=id, **changes)  # type: ignore[arg-type]
 
 
@@ -65,7 +66,7 @@ def test_parts_are_added_before_they_are_multiplied() -> None:
     ],
 )
 def test_nothing_is_derived_from_what_does_not_surely_belong_together(
-    labs: tuple[LabResult, ...], why: str
+    labs: tuple[Measurement, ...], why: str
 ) -> None:
     assert compute(*labs) == [], why
 
@@ -85,7 +86,7 @@ def test_nothing_is_derived_from_what_does_not_surely_belong_together(
     ],
 )
 def test_what_is_derived_of_a_part_that_cannot_be_judged_cannot_be_judged(
-    parts: tuple[LabResult, ...], code: str
+    parts: tuple[Measurement, ...], code: str
 ) -> None:
     for order in (parts, parts[::-1]):
         (found,) = compute(white_cells(), *order)

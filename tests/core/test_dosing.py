@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as over
 from hypothesis import strategies as st
 
-from refnot_fhir.core.records import When
+from refnot_fhir.core.values import When
 from tests import builders as build
 from tests.core.dosing_builders import (
     FULL_COURSE,

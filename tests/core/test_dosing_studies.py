@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.dosing import follow
+from refnot_fhir.core.dosing.record import follow
 from tests import builders as build
 from tests.core.dosing_builders import course, day, given, record
 

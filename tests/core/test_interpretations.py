@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from refnot_fhir.core.numbers import begins_above_zero
-from refnot_fhir.core.records import Concept, LabResult
+from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.seen import ReferenceRange
-from refnot_fhir.core.translate import lab_result
+from refnot_fhir.core.translate.measurement import lab_result
+from refnot_fhir.core.translate.numbers import begins_above_zero
+from refnot_fhir.core.values import Concept
 from tests.builders import LOCAL, RULEBOOK, concept, lab_seen, quantity, reference_range, site
 
 V3 = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
@@ -23,7 +24,7 @@ WITH_WORDS = replace(
 HOSPITAL = site(codes={(LOCAL, "high"): (V3, "H")}, range_text=True)
 
 
-def hcg(*said: Concept, ranges: tuple[ReferenceRange, ...] = ()) -> LabResult:
+def hcg(*said: Concept, ranges: tuple[ReferenceRange, ...] = ()) -> Measurement:
     seen = replace(lab_seen("19080-1", quantity(2, "[IU]/L"), ranges=ranges), interpretations=said)
     found = lab_result(seen, site=HOSPITAL, rulebook=WITH_WORDS, person=None)
     assert found is not None

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from refnot_fhir.core import intervals
 from refnot_fhir.core.exact import as_sent, product, quotient, shown, total
-from refnot_fhir.core.numbers import interval, spoken, spoken_upper_limit
-from refnot_fhir.core.records import Interval
+from refnot_fhir.core.translate.numbers import interval, spoken, spoken_upper_limit
+from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import Verdict
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from refnot_fhir.core.dictionary import Others
-from refnot_fhir.core.origin import label, origin_problem
-from refnot_fhir.core.records import Concept
 from refnot_fhir.core.seen import Focus
+from refnot_fhir.core.translate.origin import label, origin_problem
+from refnot_fhir.core.values import Concept
 from tests.builders import LABS, LOCAL, SNOMED, concept, lab_seen, site
 
 DONOR = concept("DON", "urn:participation", display="Donor")

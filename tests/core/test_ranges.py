@@ -7,10 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.records import Concept, Interval, LabResult, Person, Quantity
+from refnot_fhir.core.facts import Measurement, Person
 from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.seen import ReferenceRange
-from refnot_fhir.core.translate import lab_result
+from refnot_fhir.core.translate.measurement import lab_result
+from refnot_fhir.core.values import Concept, Interval, Quantity
 from tests.builders import (
     RULEBOOK,
     SITE,
@@ -38,7 +39,7 @@ def alt(
     at: Site = SITE,
     of: Person | None = None,
     value: Quantity | None = None,
-) -> LabResult:
+) -> Measurement:
     """An ALT with these ranges."""
     seen = lab_seen("1742-6", value or quantity(50, "U/L"), ranges=ranges)
     found = lab_result(seen, site=at, rulebook=RULEBOOK, person=of or person())
@@ -239,7 +240,7 @@ def test_a_local_code_of_a_sex_means_what_the_hospital_says() -> None:
     assert alt(upto("40", applies_to=coded)).uln is None
 
 
-def creatinine(value: Quantity, *ranges: ReferenceRange, at: Site = SITE) -> LabResult:
+def creatinine(value: Quantity, *ranges: ReferenceRange, at: Site = SITE) -> Measurement:
     """A creatinine with these ranges, where 5 to 5000 µmol/L are plausible."""
     lab = replace(RULEBOOK.labs["creatinine"], plausible=(Decimal(5), Decimal(5000)))
     rulebook = replace(RULEBOOK, labs={**RULEBOOK.labs, "creatinine": lab})

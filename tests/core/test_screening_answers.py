@@ -8,11 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.evidence import amount
-from refnot_fhir.core.findings import Finding
-from refnot_fhir.core.records import Interval, LabResult, Person
+from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.criteria.evidence import amount
+from refnot_fhir.core.facts import Measurement, Person
+from refnot_fhir.core.results import Finding
 from refnot_fhir.core.rules import AgeRule, AnswerRule, Criterion, PersonRule
-from refnot_fhir.core.screening import assess
+from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, criterion, days_ago, lab_result, person, protocol
 from tests.small_rulebook import AGE, PREGNANCY, WHO
@@ -23,7 +24,7 @@ NOT_APPLICABLE = Verdict.NOT_APPLICABLE
 
 def decide(
     rule: Criterion,
-    *labs: LabResult,
+    *labs: Measurement,
     of: Person | None = None,
     nobody: bool = False,
     as_of: date = TODAY,
@@ -35,15 +36,15 @@ def decide(
     return found
 
 
-def status(answer: str, ago: int = 0, id: str = "s") -> LabResult:
+def status(answer: str, ago: int = 0, id: str = "s") -> Measurement:
     return lab_result("pregnancy-status", answer=answer, on=days_ago(ago), id=id)
 
 
-def blood_test(answer: str, ago: int = 0) -> LabResult:
+def blood_test(answer: str, ago: int = 0) -> Measurement:
     return lab_result("pregnancy-test", answer=answer, on=days_ago(ago), id="t")
 
 
-def hcg(ago: int = 0) -> LabResult:
+def hcg(ago: int = 0) -> Measurement:
     return lab_result("hcg", "250", on=days_ago(ago), id="h")
 
 
@@ -119,7 +120,7 @@ def test_a_performance_status_is_one_that_is_listed(
     ],
 )
 def test_pregnancy_is_decided_by_the_newest_answer(
-    labs: tuple[LabResult, ...], verdict: Verdict, reason: str, why: str
+    labs: tuple[Measurement, ...], verdict: Verdict, reason: str, why: str
 ) -> None:
     found = decide(PREGNANCY, *labs)
     assert (found.verdict, found.reason) == (verdict, reason or "answer-not-met"), why
@@ -159,7 +160,7 @@ MAN = person(gender="male")
     ],
 )
 def test_an_answer_against_the_recorded_gender_of_a_man_counts(
-    labs: tuple[LabResult, ...], verdict: Verdict, reason: str, until: int | None
+    labs: tuple[Measurement, ...], verdict: Verdict, reason: str, until: int | None
 ) -> None:
     found = decide(PREGNANCY, *labs, of=MAN)
     assert (found.verdict, found.reason) == (verdict, reason)
@@ -268,7 +269,7 @@ def test_an_age_rule_may_be_open_at_either_end(rule: AgeRule, verdict: Verdict, 
 
 def amount_of_hcg(
     value: str | Interval, ago: int = 0, *, uln: str | None = "5", says: str = "", id: str = "h"
-) -> LabResult:
+) -> Measurement:
     reading = lab_result("hcg", value, on=days_ago(ago), id=id, uln=uln)
     return replace(reading, interpretation=says)
 
@@ -320,7 +321,7 @@ def amount_of_hcg(
     ],
 )
 def test_an_amount_below_the_laboratorys_own_limit_answers(
-    labs: tuple[LabResult, ...], verdict: Verdict, reason: str, why: str
+    labs: tuple[Measurement, ...], verdict: Verdict, reason: str, why: str
 ) -> None:
     assert isinstance(PREGNANCY.rule, AnswerRule)
     rule = replace(PREGNANCY, rule=replace(PREGNANCY.rule, below_limit=frozenset({"hcg"})))
@@ -385,7 +386,7 @@ def test_an_age_lapses_into_an_answer_on_the_birthday() -> None:
     ],
 )
 def test_whatever_else_is_known_comes_before_an_age(
-    lab: LabResult, expected: tuple[Verdict, str]
+    lab: Measurement, expected: tuple[Verdict, str]
 ) -> None:
     found = decide(from_years(50), lab)
     assert (found.verdict, found.reason) == expected

@@ -6,10 +6,11 @@ from datetime import date
 
 import pytest
 
-from refnot_fhir.core.findings import Finding
-from refnot_fhir.core.records import CompleteFeed, DoseGiven, LabResult, When
+from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.facts import CompleteFeed, Dose, Measurement
+from refnot_fhir.core.results import Finding
 from refnot_fhir.core.rules import Criterion, DrugRule
-from refnot_fhir.core.screening import assess
+from refnot_fhir.core.values import When
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, days_ago, dose_given, lab_result, protocol, whole_days
 from tests.small_rulebook import IMMUNOTHERAPY, criterion
@@ -19,8 +20,8 @@ IMMUNE = ("immunotherapy",)
 
 
 def decide(
-    *doses: DoseGiven,
-    answers: tuple[LabResult, ...] = (),
+    *doses: Dose,
+    answers: tuple[Measurement, ...] = (),
     enrolled_on: date | None = None,
     as_of: date = TODAY,
     rule: Criterion = IMMUNOTHERAPY,
@@ -33,30 +34,30 @@ def decide(
     return found
 
 
-def cleared(*doses: DoseGiven, **changes: object) -> Finding:
+def cleared(*doses: Dose, **changes: object) -> Finding:
     """The finding beside today's answer that none was given."""
     return decide(*doses, answers=(answered("not-given", 0),), **changes)  # type: ignore[arg-type]
 
 
-def answered(said: str, ago: int, id: str = "q", **changes: object) -> LabResult:
+def answered(said: str, ago: int, id: str = "q", **changes: object) -> Measurement:
     changes.setdefault("on", days_ago(ago))
     return lab_result("immunotherapy-6-weeks", answer=said, id=id, **changes)  # type: ignore[arg-type]
 
 
-def nivolumab(ago: int = 0, id: str = "n", **changes: object) -> DoseGiven:
+def nivolumab(ago: int = 0, id: str = "n", **changes: object) -> Dose:
     changes.setdefault("on", days_ago(ago))
     return dose_given("nivolumab", IMMUNE, id=id, **changes)  # type: ignore[arg-type]
 
 
 def period(
     ago: int, until: int | None = None, on_end: When | None = None, **changes: object
-) -> DoseGiven:
+) -> Dose:
     """Nivolumab over some days; without an end it lasts for ever."""
     end = whole_days(days_ago(ago), date(9999, 12, 30)) if until is None else days_ago(until)
     return nivolumab(ago, until=on_end or end, **changes)
 
 
-def refnot(ago: int = 0, **changes: object) -> DoseGiven:
+def refnot(ago: int = 0, **changes: object) -> Dose:
     changes.setdefault("on", days_ago(ago))
     return dose_given("refnot", IMMUNE, id="r", **changes)  # type: ignore[arg-type]
 
@@ -143,7 +144,7 @@ LONG_AGO = whole_days(days_ago(400), days_ago(43))
     ],
 )
 def test_what_was_given_decides(
-    doses: tuple[DoseGiven, ...], verdict: Verdict, reason: str, why: str
+    doses: tuple[Dose, ...], verdict: Verdict, reason: str, why: str
 ) -> None:
     found = decide(*doses)
     assert (found.verdict, found.reason) == (verdict, reason), why
@@ -183,7 +184,7 @@ def test_what_was_given_decides(
     ],
 )
 def test_the_trials_own_doses_do_not_count_and_earlier_ones_do(
-    dose: DoseGiven, enrolled_on: date | None, verdict: Verdict, reason: str, why: str
+    dose: Dose, enrolled_on: date | None, verdict: Verdict, reason: str, why: str
 ) -> None:
     found = cleared(dose, ASPIRIN, enrolled_on=enrolled_on)
     assert (found.verdict, found.reason) == (verdict, reason or "answer-not-met"), why
@@ -250,7 +251,7 @@ ANSWER = "An answer to “immunotherapy 6 weeks” of 2026-05-20 would settle it
     ],
 )
 def test_only_a_documented_answer_clears_and_only_for_a_while(
-    answers: tuple[LabResult, ...], verdict: Verdict, reason: str, why: str
+    answers: tuple[Measurement, ...], verdict: Verdict, reason: str, why: str
 ) -> None:
     found = decide(ASPIRIN, answers=answers)
     assert (found.verdict, found.reason) == (verdict, reason), why
@@ -367,7 +368,7 @@ def test_an_unsure_finding_says_what_would_settle_it() -> None:
     ],
 )
 def test_a_finding_holds_until_a_dose_leaves_or_enters_the_window(
-    doses: tuple[DoseGiven, ...], until: date | None
+    doses: tuple[Dose, ...], until: date | None
 ) -> None:
     assert decide(*doses).holds_until == until
 
@@ -382,6 +383,6 @@ def test_a_finding_holds_until_a_dose_leaves_or_enters_the_window(
     ],
 )
 def test_a_finding_holds_until_an_answer_no_longer_stands(
-    answers: tuple[LabResult, ...], until: date | None
+    answers: tuple[Measurement, ...], until: date | None
 ) -> None:
     assert decide(answers=answers).holds_until == until

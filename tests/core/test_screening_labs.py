@@ -8,10 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.findings import Finding
-from refnot_fhir.core.records import Interval, LabResult, When
+from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.facts import Measurement
+from refnot_fhir.core.results import Finding
 from refnot_fhir.core.rules import Bound, Criterion, LabRule
-from refnot_fhir.core.screening import assess
+from refnot_fhir.core.values import Interval, When
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import (
     TODAY,
@@ -28,13 +29,13 @@ from tests.small_rulebook import CREATININE, DERIVATIONS, GRANULOCYTES, PLATELET
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 
 
-def decide(rule: Criterion, *labs: LabResult, as_of: date = TODAY) -> Finding:
+def decide(rule: Criterion, *labs: Measurement, as_of: date = TODAY) -> Finding:
     """The finding of one criterion on these readings."""
     found = assess(protocol(rule, derivations=DERIVATIONS), chart(*labs), as_of)
     return found.finding(rule.id)
 
 
-def said(rule: Criterion, *labs: LabResult, as_of: date = TODAY) -> tuple[Verdict, str]:
+def said(rule: Criterion, *labs: Measurement, as_of: date = TODAY) -> tuple[Verdict, str]:
     found = decide(rule, *labs, as_of=as_of)
     assert found.why.endswith(".")
     return found.verdict, found.reason

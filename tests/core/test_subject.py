@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from refnot_fhir.core.findings import Assessment, DosingRecord, Finding, StatusChange, Subject
-from refnot_fhir.core.records import Chart, Person
+from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.facts import Person
+from refnot_fhir.core.results import Assessment, DosingRecord, Finding, StatusChange, Subject
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.subject import BY_RULE, proposed
 from refnot_fhir.core.verdict import Verdict

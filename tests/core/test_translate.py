@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refnot_fhir.core.records import Coding, Concept, Interval, LabResult, Quantity
+from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.rules import Site
-from refnot_fhir.core.seen import LabSeen, OtherValue, Value
-from refnot_fhir.core.translate import lab_result
+from refnot_fhir.core.seen import MeasurementSeen, OtherValue, Value
+from refnot_fhir.core.translate.measurement import lab_result
+from refnot_fhir.core.values import Coding, Concept, Interval, Quantity
 from tests.builders import (
     LOCAL,
     LOINC,
@@ -28,13 +29,13 @@ from tests.builders import (
 )
 
 
-def read(seen: LabSeen, at: Site = SITE) -> LabResult:
+def read(seen: MeasurementSeen, at: Site = SITE) -> Measurement:
     found = lab_result(seen, site=at, rulebook=RULEBOOK, person=person())
     assert found is not None
     return found
 
 
-def why_not(seen: LabSeen, at: Site = SITE) -> tuple[str, bool]:
+def why_not(seen: MeasurementSeen, at: Site = SITE) -> tuple[str, bool]:
     """The reason code, and whether the row stands in the way of older ones."""
     found = read(seen, at)
     assert found.not_usable is not None
@@ -139,7 +140,7 @@ def test_every_kind_of_value_is_kept_as_text(value: Value | None, text: str, uni
     ],
 )
 def test_a_row_that_cannot_be_used_says_why(
-    seen: LabSeen, code: str, hides: bool, why: str
+    seen: MeasurementSeen, code: str, hides: bool, why: str
 ) -> None:
     if code:
         assert why_not(seen) == (code, hides), why

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from refnot_fhir.core.dictionary import DrugClass, Reasons
-from refnot_fhir.core.drug_names import NOT_LISTED
-from refnot_fhir.core.records import Coding, Concept
 from refnot_fhir.core.seen import Product
+from refnot_fhir.core.translate.drug import NOT_LISTED
+from refnot_fhir.core.values import Coding, Concept
 from tests import builders as build
 from tests.core.dose_builders import ATC, RULEBOOK, RXNORM, SITE, STUDY_DRUGS, codes, translate
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from refnot_fhir.core.dictionary import Lab
 from refnot_fhir.core.exact import product
-from refnot_fhir.core.records import NotUsable, Quantity
-from refnot_fhir.core.units import UnitRead, normalise, read_unit, to_ucum
+from refnot_fhir.core.translate.units import UnitRead, normalise, read_unit, to_ucum
+from refnot_fhir.core.values import NotUsable, Quantity
 from tests.builders import LABS, UCUM, quantity
 from tests.small_rulebook import DIMENSIONS
 

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from refnot_fhir.core.findings import Deviation, DosingRecord, ProtocolDose
-from refnot_fhir.core.records import DoseGiven, Interval, LabResult, Original, Source, When
+from refnot_fhir.core.facts import Dose, Measurement
+from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose
+from refnot_fhir.core.values import Interval, Original, Source, When
 
 NOON = When(
     datetime(2026, 5, 4, 9, tzinfo=UTC),
@@ -24,7 +25,7 @@ def administration(id: str = "m1") -> Source:
     return Source("default", "MedicationAdministration", id, "1")
 
 
-def result(**changed: Any) -> LabResult:
+def result(**changed: Any) -> Measurement:
     """A creatinine of 90 umol/L with an upper limit of 120."""
     said: dict[str, Any] = {
         "source": observation(),
@@ -36,10 +37,10 @@ def result(**changed: Any) -> LabResult:
         "uln": Decimal(120),
         "collected": NOON,
     }
-    return LabResult(**(said | changed))
+    return Measurement(**(said | changed))
 
 
-def part(id: str = "m1", **changed: Any) -> DoseGiven:
+def part(id: str = "m1", **changed: Any) -> Dose:
     said: dict[str, Any] = {
         "source": administration(id),
         "patient": "p1",
@@ -47,7 +48,7 @@ def part(id: str = "m1", **changed: Any) -> DoseGiven:
         "vials": "100000 [IU]",
         "given": NOON,
     }
-    return DoseGiven(**(said | changed))
+    return Dose(**(said | changed))
 
 
 def dose(**changed: Any) -> ProtocolDose:

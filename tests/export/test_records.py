@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from refnot_fhir.core.records import Interval, NotUsable, When
+from refnot_fhir.core.values import Interval, NotUsable, When
 from refnot_fhir.export import SCHEMAS, dosing, eligibility_lab, schema
 from refnot_fhir.export.records import MULTIPLE_PLACES, divided
 from tests.export.rows import LATE, NEVER, NOON, dose, observation, part, record, result

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refnot_fhir.core.records import Interval, Original
+from refnot_fhir.core.values import Interval, Original
 from refnot_fhir.export import columns, csv_lines, dosing, eligibility_lab, json_array, ndjson_lines
 from refnot_fhir.fhir import wire
 from tests.export.rows import LATE, NEVER, dose, observation, record, result

@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from refnot_fhir.core.dictionary import Drug
-from refnot_fhir.core.findings import (
+from refnot_fhir.core.facts import Dose
+from refnot_fhir.core.results import (
     Assessment,
     Deviation,
     DosingRecord,
@@ -19,8 +20,8 @@ from refnot_fhir.core.findings import (
     StatusChange,
     Subject,
 )
-from refnot_fhir.core.records import DoseGiven, Interval, Original, Source, When
 from refnot_fhir.core.rules import Arm, Criterion, DosingRule, PersonRule, Protocol
+from refnot_fhir.core.values import Interval, Original, Source, When
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
@@ -168,7 +169,7 @@ def assessment(**changes: Any) -> Assessment:
     return Assessment(**{**facts, **changes})
 
 
-def vial(id: str, **changes: Any) -> DoseGiven:
+def vial(id: str, **changes: Any) -> Dose:
     facts: dict[str, Any] = {
         "source": source("MedicationAdministration", id, "1"),
         "patient": "p1",
@@ -177,7 +178,7 @@ def vial(id: str, **changes: Any) -> DoseGiven:
         "amount": Decimal(100_000),
         "vials": "1 vial of 100000 IU",
     }
-    return DoseGiven(**{**facts, **changes})
+    return Dose(**{**facts, **changes})
 
 
 WRONG_DOSE = Deviation(

@@ -5,10 +5,11 @@ from datetime import date
 
 import pytest
 
-from refnot_fhir.fhir import capability, operation_definitions
+from refnot_fhir.fhir import capability
 from refnot_fhir.fhir.capability import Offer, Operation, TypeOffer
-from refnot_fhir.fhir.search_parameters import includes, parameters
+from refnot_fhir.fhir.search.table import includes, parameters
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write import operation_definitions
 from tests.fhir.published_builders import BASE, CANONICAL, VERSIONS, assert_valid
 
 REPORT = Operation("screening-report", operation_definitions.url(CANONICAL, "screening-report"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from refnot_fhir.core.verdict import Verdict
-from refnot_fhir.fhir import code_systems, operation_definitions
+from refnot_fhir.fhir.write import code_systems, operation_definitions
 from tests.fhir.published_builders import CANONICAL, DRUG, PROTOCOL, VERSIONS, assert_valid
 
 DEVIATIONS = {

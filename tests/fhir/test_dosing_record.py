@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.findings import Deviation, DosingRecord, ProtocolDose
-from refnot_fhir.core.records import When
-from refnot_fhir.fhir import code_systems, dosing_record
+from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose
+from refnot_fhir.core.values import When
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write import code_systems, dosing_record
 from tests.fhir.published_builders import (
     BASE,
     CANONICAL,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refnot_fhir.core.records import Coding, Concept, DaySpan, Quantity
+from refnot_fhir.core.values import Coding, Concept, DaySpan, Quantity
 from refnot_fhir.fhir import elements
 
 MOSCOW = ZoneInfo("Europe/Moscow")

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.records import Coding, Concept, Quantity, Source
 from refnot_fhir.core.seen import DoseSeen, Product
-from refnot_fhir.fhir import elements, medication, medication_administration
+from refnot_fhir.core.values import Coding, Concept, Quantity, Source
+from refnot_fhir.fhir import elements
+from refnot_fhir.fhir.read import medication, medication_administration
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import builders as build
 

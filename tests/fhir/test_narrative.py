@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refnot_fhir.fhir.definitions import schema
-from refnot_fhir.fhir.narrative import MOST_ELEMENTS, Rules, fault
+from refnot_fhir.fhir.gate.narrative import MOST_ELEMENTS, Rules, fault
 from refnot_fhir.fhir.versions import Version
 
 LISTED = schema(Version.R4)["x-xhtml"]

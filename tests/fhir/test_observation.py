@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.records import Coding, Concept, Quantity, Source
-from refnot_fhir.core.seen import LabSeen, OtherValue, ReferenceRange
-from refnot_fhir.fhir import observation
+from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange
+from refnot_fhir.core.values import Coding, Concept, Quantity, Source
+from refnot_fhir.fhir.read import observation
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import builders as build
 
@@ -20,11 +20,11 @@ PLATELETS = build.quantity(Decimal("151"), "10*9/L")
 DENIED = [{"url": "http://example.org/not", "valueBoolean": True}]
 
 
-def read(resource: dict[str, object], version: Version = Version.R4) -> tuple[LabSeen, ...]:
+def read(resource: dict[str, object], version: Version = Version.R4) -> tuple[MeasurementSeen, ...]:
     return observation.read(resource, SOURCE, zone=MOSCOW, dates_in_utc=False, version=version)
 
 
-def only(**more: object) -> LabSeen:
+def only(**more: object) -> MeasurementSeen:
     (seen,) = read(build.observation(**more))
     return seen
 

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.records import Coding, Concept, Source
-from refnot_fhir.core.seen import Focus, LabSeen
-from refnot_fhir.fhir import gate, observation
+from refnot_fhir.core.seen import Focus, MeasurementSeen
+from refnot_fhir.core.values import Coding, Concept, Source
+from refnot_fhir.fhir import gate
+from refnot_fhir.fhir.read import observation
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import builders as build
 
@@ -18,13 +19,13 @@ FOCUS_CODE = "http://hl7.org/fhir/StructureDefinition/observation-focusCode"
 DONOR = build.concept(("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "DON"))
 
 
-def read(resource: dict[str, object], version: Version = Version.R4) -> tuple[LabSeen, ...]:
+def read(resource: dict[str, object], version: Version = Version.R4) -> tuple[MeasurementSeen, ...]:
     source = Source("default", "Observation", "o1", "1")
     zone = ZoneInfo("Europe/Moscow")
     return observation.read(resource, source, zone=zone, dates_in_utc=False, version=version)
 
 
-def only(**more: object) -> LabSeen:
+def only(**more: object) -> MeasurementSeen:
     (seen,) = read(build.observation(valueQuantity=PLATELETS, **more))
     return seen
 

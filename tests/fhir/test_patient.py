@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.records import DaySpan, Person, Source
-from refnot_fhir.fhir import patient
+from refnot_fhir.core.facts import Person
+from refnot_fhir.core.values import DaySpan, Source
+from refnot_fhir.fhir.read import patient
 from tests.fhir import builders as build
 
 MOSCOW = ZoneInfo("Europe/Moscow")

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.records import Source
-from refnot_fhir.fhir import medication, medication_administration, observation, patient
+from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.gate import problems
+from refnot_fhir.fhir.read import medication, medication_administration, observation, patient
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.wire import decode
 from tests.fhir.hl7_packages import examples, synthea_bundles

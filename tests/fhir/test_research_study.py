@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from refnot_fhir.fhir import research_study
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write import research_study
 from tests.fhir.published_builders import NOW, PROTOCOL, VERSIONS, assert_valid
 
 R4_LIKE = (Version.R4, Version.R4B)

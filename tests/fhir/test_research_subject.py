@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from refnot_fhir.core.findings import StatusChange
-from refnot_fhir.fhir import research_subject
+from refnot_fhir.core.results import StatusChange
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write import research_subject
 from tests.fhir.published_builders import NOW, PROTOCOL, VERSIONS, assert_valid, subject
 
 R4_LIKE = (Version.R4, Version.R4B)

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.findings import Evidence, Finding
-from refnot_fhir.core.records import Interval, Original
+from refnot_fhir.core.results import Evidence, Finding
+from refnot_fhir.core.values import Interval, Original
 from refnot_fhir.core.verdict import Verdict
-from refnot_fhir.fhir import code_systems, screening_report
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write import code_systems, screening_report
 from tests.fhir.published_builders import (
     BASE,
     CANONICAL,

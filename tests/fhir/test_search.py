@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from refnot_fhir.errors import BadInput
-from refnot_fhir.fhir import research_study, research_subject, search
+from refnot_fhir.fhir import search
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write import research_study, research_subject
 from tests.fhir.published_builders import BASE, NOW, PROTOCOL, VERSIONS, subject
 
 R4_LIKE = (Version.R4, Version.R4B)

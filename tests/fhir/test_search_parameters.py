@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from refnot_fhir.errors import BadInput
 from refnot_fhir.fhir import search
-from refnot_fhir.fhir.search_parameters import TYPES, Kind, includes, parameters
+from refnot_fhir.fhir.search.table import TYPES, Kind, includes, parameters
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import hl7_packages
 from tests.fhir.published_builders import NOW, VERSIONS

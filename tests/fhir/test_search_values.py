@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refnot_fhir.core.records import When
-from refnot_fhir.fhir import search, search_match
-from refnot_fhir.fhir import search_values as values
-from refnot_fhir.fhir.search_values import Setting, Target, Token
+from refnot_fhir.core.values import When
+from refnot_fhir.fhir import search
+from refnot_fhir.fhir.search import match as search_match
+from refnot_fhir.fhir.search import values
+from refnot_fhir.fhir.search.values import Setting, Target, Token
 from refnot_fhir.fhir.versions import Version
 from tests.fhir.published_builders import BASE, NOW
 

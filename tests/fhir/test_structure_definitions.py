@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from refnot_fhir.fhir import dosing_record, structure_definitions, wire
+from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write import dosing_record, structure_definitions
 from tests.fhir.published_builders import (
     BASE,
     CANONICAL,

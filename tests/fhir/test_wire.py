@@ -11,14 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.fhir.wire import (
-    DEEPEST,
-    WireError,
-    decode,
-    encode,
-    raw_entries,
-    with_members,
-)
+from refnot_fhir.fhir.wire import DEEPEST, WireError, decode, encode, raw_entries, with_members
 from tests.fhir.hl7_packages import synthea_bundles
 
 REFUSED: list[tuple[bytes, str, str, str | None]] = [

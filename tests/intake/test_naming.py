@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refnot_fhir.fhir import wire
-from refnot_fhir.intake.naming import Naming
-from refnot_fhir.intake.request import CREATE, UPDATE, Request
+from refnot_fhir.trial.receive.naming import Naming
+from refnot_fhir.trial.receive.request import CREATE, UPDATE, Request
 from tests.door import Json
 
 

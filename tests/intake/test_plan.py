@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from refnot_fhir.fhir import wire
-from refnot_fhir.intake import Delivery, Request, receive
-from refnot_fhir.intake.carry_out import CarryOut, Moved
-from refnot_fhir.intake.naming import Naming
-from refnot_fhir.intake.plan import Plan, Planner
-from refnot_fhir.intake.replay import Seal
-from refnot_fhir.intake.request import CREATE, UPDATE
+from refnot_fhir.trial.receive import Delivery, Request, receive
+from refnot_fhir.trial.receive.commit import CarryOut, Moved
+from refnot_fhir.trial.receive.naming import Naming
+from refnot_fhir.trial.receive.plan import Plan, Planner
+from refnot_fhir.trial.receive.replay import Seal
+from refnot_fhir.trial.receive.request import CREATE, UPDATE
 from tests.door import DRUG_OF_MEDICATION, Door, Json, lab, medicine, patient
 from tests.web.test_corrections import ranged
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 import pytest
 
 from refnot_fhir.core.dictionary import Reasons
-from refnot_fhir.core.records import CompleteFeed
+from refnot_fhir.core.facts import CompleteFeed
 from refnot_fhir.core.rules import (
     AgeRule,
     AnswerRule,

@@ -11,11 +11,11 @@ from decimal import Decimal
 import pytest
 from jsonschema import Draft202012Validator
 
-from refnot_fhir.core.drug_names import recognise
-from refnot_fhir.core.records import Coding, Concept
 from refnot_fhir.core.rules import LabRule, PersonRule
-from refnot_fhir.core.units import to_ucum
-from refnot_fhir.fhir.code_systems import DEVIATIONS
+from refnot_fhir.core.translate.drug import recognise
+from refnot_fhir.core.translate.units import to_ucum
+from refnot_fhir.core.values import Coding, Concept
+from refnot_fhir.fhir.write.code_systems import DEVIATIONS
 from refnot_fhir.rulebook.explain_dosing import deviations_in_words
 from tests.conftest import MAPPINGS
 from tests.real_input import BUNDLES, RECORD

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from refnot_fhir.core.dictionary import Dimension
 from refnot_fhir.core.rules import Rulebook
-from refnot_fhir.core.units import spelling, to_ucum
+from refnot_fhir.core.translate.units import spelling, to_ucum
 
 COUNT = "number-concentration"
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from refnot_fhir.core.dosing import follow
-from refnot_fhir.core.findings import Assessment, DosingRecord
-from refnot_fhir.core.records import Chart, Source
+from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.dosing.record import follow
+from refnot_fhir.core.results import Assessment, DosingRecord
 from refnot_fhir.core.rules import Rulebook
-from refnot_fhir.core.screening import assess
+from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import references, wire
-from refnot_fhir.reading import ACCEPTED, Context, Understood, understand
+from refnot_fhir.fhir.types import ACCEPTED, Context, Understood, understand
 
 Key = tuple[str, str]
 

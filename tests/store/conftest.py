@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from refnot_fhir.store import migrate, open_store
-from refnot_fhir.store.base import Store
+from refnot_fhir.store.contract import Store
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
 from refnot_fhir.store.audit import chained
-from refnot_fhir.store.base import AuditEntry, Store
+from refnot_fhir.store.contract import AuditEntry, Store
 from tests.store.things import NOW, kept, key
 
 

@@ -11,18 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refnot_fhir.core.findings import Assessment, Evidence, Finding, StatusChange, Subject
-from refnot_fhir.core.records import (
-    DaySpan,
-    DoseGiven,
-    Interval,
-    LabResult,
-    NotUsable,
-    Original,
-    Person,
-    Source,
-    When,
-)
+from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.results import Assessment, Evidence, Finding, StatusChange, Subject
+from refnot_fhir.core.values import DaySpan, Interval, NotUsable, Original, Source, When
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.store import codec
 
@@ -64,7 +55,7 @@ texts = st.lists(text, max_size=2).map(tuple)
 pairs = st.lists(st.tuples(text, text), max_size=2).map(tuple)
 
 labs = st.builds(
-    LabResult,
+    Measurement,
     source=sources,
     patient=text,
     analyte=text,
@@ -88,7 +79,7 @@ labs = st.builds(
     ulns=st.lists(numbers, max_size=2).map(tuple),
 )
 doses = st.builds(
-    DoseGiven,
+    Dose,
     source=sources,
     patient=text,
     outcome=text,
@@ -189,8 +180,8 @@ assessments = st.builds(
 @pytest.mark.parametrize(
     ("record", "known"),
     [
-        (LabResult, 21),
-        (DoseGiven, 21),
+        (Measurement, 21),
+        (Dose, 21),
         (Person, 10),
         (Subject, 16),
         (Assessment, 9),
@@ -204,7 +195,7 @@ def test_the_properties_below_fill_every_member(record: type, known: int) -> Non
 
 @given(st.lists(labs, max_size=3), st.lists(labs, max_size=2))
 @settings(deadline=None)
-def test_labs_come_back_alone_and_joined(some: list[LabResult], more: list[LabResult]) -> None:
+def test_labs_come_back_alone_and_joined(some: list[Measurement], more: list[Measurement]) -> None:
     parts = [p for p in (codec.labs_text(some), codec.labs_text(more)) if p is not None]
     back = codec.labs_of(",".join(parts))
     assert back == (*some, *more)
@@ -214,7 +205,7 @@ def test_labs_come_back_alone_and_joined(some: list[LabResult], more: list[LabRe
 
 @given(st.lists(doses, max_size=3))
 @settings(deadline=None)
-def test_doses_come_back(some: list[DoseGiven]) -> None:
+def test_doses_come_back(some: list[Dose]) -> None:
     back = codec.doses_of(codec.doses_text(some))
     assert back == tuple(some)
     assert [repr(dose.amount) for dose in back] == [repr(dose.amount) for dose in some]
@@ -240,7 +231,7 @@ def test_an_assessment_comes_back(assessment: Assessment) -> None:
 
 @pytest.mark.parametrize("text", ["1.10", "1E+2", "0E-10", "-0", "0.30000000000000004", "9" * 40])
 def test_a_number_keeps_its_digits(text: str) -> None:
-    lab = LabResult(Source("n", "t", "i", "1"), "p", "a", Original(), uln=Decimal(text))
+    lab = Measurement(Source("n", "t", "i", "1"), "p", "a", Original(), uln=Decimal(text))
     (back,) = codec.labs_of(codec.labs_text([lab]))
     assert str(back.uln) == text
 
@@ -261,7 +252,7 @@ def test_a_moment_without_a_zone_is_refused() -> None:
 
 def test_an_hour_that_clocks_show_twice_stays_the_same_moment() -> None:
     twice = datetime(1998, 10, 25, 2, tzinfo=ZoneInfo("Europe/Moscow"), fold=1)
-    lab = LabResult(
+    lab = Measurement(
         Source("n", "t", "i", "1"), "p", "a", Original(), collected=When(twice, twice, "")
     )
     (back,) = codec.labs_of(codec.labs_text([lab]))

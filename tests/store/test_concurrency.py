@@ -16,7 +16,7 @@ import pytest
 
 from refnot_fhir.errors import Conflict
 from refnot_fhir.store import migrate, open_store
-from refnot_fhir.store.base import AuditEntry, Store, Writer
+from refnot_fhir.store.contract import AuditEntry, Store, Writer
 from tests.store.things import NOW, kept, key, lab_reading
 from tests.store.worker import SHARED, add_version
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from refnot_fhir.errors import Conflict
-from refnot_fhir.store.base import AuditEntry, Kept, Key, PatientFacts, Reading, Store
+from refnot_fhir.store.contract import AuditEntry, Kept, Key, PatientFacts, Reading, Store
 from tests.store.things import (
     NOW,
     deletion,

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, create_engine, make_url
 from refnot_fhir.errors import RefnotError
 from refnot_fhir.fhir import wire
 from refnot_fhir.store import migrate, open_store
-from refnot_fhir.store.base import Receipt
-from refnot_fhir.store.tables import metadata
+from refnot_fhir.store.contract import Receipt
+from refnot_fhir.store.schema import metadata
 from tests.store.things import NOW, deletion, kept, key
 
 O1, O2 = key("o1"), key("o2")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from refnot_fhir.store.base import Receipt, Store
+from refnot_fhir.store.contract import Receipt, Store
 from tests.store.things import NOW, later
 
 

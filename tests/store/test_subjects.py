@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from refnot_fhir.core.findings import Subject
+from refnot_fhir.core.results import Subject
 from refnot_fhir.errors import Conflict
-from refnot_fhir.store.base import Store, SubjectQuery
+from refnot_fhir.store.contract import Store, SubjectQuery
 from tests.store.things import assessment, subject
 
 ALL = (

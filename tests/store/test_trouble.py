@@ -20,7 +20,7 @@ from sqlalchemy import make_url
 
 from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
 from refnot_fhir.store import group, migrate, open_store, postgres, sqlite_file
-from refnot_fhir.store.base import Store, SubjectQuery, Writer
+from refnot_fhir.store.contract import Store, SubjectQuery, Writer
 from tests.store.things import kept, key, subject
 from tests.store.worker import add_version
 

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 
-from refnot_fhir.core.findings import Assessment, StatusChange, Subject
-from refnot_fhir.core.records import DoseGiven, Interval, LabResult, Original, Person, Source, When
-from refnot_fhir.store.base import Kept, Key, Reading
+from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.results import Assessment, StatusChange, Subject
+from refnot_fhir.core.values import Interval, Original, Source, When
+from refnot_fhir.store.contract import Kept, Key, Reading
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 MOMENT = When(NOW, NOW, "2026-05-04T08:00:00Z")
@@ -40,8 +41,8 @@ def deletion(of: Key, version: int, *, patient: str = "p1") -> Kept:
     return Kept(of, version, b"", NOW, b"", deleted=True, patient=patient)
 
 
-def lab(of: Key, *, patient: str = "p1", value: str = "1.10", version: str = "1") -> LabResult:
-    return LabResult(
+def lab(of: Key, *, patient: str = "p1", value: str = "1.10", version: str = "1") -> Measurement:
+    return Measurement(
         source=Source(of.site, of.type, of.id, version),
         patient=patient,
         analyte="platelets",
@@ -52,8 +53,8 @@ def lab(of: Key, *, patient: str = "p1", value: str = "1.10", version: str = "1"
     )
 
 
-def dose(of: Key, *, patient: str = "p1") -> DoseGiven:
-    return DoseGiven(Source(of.site, of.type, of.id, "1"), patient, "given", given=MOMENT)
+def dose(of: Key, *, patient: str = "p1") -> Dose:
+    return Dose(Source(of.site, of.type, of.id, "1"), patient, "given", given=MOMENT)
 
 
 def person(of: Key, *, replaced_by: str = "") -> Person:

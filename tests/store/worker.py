@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from refnot_fhir.store import open_store
-from refnot_fhir.store.base import AuditEntry, Writer
+from refnot_fhir.store.contract import AuditEntry, Writer
 from tests.store.things import NOW, kept, key, lab_reading
 
 SHARED = key("shared")

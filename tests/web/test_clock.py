@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from refnot_fhir.service import HighWater
+from refnot_fhir.trial.service import HighWater
 from tests.door import NOW, Door, content, eligible, lab, open_door, patient
 
 
@@ -41,7 +41,7 @@ def test_another_process_learns_it_from_the_store(tmp_path: Path) -> None:
 def test_a_process_that_runs_learns_what_others_wrote_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("refnot_fhir.service._ASKED_EVERY", 0.0)
+    monkeypatch.setattr("refnot_fhir.trial.service._ASKED_EVERY", 0.0)
     with open_door(tmp_path) as one, open_door(tmp_path, ids="other") as other:
         one.kept(patient())
         other.clock.move(minutes=10)

@@ -229,7 +229,7 @@ def statuses_of(door: Door, *patients: str) -> list[str]:
 
 def kept_status(door: Door, patient: str) -> str:
     """The status that is kept, not decided anew by the one who asks."""
-    from refnot_fhir.store.base import SubjectQuery
+    from refnot_fhir.store.contract import SubjectQuery
 
     with door.service.store.read() as reader:
         row = reader.subjects(SubjectQuery(patients=[("default", patient)]))[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from refnot_fhir.reassess import everyone
+from refnot_fhir.trial.reassess import everyone
 from tests.door import Door, Json, content, dose, open_door, patient
 
 

@@ -1,0 +1,1 @@
+"""How each kind of criterion is decided, and the verdict on all of them."""

@@ -1,0 +1,258 @@
+"""A coded answer: a performance status, a pregnancy status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from typing import NamedTuple
+
+from refnot_fhir.core.criteria.case import Case
+from refnot_fhir.core.criteria.evidence import amount, of_dated, of_days
+from refnot_fhir.core.criteria.moments import Dated, source_key
+from refnot_fhir.core.criteria.newest import (
+    Answer,
+    Opinion,
+    Question,
+    answer,
+    last_day,
+    least_favourable,
+    turning_days,
+)
+from refnot_fhir.core.criteria.newest_result import newest_finding
+from refnot_fhir.core.days import ages, birthday
+from refnot_fhir.core.facts import Measurement, Person
+from refnot_fhir.core.intervals import within
+from refnot_fhir.core.results import Evidence, Finding
+from refnot_fhir.core.rules import AnswerRule, Criterion
+from refnot_fhir.core.translate.sex import agrees
+from refnot_fhir.core.verdict import Verdict
+
+_BEYOND_AGE = "beyond-age"
+_NO_ANSWER = frozenset({"no-evidence", "outside-window"})
+
+
+class _Said(NamedTuple):
+    """A verdict, its reason, and what stands against the newest answer."""
+
+    verdict: Verdict
+    reason: str
+    against: tuple[Dated, ...] = ()
+
+
+def answer_finding(criterion: Criterion, rule: AnswerRule, case: Case, as_of: date) -> Finding:
+    """Whether the newest answer is one that the criterion lists, and nothing contradicts it.
+
+    Where the criterion does not apply, an answer that says otherwise still needs to be looked at.
+    """
+    amounts = tuple(sorted(rule.below_limit))
+    judge = partial(_judge, rule)
+    question = Question(rule.labs, rule.within_days, criterion.kind, judge, amounts)
+    person = case.chart.person
+    said = _said(rule, question, case, as_of)
+    until = _holds_until(rule, question, case, said, as_of)
+    if said.verdict is Verdict.NOT_APPLICABLE and person is not None:
+        return _not_applicable(criterion, person, until)
+    if said.reason == _BEYOND_AGE and person is not None:
+        return _beyond_age(criterion, rule, person, as_of, until)
+    readings = _answers(rule, case)
+    found = newest_finding(
+        criterion, question, case, as_of, say=partial(_say, case), readings=readings
+    )
+    found = replace(found, verdict=said.verdict, reason=said.reason, holds_until=until)
+    nearby = _usable(case, rule.supporting, question.window(as_of))
+    return _with(found, said, [it for it in nearby if not _clears(rule, it.reading)], case)
+
+
+def _with(found: Finding, said: _Said, nearby: list[Dated], case: Case) -> Finding:
+    """The finding with what speaks against the newest answer, and what is to be looked at."""
+    why = found.why
+    shown = {item.source for item in found.evidence}
+    against = [it for it in said.against if it.reading.source not in shown]
+    if against:
+        why += f" But {_named(against, case)} says otherwise: a person's judgement would settle it."
+    nearby = [it for it in nearby if it not in against]
+    if nearby:
+        why += f" Also on record, for a person to judge: {_named(nearby, case)}."
+    more = tuple(of_dated(it, case) for it in (*against, *nearby))
+    return replace(found, why=why, evidence=(*found.evidence, *more))
+
+
+def _named(readings: list[Dated], case: Case) -> str:
+    return ", ".join(
+        f"{case.title(it.reading.analyte)} {amount(it.reading)} {of_days(it.first, it.last)}"
+        for it in readings
+    )
+
+
+def _not_applicable(criterion: Criterion, person: Person, until: date | None) -> Finding:
+    return Finding(
+        criterion=criterion.id,
+        kind=criterion.kind,
+        verdict=Verdict.NOT_APPLICABLE,
+        reason="not-applicable",
+        why=f"It does not apply to a patient recorded as {person.gender}.",
+        evidence=(Evidence(source=person.source, shown=f"recorded as {person.gender}"),),
+        holds_until=until,
+    )
+
+
+def _beyond_age(
+    criterion: Criterion, rule: AnswerRule, person: Person, as_of: date, until: date | None
+) -> Finding:
+    birth = "" if person.birth is None else person.birth.text
+    why = (
+        f"The patient, recorded as female and born {birth}, is at least {rule.not_met_from_years} "
+        f"years old on {as_of}: from that age on this protocol takes it as not met without other "
+        "evidence."
+    )
+    return Finding(
+        criterion=criterion.id,
+        kind=criterion.kind,
+        verdict=Verdict.NOT_MET,
+        reason=_BEYOND_AGE,
+        why=why,
+        evidence=(Evidence(source=person.source, shown=f"recorded as female, born {birth}"),),
+        holds_until=until,
+    )
+
+
+def _is_old_enough(rule: AnswerRule, person: Person | None, as_of: date) -> bool:
+    """Whether a female patient is surely of the age from which the rule takes it as not met."""
+    if person is None or person.birth is None or rule.not_met_from_years is None:
+        return False
+    if person.gender != "female" or not agrees(person) or person.birth.last > as_of:
+        return False
+    return ages(person.birth, as_of)[0] >= rule.not_met_from_years
+
+
+def _does_not_apply(rule: AnswerRule, person: Person | None) -> bool:
+    """Only where nothing recorded about the patient's sex casts doubt on it."""
+    return person is not None and person.gender in rule.not_applicable_to and agrees(person)
+
+
+def _said(rule: AnswerRule, question: Question, case: Case, as_of: date) -> _Said:
+    newest = answer(question, _answers(rule, case), as_of)
+    said = _Said(newest.verdict, newest.reason)
+    favourable = least_favourable(question.kind)[-1]
+    if newest.verdict is favourable:
+        said = _unless_contradicted(rule, question, case, as_of, newest)
+    window, person = question.window(as_of), case.chart.person
+    if _does_not_apply(rule, person):
+        against = _against(rule, _usable(case, rule.labs, window), favourable)
+        if not against:
+            return _Said(Verdict.NOT_APPLICABLE, "not-applicable")
+        if said.verdict is favourable:
+            return _Said(Verdict.UNKNOWN, "conflict", against)
+    if said.reason in _NO_ANSWER and _is_old_enough(rule, person, as_of):
+        nearby = _usable(case, (*rule.labs, *rule.supporting), window)
+        if not _against(rule, nearby, favourable):
+            return _Said(Verdict.NOT_MET, _BEYOND_AGE)
+    return said
+
+
+def _against(rule: AnswerRule, readings: Iterable[Dated], favourable: Verdict) -> tuple[Dated, ...]:
+    return tuple(it for it in readings if _judge(rule, it.reading)[0] is not favourable)
+
+
+def _answers(rule: AnswerRule, case: Case) -> tuple[Dated, ...]:
+    """What can answer: every answer, and amounts that are below the laboratory's own limit."""
+    amounts = (it for it in case.of(sorted(rule.below_limit)) if _clears(rule, it.reading))
+    return (*case.of(rule.labs), *amounts)
+
+
+def _clears(rule: AnswerRule, reading: Measurement) -> bool:
+    """Whether it is surely below its laboratory's limit, and the laboratory says nothing else."""
+    if reading.analyte not in rule.below_limit or reading.value is None:
+        return False
+    if reading.not_usable is not None or reading.interpretation == "against":
+        return False
+    ulns = reading.ulns if reading.uln is None else (reading.uln,)
+    return bool(ulns) and within(reading.value, min(ulns), inclusive=False) is Verdict.MET
+
+
+def _unless_contradicted(
+    rule: AnswerRule, question: Question, case: Case, as_of: date, newest: Answer
+) -> _Said:
+    """A favourable answer, unless evidence of another kind from the window says otherwise.
+
+    Only a newer answer of the same lab takes one back that is not favourable.
+    """
+    window = question.window(as_of)
+    against = [
+        it
+        for lab in (*rule.labs, *sorted(rule.below_limit))
+        for it in answer(
+            replace(question, labs=(lab,)), _usable(case, (lab,), window), as_of
+        ).rivals
+        if _speaks_against(rule, it.reading, newest.verdict)
+    ]
+    if against:
+        return _Said(Verdict.UNKNOWN, "conflict", tuple(against))
+    last = max(it.earliest for it in newest.rivals)
+    supporting = _usable(case, rule.supporting, window)
+    if any(it.latest >= last and not _clears(rule, it.reading) for it in supporting):
+        return _Said(Verdict.UNKNOWN, "review")
+    return _Said(newest.verdict, newest.reason)
+
+
+def _speaks_against(rule: AnswerRule, reading: Measurement, favourable: Verdict) -> bool:
+    """Whether an answer is not favourable, or an amount is beyond its laboratory's limit."""
+    if reading.analyte not in rule.below_limit:
+        return _judge(rule, reading)[0] is not favourable
+    told = reading.uln is not None or reading.ulns or reading.interpretation == "against"
+    return bool(told) and not _clears(rule, reading)
+
+
+def _holds_until(
+    rule: AnswerRule, question: Question, case: Case, said: _Said, as_of: date
+) -> date | None:
+    days = [
+        day
+        for it in case.of((*rule.labs, *rule.supporting))
+        for day in turning_days(it.first, it.last, rule.within_days)
+    ]
+    birth = None if case.chart.person is None else case.chart.person.birth
+    if birth is not None and rule.not_met_from_years is not None:
+        reached = birthday(birth.last, rule.not_met_from_years)
+        days += [] if reached is None else [reached]
+    return last_day(as_of, said.verdict, days, lambda day: _said(rule, question, case, day).verdict)
+
+
+def _judge(rule: AnswerRule, reading: Measurement) -> Opinion:
+    if reading.not_usable is not None:
+        return Verdict.UNKNOWN, reading.not_usable.code
+    if reading.answer in rule.met:
+        return Verdict.MET, "answer-met"
+    if reading.answer in rule.not_met and rule.below_limit and reading.interpretation == "against":
+        return Verdict.UNKNOWN, "review"
+    if reading.answer in rule.not_met:
+        return Verdict.NOT_MET, "answer-not-met"
+    if _clears(rule, reading):
+        return Verdict.NOT_MET, "below-limit"
+    return Verdict.UNKNOWN, "review"
+
+
+def _say(case: Case, found: Dated, reason: str) -> str:
+    what = (
+        f"{case.title(found.reading.analyte)}: {amount(found.reading)}, "
+        f"{of_days(found.first, found.last)}"
+    )
+    if reason == "below-limit":
+        return f"{what}, is below the laboratory's own limit."
+    if reason == "review":
+        return f"{what}, does not decide it alone. A person's judgement would settle it."
+    return f"{what}."
+
+
+def _usable(case: Case, labs: tuple[str, ...], window: tuple[date, date]) -> list[Dated]:
+    """Usable readings that may be from the window, newest first."""
+    nearby = [
+        it
+        for it in case.of(labs)
+        if it.reading.not_usable is None and it.first <= window[1] and it.last >= window[0]
+    ]
+    nearby.sort(key=lambda it: source_key(it.reading.source))
+    nearby.sort(key=lambda it: it.latest, reverse=True)
+    return nearby

@@ -1,0 +1,341 @@
+"""Whether a drug of a class was given within a window before the date of assessment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from refnot_fhir.core.criteria.case import Case
+from refnot_fhir.core.criteria.evidence import amount, dose_text, of_dated, of_days, of_dose
+from refnot_fhir.core.criteria.moments import Dated, source_key
+from refnot_fhir.core.criteria.newest import Opinion, Question, answer, last_day, turning_days
+from refnot_fhir.core.days import shifted
+from refnot_fhir.core.facts import Dose, Measurement
+from refnot_fhir.core.results import Finding
+from refnot_fhir.core.rules import Criterion, DrugAnswer, DrugRule
+from refnot_fhir.core.translate.study import names, of_another_study
+from refnot_fhir.core.values import DaySpan
+from refnot_fhir.core.verdict import Verdict
+
+_HAPPENED = frozenset({"given", "partial"})
+
+_NAMED = 10
+"""So many drugs are named at most where administrations are counted."""
+
+_MAY_COUNT = {
+    **dict.fromkeys(_HAPPENED, ""),
+    "unknown": "outcome-unknown",
+    "pending": "in-progress",
+}
+"""Outcomes of what happened or may have, with the reason for doubt; the others never count."""
+
+_DOUBTS = {
+    "unresolved-drug": "what was given is not known; the Medication it refers to",
+    "unclassified-drug": "its codes do not say which class it is of; a standard code",
+    "outcome-unknown": "it is not known whether it was given; a corrected status",
+    "in-progress": "it is under way or on hold; its final status",
+    "trial-dose-unclear": "whether it was a trial dose is not known; the date of enrolment",
+    "no-date": "its date is not known; the date",
+    "window-unclear": "its dates are not precise enough; full dates",
+}
+"""Why an administration may or may not count, and what would settle it."""
+
+
+class _Given(NamedTuple):
+    """An administration on record and what bearing it has on the class."""
+
+    dose: Dose
+    began: DaySpan | None
+    ended: DaySpan | None
+    """None when and only when `began` is."""
+    doubt: str | None
+    """Empty: it is of the class; None: it is of another one; else the reason for doubt."""
+
+    @property
+    def days(self) -> DaySpan | None:
+        """Every day on which it may have been given."""
+        if self.began is None or self.ended is None:
+            return None
+        return DaySpan(self.began.first, self.ended.last, self.began.text)
+
+    @property
+    def happened(self) -> bool:
+        """Whether it was surely given, all or part."""
+        return self.dose.outcome in _HAPPENED
+
+
+class _Said(NamedTuple):
+    verdict: Verdict
+    reason: str
+    resting_on: tuple[_Given, ...] = ()
+    answers: tuple[Dated, ...] = ()
+
+    @property
+    def of_doses(self) -> bool:
+        """Whether it is administrations that decide, or leave open, what is asked."""
+        return bool(self.resting_on) and self.resting_on[0].doubt is not None
+
+
+def drug_finding(criterion: Criterion, rule: DrugRule, case: Case, as_of: date) -> Finding:
+    """Whether an administration of the class is inside the window.
+
+    Only a person's documented answer shows that none was; no record, and no lack of one, does.
+    """
+    on_record = _on_record(rule, case)
+    answers = case.of(rule.answer.labs) if rule.answer is not None else ()
+    said = _said(on_record, answers, rule, as_of)
+    window = (shifted(as_of, -rule.within_days), as_of)
+    if said.reason == "no-evidence" and _sends_all(case, window):
+        said = said._replace(reason="none-on-record")
+    shown = said.resting_on if said.of_doses else said.resting_on[:_NAMED]
+    doses = tuple(of_dose(given.dose, given.days) for given in shown)
+    return Finding(
+        criterion=criterion.id,
+        kind=criterion.kind,
+        verdict=said.verdict,
+        reason=said.reason,
+        why=_why(said, rule, case, window),
+        evidence=(*doses, *(of_dated(it, case) for it in said.answers)),
+        window=window,
+        holds_until=last_day(
+            as_of,
+            said.verdict,
+            _turning_days(on_record, answers, rule),
+            lambda day: _said(on_record, answers, rule, day).verdict,
+        ),
+    )
+
+
+def _turning_days(
+    on_record: Sequence[_Given], answers: Iterable[Dated], rule: DrugRule
+) -> Iterator[date]:
+    """Days on which something may enter the window, leave it, or cease to stand."""
+    for given in on_record:
+        for span in (given.began, given.ended):
+            if span is not None:
+                yield from turning_days(span.first, span.last, rule.within_days)
+    stands = rule.answer.within_days if rule.answer is not None else 0
+    for it in answers:
+        yield shifted(it.last, 1)
+        yield from turning_days(it.first, it.last, rule.within_days)
+        yield from turning_days(it.first, it.last, stands)
+
+
+def _on_record(rule: DrugRule, case: Case) -> list[_Given]:
+    """Administrations that happened or may have, newest first, undated ones before all.
+
+    Trial doses are left out: that they were given says nothing about what was given before them.
+    """
+    found = []
+    for dose in case.chart.doses:
+        began = dose.given.days(case.chart.zone) if dose.given is not None else None
+        if dose.outcome in _MAY_COUNT and not _is_trial_dose(dose, began, rule, case):
+            ended = None if began is None else _ended(dose, began, case)
+            found.append(_Given(dose, began, ended, _doubt(dose, began, rule, case)))
+    found.sort(key=lambda given: source_key(given.dose.source))
+    found.sort(key=lambda given: given.began.first if given.began else date.max, reverse=True)
+    found.sort(key=lambda given: given.ended.last if given.ended else date.max, reverse=True)
+    return found
+
+
+def _ended(dose: Dose, began: DaySpan, case: Case) -> DaySpan:
+    """The days on which it may have ended, never before it began."""
+    if dose.ended is not None:
+        ended = dose.ended.days(case.chart.zone)
+        return DaySpan(max(began.first, ended.first), max(began.last, ended.last), ended.text)
+    if dose.outcome == "pending":
+        return DaySpan(began.first, date.max, "")
+    return began
+
+
+def _doubt(dose: Dose, days: DaySpan | None, rule: DrugRule, case: Case) -> str | None:
+    if not dose.resolved:
+        return "unresolved-drug"
+    if dose.drug == rule.study_drug and _trial_dose(dose, days, case) is None:
+        return "trial-dose-unclear"
+    if rule.drug_class in dose.classes:
+        return _MAY_COUNT[dose.outcome]
+    told = dose.classified or (dose.unclear and rule.drug_class not in dose.unclear)
+    return None if told else "unclassified-drug"
+
+
+def _is_trial_dose(dose: Dose, days: DaySpan | None, rule: DrugRule, case: Case) -> bool:
+    return dose.drug == rule.study_drug and _trial_dose(dose, days, case) is True
+
+
+def _trial_dose(dose: Dose, days: DaySpan | None, case: Case) -> bool | None:
+    """Whether a dose of the study drug belongs to the trial; None: it cannot be told."""
+    if any(names(reference, case.protocol) for reference in dose.studies):
+        return True
+    if of_another_study(dose, case.protocol):
+        return False
+    enrolled = case.chart.enrolled_on
+    if enrolled is None or days is None:
+        return None
+    if days.first >= enrolled:
+        return True
+    return False if days.last < enrolled else None
+
+
+def _said(
+    on_record: Sequence[_Given], answers: Iterable[Dated], rule: DrugRule, as_of: date
+) -> _Said:
+    """What speaks for an administration counts first, then what may, then what a person said."""
+    certain: list[_Given] = []
+    unsure: list[_Given] = []
+    harmless: list[_Given] = []
+    for given, place in _in_window(on_record, rule, as_of):
+        doubt = given.doubt or place
+        if given.doubt is None:
+            harmless += [given] if given.happened and not place else []
+        elif doubt:
+            unsure.append(given._replace(doubt=doubt))
+        else:
+            certain.append(given)
+    answered = _answered(answers, rule, as_of)
+    if certain:
+        return _Said(Verdict.MET, "given-within-window", tuple(certain), answered.answers)
+    if answered.verdict is Verdict.MET:
+        return answered
+    if unsure:
+        return _Said(Verdict.UNKNOWN, unsure[0].doubt or "", tuple(unsure), answered.answers)
+    if answered.answers:
+        return answered
+    return answered._replace(resting_on=tuple(harmless))
+
+
+def _in_window(
+    on_record: Iterable[_Given], rule: DrugRule, as_of: date
+) -> Iterator[tuple[_Given, str]]:
+    """Administrations that may be inside the window, each with the doubt about its place."""
+    start = shifted(as_of, -rule.within_days)
+    for given in on_record:
+        if given.began is not None and given.began.first > as_of:
+            continue
+        place = _place(given, start, as_of)
+        if place != "outside":
+            yield given, place
+
+
+def _answered(answers: Iterable[Dated], rule: DrugRule, as_of: date) -> _Said:
+    """What a person documented: the newest answer, as far as it reaches and no yes contradicts it.
+
+    An answer is about the window that ended on its own day. A yes of an earlier day leaves open
+    whether it was within the window of today; a no stands for a stated number of days.
+    """
+    asked = rule.answer
+    if asked is None:
+        return _Said(Verdict.UNKNOWN, "no-evidence")
+    question = Question(
+        asked.labs, rule.within_days, "exclusion", lambda reading: _judge(asked, reading)
+    )
+    newest = answer(question, answers, as_of)
+    if newest.reason in ("no-evidence", "outside-window"):
+        return _Said(Verdict.UNKNOWN, "no-evidence")
+    said = _Said(newest.verdict, newest.reason, answers=newest.rivals)
+    if said.verdict is Verdict.MET and any(it.first < as_of for it in newest.rivals):
+        return said._replace(verdict=Verdict.UNKNOWN, reason="answer-earlier")
+    window = shifted(as_of, -rule.within_days)
+    yes = tuple(
+        it
+        for it in answers
+        if it.first <= as_of and it.last >= window and _judge(asked, it.reading)[0] is Verdict.MET
+    )
+    if said.verdict is Verdict.NOT_MET and yes:
+        both = (*sorted(yes, key=lambda it: source_key(it.reading.source)), *newest.rivals)
+        return _Said(Verdict.UNKNOWN, "answer-earlier", answers=both)
+    stands_from = shifted(as_of, -asked.within_days)
+    if said.verdict is Verdict.NOT_MET and any(it.first < stands_from for it in newest.rivals):
+        return said._replace(verdict=Verdict.UNKNOWN, reason="answer-too-old")
+    return said
+
+
+def _judge(asked: DrugAnswer, reading: Measurement) -> Opinion:
+    if reading.not_usable is not None:
+        return Verdict.UNKNOWN, reading.not_usable.code
+    if reading.answer in asked.given:
+        return Verdict.MET, "answer-met"
+    if reading.answer in asked.not_given:
+        return Verdict.NOT_MET, "answer-not-met"
+    return Verdict.UNKNOWN, "review"
+
+
+def _place(given: _Given, start: date, as_of: date) -> str:
+    """Empty: surely inside the window; `outside`: surely not; else the reason for doubt."""
+    if given.began is None or given.ended is None:
+        return "no-date"
+    if given.ended.last < start:
+        return "outside"
+    inside = given.began.last <= as_of and given.ended.first >= start
+    return "" if inside else "window-unclear"
+
+
+def _why(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
+    between = f"from {window[0]} to {window[1]}"
+    if said.of_doses and said.verdict is Verdict.MET:
+        first = said.resting_on[0]
+        why = f"{dose_text(first.dose, first.days)} is {rule.drug_class}, given {between}."
+        return f"{why} But {_named(said, case)} is on record too." if said.answers else why
+    if said.of_doses:
+        names = dict.fromkeys(dose_text(it.dose, it.days) for it in said.resting_on)
+        return (
+            f"{_listed(names)} may be {rule.drug_class} given {between}: "
+            f"{_DOUBTS[said.reason]} would settle it."
+        )
+    if said.answers:
+        return _why_answered(said, rule, case, window)
+    return f"{_silence(said, rule, case, window)} {_settles(rule, case, between)}"
+
+
+def _why_answered(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
+    what, between = _named(said, case), f"from {window[0]} to {window[1]}"
+    nos = [it for it in said.answers[1:] if it.reading.answer != said.answers[0].reading.answer]
+    if said.verdict is not Verdict.UNKNOWN:
+        return f"{what}."
+    more = {
+        "answer-earlier": f"tells of the {rule.within_days} days before it"
+        + "".join(f", and a later answer of {it.last} says {it.reading.answer}" for it in nos[:1]),
+        "answer-too-old": "is too old to stand for today",
+        "window-unclear": "may be from outside the window",
+    }.get(said.reason, "does not decide it")
+    return f"{what}, {more}. {_settles(rule, case, between)}"
+
+
+def _named(said: _Said, case: Case) -> str:
+    it = said.answers[0]
+    days = of_days(it.first, it.last)
+    return f"{case.title(it.reading.analyte)}: {amount(it.reading)}, {days}"
+
+
+def _sends_all(case: Case, window: tuple[date, date]) -> bool:
+    feed = case.chart.all_doses
+    return feed is not None and feed.since <= window[0]
+
+
+def _silence(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
+    """What was seen where nothing speaks for an administration of the class."""
+    feed, between = case.chart.all_doses, f"from {window[0]} to {window[1]}"
+    if feed is None:
+        return f"No {rule.drug_class} is on record {between}, which proves nothing."
+    states = f"The hospital states that it sends all administrations since {feed.since}"
+    if not _sends_all(case, window):
+        return f"{states} ({feed.stated_by}), which is not all of the time {between}."
+    names = Counter(it.dose.shown or it.dose.drug or "without a name" for it in said.resting_on)
+    shown = [f"{name} ({count})" for name, count in names.most_common(_NAMED)]
+    if len(names) > _NAMED:
+        shown.append(f"{len(names) - _NAMED} other drugs")
+    seen = f"{len(said.resting_on)} {between}" + (f": {_listed(shown)}" if shown else "")
+    return f"{states} ({feed.stated_by}). It sent {seen}; none is {rule.drug_class}."
+
+
+def _settles(rule: DrugRule, case: Case, between: str) -> str:
+    if rule.answer is None:
+        return f"A person's statement on {between.removeprefix('from ')} would settle it."
+    asked = case.titles(rule.answer.labs)
+    return f"An answer to “{asked}” of {between.rpartition(' ')[2]} would settle it."
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,1 @@
+"""The doses of one patient against the schedule of the protocol."""

@@ -1,0 +1,128 @@
+"""What is known about a patient, in the protocol's words and free of FHIR.
+
+What a hospital said, in its own words, is in `seen.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from refnot_fhir.core.record import record
+from refnot_fhir.core.values import DaySpan, Interval, NotUsable, Original, Source, When
+
+
+@record
+class Person:
+    """The facts of a Patient that a protocol asks for; no name, no address."""
+
+    source: Source
+    birth: DaySpan | None = None
+    gender: str = ""
+    """Administrative gender: `male`, `female`, `other`, `unknown` or empty."""
+    sex_signals: tuple[str, ...] = ()
+    """What extensions (birth sex, sex for clinical use, gender identity) say, as sent."""
+    deceased: bool = False
+    active: bool = True
+    replaced_by: str = ""
+    """The id of the Patient that this record was merged into."""
+    identifiers: tuple[tuple[str, str], ...] = ()
+    """(system, value)."""
+    died: When | None = None
+    """When the patient died, if `deceased` came with a date."""
+    dead_by: datetime | None = None
+    """When a death without a date became known."""
+
+
+@record
+class Measurement:
+    """One eligibility lab: a reading in the protocol's words, or why it is not usable."""
+
+    source: Source
+    patient: str
+    analyte: str
+    """Name in `labs.toml`; empty if no lab is known for the codes sent."""
+    original: Original
+    value: Interval | None = None
+    """In `unit`."""
+    unit: str = ""
+    answer: str = ""
+    """For labs that answer a question: the answer's name in `labs.toml`."""
+    uln: Decimal | None = None
+    """Upper limit of normal in `unit`, from the same row."""
+    multiple: Interval | None = None
+    """`value` as a multiple of `uln`, compared exactly by value and uln, shown by this."""
+    no_uln: str = ""
+    """Why there is no usable upper limit, if there is none."""
+    collected: When | None = None
+    issued: When | None = None
+    specimen: str = ""
+    formula: str = ""
+    """How it was derived, if it was."""
+    derived_from: tuple[Source, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was mapped on the way: unit aliases, site quirks."""
+    not_usable: NotUsable | None = None
+    replaces: bool = True
+    """False for readings that say "no measurement": they never hide an older one."""
+    sample: str = ""
+    """As of `MeasurementSeen`."""
+    interpretation: str = ""
+    """What the laboratory says of the value: `negative`, `against` (beyond its limit) or empty."""
+    ulns: tuple[Decimal, ...] = ()
+    """Where `uln` is none: several upper limits of which one surely is the patient's, in order."""
+
+
+@record
+class Dose:
+    """One administration in the protocol's words."""
+
+    source: Source
+    patient: str
+    outcome: str
+    """`given`, `partial`, `not-given`, `pending`, `retracted` or `unknown`."""
+    drug: str = ""
+    """Name in `drugs.toml`; empty if not recognised."""
+    shown: str = ""
+    """The drug as the hospital calls it."""
+    classes: tuple[str, ...] = ()
+    resolved: bool = True
+    """False when the product itself is unknown: nothing may be concluded from it."""
+    classified: bool = False
+    """True when the codes say to which drug classes it belongs, even if to none that matters."""
+    unclear: tuple[str, ...] = ()
+    """Classes that it may or may not belong to: the code is too short, or the use decides.
+
+    To every other class it belongs only if `classes` says so.
+    """
+    amount: Decimal | None = None
+    """International units, for the study drug."""
+    no_amount: str = ""
+    """Why there is no amount."""
+    vials: str = ""
+    """What was given from which vials, as far as it was said."""
+    route: str = ""
+    """`subcutaneous`, `other` or empty when not said."""
+    body_site: str = ""
+    """`upper-arm`, `thigh`, `other` or empty when not said."""
+    side: str = ""
+    """`left`, `right` or empty when not said."""
+    given: When | None = None
+    """When it was given, or when that began."""
+    reason: str = ""
+    """Why not given."""
+    studies: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    ended: When | None = None
+    """When it ended, if it was given over a period; one without an end may last for ever."""
+    ends_course: bool = False
+    """That it was stopped or not given because the treatment was discontinued."""
+
+
+@record
+class CompleteFeed:
+    """A hospital's statement that its feed carries every administration since a day."""
+
+    since: date
+    stated_by: str
+    """Who says so."""

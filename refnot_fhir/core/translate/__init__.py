@@ -1,0 +1,1 @@
+"""From hospital words to the protocol's words: codes, units, numbers, limits, drugs, doses."""

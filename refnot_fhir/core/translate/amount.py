@@ -1,0 +1,293 @@
+"""How many international units an administration gave, exactly, or why that cannot be told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+
+from refnot_fhir.core.dictionary import Drug
+from refnot_fhir.core.exact import product, quotient, shown
+from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Site, VialStrength
+from refnot_fhir.core.seen import DoseSeen, Product
+from refnot_fhir.core.translate.drug import texts_of
+from refnot_fhir.core.translate.units import agreed, normalise
+from refnot_fhir.core.values import Concept, Quantity
+
+_INTERNATIONAL_UNIT = "[IU]"
+_UNITY = frozenset({"", "1"})
+
+
+@record
+class Amount:
+    """International units, or why not, with the vials as far as they were said."""
+
+    iu: Decimal | None = None
+    why_not: str = ""
+    vials: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@record
+class _Unit:
+    """A unit understood: one of it is `factor` of what `kind` counts in (IU, vials or mL)."""
+
+    kind: str
+    factor: Decimal
+    label: str
+
+
+def read_amount(
+    seen: DoseSeen, drug: Drug, *, protocol_doses: Iterable[Decimal], site: Site
+) -> Amount:
+    """The amount of a drug whose doses are counted in international units.
+
+    Units of activity count as they are. Vials count when the strength of one is said by the
+    product, by the dose's text or by the drug's name, or stated by the hospital for the product or
+    for all it has, or only one exists. Millilitres count by the
+    product's strength per volume, or because one protocol dose is dissolved in a known volume.
+    Everything else, a mass above all, is refused: amounts are never guessed, and never read from
+    free text.
+    """
+    dose, lot = seen.dose, f"lot {seen.product.lot}" if seen.product and seen.product.lot else ""
+    if dose is None or dose.value is None:
+        return Amount(why_not=_not_said(seen), vials=lot)
+    if dose.comparator or dose.value < 0:
+        sent = f"{dose.comparator}{shown(dose.value)}"
+        return Amount(why_not=f"dose not evaluable: {sent} is no exact amount", vials=lot)
+    unit = _unit(dose, drug, site)
+    if isinstance(unit, str):
+        return Amount(why_not=unit, vials=lot)
+    counted = product(dose.value, unit.factor)
+    reading = _Reading(seen, drug, frozenset(protocol_doses), site)
+    amount = {"iu": reading.of_units, "vials": reading.of_vials, "ml": reading.of_volume}[
+        unit.kind
+    ](counted)
+    mapped = _mapping(unit)
+    vials = ", ".join(part for part in (amount.vials, lot) if part)
+    return Amount(_whole(amount.iu), amount.why_not, vials, (*mapped, *amount.notes))
+
+
+@record
+class _Reading:
+    seen: DoseSeen
+    drug: Drug
+    protocol_doses: frozenset[Decimal]
+    site: Site
+
+    def of_units(self, units: Decimal) -> Amount:
+        strength = self._strength("vials")
+        vials = f"vials of {shown(strength)} IU" if strength is not None else ""
+        return Amount(units, vials=vials)
+
+    def of_vials(self, count: Decimal) -> Amount:
+        strength, note = self._vial()
+        if strength is None:
+            why = note or (
+                "dose not evaluable: the strength of the vials is not said; the Medication "
+                "(ingredient.strength) or the hospital's file (vials) can state it"
+            )
+            return Amount(why_not=why, vials=f"{shown(count)} vial{'' if count == 1 else 's'}")
+        vials = f"{shown(count)} × {shown(strength)} IU"
+        return Amount(product(count, strength), vials=vials, notes=(note,))
+
+    def of_volume(self, ml: Decimal) -> Amount:
+        per_ml = self._strength("ml")
+        if per_ml is not None:
+            return Amount(product(ml, per_ml), notes=("volume × the product's strength",))
+        held, volume = self.protocol_doses, self.drug.dissolved_in_ml
+        if len(held) != 1 or volume is None:
+            return Amount(why_not="dose not evaluable: what one mL holds is not known")
+        iu = _divided(product(ml, next(iter(held))), volume)
+        if iu is None:
+            return Amount(why_not=f"dose not evaluable: {shown(ml)} mL is no exact amount")
+        vials = set(filter(None, (self._strength("vials"), *self._in_words())))
+        if vials - held:
+            return Amount(why_not=_contradiction(vials | held))
+        note = f"one protocol dose is dissolved in {shown(volume)} mL"
+        return Amount(iu, notes=(note,))
+
+    def _vial(self) -> tuple[Decimal | None, str]:
+        """What one vial holds, and who says so; or why that cannot be told."""
+        strength, words = self._strength("vials"), self._in_words()
+        told = set(words) if strength is None else {strength, *words}
+        # A text may state the whole dose: only what agrees with the hospital's stock is a strength.
+        stock = self._stock() if strength is None and words else set()
+        if len(told | stock) > 1:
+            return None, _contradiction(told | stock)
+        if strength is not None:
+            return strength, "vials × the product's strength"
+        if words:
+            said, who = next(iter(words.items()))
+            return said, f"vials × the strength in the {who}"
+        return self._stated()
+
+    def _in_words(self) -> dict[Decimal, str]:
+        """The strengths that texts name, each with the first text that does."""
+        made = self.seen.product or Product()
+        texts = {
+            "dose's text": _strengths_in(self.seen.dose_text, self.drug),
+            "product's words": _strengths_in_name(Concept(text=made.strength_text), self.drug),
+            "drug's name": _strengths_in_name(self.seen.medication, self.drug),
+        }
+        found: dict[Decimal, str] = {}
+        for who, strengths in texts.items():
+            for strength in strengths:
+                found.setdefault(strength, who)
+        return found
+
+    def _stock(self) -> set[Decimal]:
+        """What the hospital states that one vial holds, of this product or else of all it has."""
+        of_drug = [one for one in self.site.vials if one.drug == self.drug.name]
+        of_product = [one for one in of_drug if self._is_product(one)]
+        general = [one for one in of_drug if one.code is None and not one.text]
+        return {one.iu for one in of_product or general}
+
+    def _stated(self) -> tuple[Decimal | None, str]:
+        """What one vial holds where the message says nothing: the hospital's own statement."""
+        strengths = self._stock()
+        if len(strengths) == 1:
+            return strengths.pop(), "vials × the strength that the hospital states"
+        if len(self.drug.vial_units) == 1 and not strengths:
+            return self.drug.vial_units[0], "vials × the only strength that exists"
+        return None, ""
+
+    def _is_product(self, stated: VialStrength) -> bool:
+        medication = self.seen.medication or Concept()
+        sent = {(coding.system, coding.code) for coding in medication.codings}
+        return stated.code in sent or bool(stated.text and stated.text in texts_of(medication))
+
+    def _strength(self, per_kind: str) -> Decimal | None:
+        """IU in one vial, or in one mL, as the product says."""
+        made = self.seen.product or Product()
+        if made.strength is None or made.strength.value is None:
+            return None
+        unit = _unit(made.strength, self.drug, self.site)
+        if isinstance(unit, str) or unit.kind != "iu":
+            return None
+        iu = product(made.strength.value, unit.factor)
+        per = made.per or Quantity(Decimal(1))
+        if per.value is None or per.value <= 0:
+            return None
+        base = (
+            _unit(per, self.drug, self.site) if _has_unit(per) else _Unit("vials", Decimal(1), "")
+        )
+        if isinstance(base, str) or base.kind != per_kind:
+            return None
+        return _divided(iu, product(per.value, base.factor))
+
+
+def _contradiction(strengths: Iterable[Decimal]) -> str:
+    said = " and ".join(f"{shown(one)} IU" for one in sorted(strengths))
+    return f"dose not evaluable: what one vial or mL holds is said in contradictory ways: {said}"
+
+
+def _whole(iu: Decimal | None) -> Decimal | None:
+    """`400000.0`, which 0.4 million makes, and `4E+5` as `400000`."""
+    if iu is None or iu != iu.to_integral_value():
+        return iu
+    whole = iu.to_integral_value()
+    return Decimal(shown(whole))
+
+
+def _mapping(unit: _Unit) -> tuple[str, ...]:
+    """`U` is an enzyme unit and ЕД any unit: that they count IU here is a reading worth noting."""
+    if unit.kind != "iu" or _INTERNATIONAL_UNIT in unit.label.upper():
+        return ()
+    return (f"dose unit “{unit.label}” read as {shown(unit.factor)} IU",)
+
+
+def _not_said(seen: DoseSeen) -> str:
+    if seen.dose is not None:
+        return "dose not evaluable: it has a unit and no number"
+    if seen.dose_text:
+        return f"dose not evaluable: only said as text, “{seen.dose_text}”"
+    return "dose not evaluable: no dose is said"
+
+
+def _has_unit(quantity: Quantity) -> bool:
+    return quantity.unit not in _UNITY or quantity.code not in _UNITY
+
+
+def _unit(quantity: Quantity, drug: Drug, site: Site) -> _Unit | str:
+    """The unit of a quantity, or why it is refused; code and text must not contradict."""
+    sent = replace(quantity, unit=_unless_unity(quantity.unit), code=_unless_unity(quantity.code))
+    found = agreed(
+        sent, partial(_read_unit, drug=drug, site=site), same=lambda it: (it.kind, it.factor)
+    )
+    if isinstance(found, _Unit):
+        return found
+    if found.code == "no-unit" and not (quantity.code or quantity.unit):
+        return "dose not evaluable: it has a number and no unit"
+    if found.code == "unit-conflict":
+        return f"dose not evaluable: {found.why[0].lower()}{found.why[1:].rstrip('.')}"
+    shown_as = quantity.code or quantity.unit
+    what = "counts neither units of activity, vials nor millilitres"
+    return f"dose not evaluable: “{shown_as}” {what}"
+
+
+def _unless_unity(unit: str) -> str:
+    return "" if unit in _UNITY else unit
+
+
+def _read_unit(sent: str, drug: Drug, site: Site) -> _Unit | None:
+    text = normalise(sent)
+    text = site.units.get(text, text)
+    if text in drug.dose_units:
+        return _Unit("iu", drug.dose_units[text], sent)
+    if text in drug.count_units:
+        return _Unit("vials", Decimal(1), sent)
+    if text in drug.volume_units:
+        return _Unit("ml", drug.volume_units[text], sent)
+    return None
+
+
+def _strengths_in(text: str, drug: Drug) -> set[Decimal]:
+    """The strengths of vials that a text names in full: `4 vials of 100 000 ЕД`.
+
+    A number with any unit but single units of activity (`400 тыс. ЕД`) is none.
+    """
+    names = _any_of(name for name, factor in drug.dose_units.items() if factor == 1)
+    pattern = rf"(?<![\d.,])(\d{{1,3}}(?:[ ,.]\d{{3}})+|\d+) ?{names}(?!\w)"
+    found = re.findall(pattern, normalise(text))
+    strengths = {Decimal(re.sub(r"\D", "", number)) for number in found}
+    return strengths & set(drug.vial_units) if len(strengths) == 1 else set()
+
+
+def _strengths_in_name(medication: Concept | None, drug: Drug) -> set[Decimal]:
+    """The strength of a vial that the drug's name ends in: `Refnot 100 тыс. ЕД`.
+
+    Nothing if the name states several amounts, or one in a volume.
+    """
+    shown_as = medication or Concept()
+    texts = (shown_as.text, *(coding.display for coding in shown_as.codings))
+    units, per = _any_of(drug.dose_units), _any_of(drug.count_units)
+    amount = r"(?<![\d.,])(\d{1,3}(?:[ ,.]\d{3})+|\d+(?:[.,]\d+)?)"
+    pattern = rf"{amount} ?({units})(?!\w)( ?/(?! ?{per}))?"
+    strengths = set()
+    for text in texts:
+        for number, unit, in_volume in re.findall(pattern, normalise(text)):
+            value = product(_number(number), drug.dose_units[unit])
+            strengths.add(Decimal(-1) if in_volume else value)
+    return strengths & set(drug.vial_units) if len(strengths) == 1 else set()
+
+
+def _any_of(words: Iterable[str]) -> str:
+    longest_first = sorted(words, key=len, reverse=True)
+    return f"(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})"
+
+
+def _number(text: str) -> Decimal:
+    """`100 000` and `100,000` as thousands, `0,4` and `0.4` as a decimal."""
+    if re.fullmatch(r"\d{1,3}(?:[ ,.]\d{3})+", text):
+        return Decimal(re.sub(r"\D", "", text))
+    return Decimal(text.replace(",", "."))
+
+
+def _divided(value: Decimal, by: Decimal) -> Decimal | None:
+    """The exact quotient, or None when there is none in decimals."""
+    result = quotient(value, by)
+    return result if product(result, by) == value else None

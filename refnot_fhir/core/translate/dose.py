@@ -1,0 +1,151 @@
+"""Hospital words to protocol words: one administration as sent becomes a dose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from refnot_fhir.core.exact import shown
+from refnot_fhir.core.facts import Dose
+from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.seen import DoseSeen
+from refnot_fhir.core.translate.amount import Amount, read_amount
+from refnot_fhir.core.translate.drug import (
+    NOT_LISTED,
+    Recognised,
+    is_name_of,
+    keys_of,
+    recognise_product,
+    texts_of,
+)
+from refnot_fhir.core.translate.place import body_site_of, route_of
+from refnot_fhir.core.translate.study import is_literal, names
+from refnot_fhir.core.values import Concept
+
+_OUTCOMES = {
+    "completed": "given",
+    "stopped": "partial",
+    "not-done": "not-given",
+    "in-progress": "pending",
+    "on-hold": "pending",
+    "entered-in-error": "retracted",
+}
+_LAST = frozenset({"not-given", "partial"})
+"""Outcomes whose reason may be that the treatment was discontinued."""
+
+
+def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> Dose:
+    """The administration in the protocol's words; whatever cannot be told is said to be unknown.
+
+    A dose that was stopped, or said to be sub-potent, is given in part; if its amount is stated as
+    nothing, it was not given. A whole vial or dose beside `stopped` is no amount of a part.
+    """
+    made_of = seen.product.ingredients if seen.product else ()
+    known = recognise_product(seen.medication, made_of, site=site, rulebook=rulebook)
+    amount = _amount(seen, known, site, rulebook)
+    route = route_of(seen.route, places=rulebook.places, site=site)
+    place = body_site_of(seen.body_site, places=rulebook.places, site=site)
+    notes = (*known.notes, *_unknown_studies(seen, known, rulebook), *amount.notes)
+    outcome = _outcome(seen, amount)
+    return Dose(
+        source=seen.source,
+        patient=seen.patient,
+        outcome=outcome,
+        drug=known.drug.name if known.drug else "",
+        shown=_named(seen, made_of, known, rulebook),
+        classes=known.classes,
+        resolved=seen.medication is not None or bool(made_of),
+        classified=known.classified,
+        unclear=known.unclear,
+        amount=amount.iu,
+        no_amount=amount.why_not,
+        vials=amount.vials,
+        route=route.name,
+        body_site=place.name,
+        side=place.side,
+        given=seen.given,
+        ended=seen.ended,
+        ends_course=outcome in _LAST and _is_discontinued(seen, site, rulebook),
+        reason="; ".join(filter(None, map(_shown, seen.reasons))),
+        studies=seen.studies,
+        notes=(*notes, *route.notes, *place.notes),
+    )
+
+
+def _amount(seen: DoseSeen, known: Recognised, site: Site, rulebook: Rulebook) -> Amount:
+    """International units, for a drug that is counted in them; of others no amount is needed."""
+    drug = known.drug
+    if drug is None or not drug.dose_units:
+        return Amount()
+    doses = {
+        protocol.dosing.dose_iu
+        for protocol in rulebook.protocols.values()
+        if protocol.dosing.drug == drug.name
+    }
+    amount = read_amount(seen, drug, protocol_doses=doses, site=site)
+    if not amount.iu:
+        return amount
+    if seen.sub_potent:
+        return _less(amount, amount.iu, "sub-potent")
+    whole = amount.iu in drug.vial_units or any(amount.iu >= dose for dose in doses)
+    return _less(amount, amount.iu, "stopped") if seen.status == "stopped" and whole else amount
+
+
+def _less(amount: Amount, stated: Decimal, how: str) -> Amount:
+    """The stated amount may be what was ordered: how much less was given is not known."""
+    said = f"although {shown(stated)} IU are stated"
+    why = f"dose not evaluable: reported as {how}, not the full dose, {said}"
+    return replace(amount, iu=None, why_not=why)
+
+
+def _outcome(seen: DoseSeen, amount: Amount) -> str:
+    outcome = _OUTCOMES.get(seen.status, "unknown")
+    if outcome == "given" and seen.sub_potent:
+        outcome = "partial"
+    return "not-given" if outcome == "partial" and amount.iu == 0 else outcome
+
+
+def _is_discontinued(seen: DoseSeen, site: Site, rulebook: Rulebook) -> bool:
+    """Whether a reason says that the treatment as a whole was discontinued."""
+    listed = rulebook.discontinued
+    return any(
+        not listed.codes.isdisjoint(keys_of(reason, site)[0])
+        or not listed.texts.isdisjoint(texts_of(reason))
+        for reason in seen.reasons
+    )
+
+
+def _unknown_studies(seen: DoseSeen, known: Recognised, rulebook: Rulebook) -> Iterator[str]:
+    """The studies that a dose of a study drug is tagged with, if none of them is known."""
+    protocols = [
+        protocol
+        for protocol in rulebook.protocols.values()
+        if known.drug is not None and protocol.dosing.drug == known.drug.name
+    ]
+    tags = list(filter(is_literal, seen.studies))
+    if protocols and tags and not any(names(tag, one) for tag in tags for one in protocols):
+        said = ", ".join(tags)
+        yield f"{NOT_LISTED}{said} is no study of the mappings, so that this is no dose of one"
+
+
+def _named(
+    seen: DoseSeen, made_of: Sequence[Concept], known: Recognised, rulebook: Rulebook
+) -> str:
+    """The drug as the hospital calls it, with what its text alone does not say.
+
+    That is what it is made of, or else the drug that a code or another text means.
+    """
+    name, drug = _shown(seen.medication) or seen.unresolved, known.drug
+    if drug is not None and not made_of and not is_name_of(name, drug, rulebook):
+        return f"{name} (read as {drug.title})"
+    parts = [part for part in map(_shown, made_of) if part and part not in name]
+    return " with ".join(filter(None, (name, ", ".join(parts))))
+
+
+def _shown(concept: Concept | None) -> str:
+    """A concept for people: its text, or else the first display or code."""
+    if concept is None:
+        return ""
+    names = (concept.text, *(coding.display or coding.code for coding in concept.codings))
+    return next(filter(None, names), "")

@@ -1,0 +1,222 @@
+"""Which drug a hospital's words mean, and to which classes of drugs it belongs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
+from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.translate.units import normalise
+from refnot_fhir.core.values import Concept
+
+NOT_LISTED = "not listed: "
+"""How a note begins that tells a sender what was said and could not be used."""
+
+# Marks that change nothing of a name: trade marks, and the hyphens that word processors write.
+_MARKS = str.maketrans({"®": "", "™": "", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-"})
+
+
+@record
+class Recognised:
+    """A drug as the protocol knows it; see the fields of the same names in `Dose`."""
+
+    drug: Drug | None = None
+    classes: tuple[str, ...] = ()
+    classified: bool = False
+    unclear: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    several: bool = False
+    """That it means more drugs than one."""
+
+
+def plain(text: str) -> str:
+    """A text as mapping files list it: one form of letters, spaces and hyphens, lower case."""
+    return normalise(text.translate(_MARKS)).lower()
+
+
+def texts_of(concept: Concept) -> tuple[str, ...]:
+    """The whole texts that a concept is shown as, in their listed form."""
+    shown = (concept.text, *(coding.display for coding in concept.codings))
+    return tuple(dict.fromkeys(plain(text) for text in shown if text))
+
+
+def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[str, ...]]:
+    """The codes of a concept, local ones as the standard codes they mean, and notes on those."""
+    keys: dict[CodeKey, None] = {}
+    notes = []
+    for coding in concept.codings:
+        if not coding.code:
+            continue
+        sent = (coding.system, coding.code)
+        meant = site.codes.get(sent, sent)
+        if meant != sent:
+            notes.append(f"local code {sent[1]} read as {meant[1]} of {meant[0]}")
+        keys[meant] = None
+    return tuple(keys), tuple(notes)
+
+
+def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised:
+    """The drug that a concept means: by its codes, or else by its name.
+
+    A name is the whole text, or has nothing after it but numbers, units, forms, punctuation,
+    and in brackets another of its names: `Refnot (TNF-T) 100 000 IU`.
+
+    A class is certain when a code or a name is listed under it, or a code taken out of it. Unless
+    the name says it, the class is unclear where the use decides, and every class is where a code of
+    no class is too short to tell.
+    """
+    keys, notes = keys_of(concept, site)
+    drugs = _by_code(keys, rulebook) or _by_name(concept, rulebook)
+    if len(drugs) > 1:
+        titles = ", ".join(sorted(drug.title for drug in drugs))
+        shared = set.intersection(*(set(drug.classes) for drug in drugs))
+        return Recognised(
+            None,
+            tuple(sorted(shared)),
+            notes=(*notes, f"means several drugs: {titles}"),
+            several=True,
+        )
+    drug = drugs[0] if drugs else None
+    places = _places(keys, rulebook.drug_classes.values())
+    named = drug.classes if drug else _classes_by_name(concept, rulebook)
+    classes = {*named, *(name for name, place in places if place == "in")}
+    known = drug is not None or bool(named)
+    unclear = set() if known else _unclear(keys, places, rulebook)
+    told = known or (bool(places) and not unclear)
+    if drug is None:
+        notes = (*notes, *_unread_names(concept, rulebook))
+    return Recognised(drug, tuple(sorted(classes)), told, tuple(sorted(unclear)), notes)
+
+
+def recognise_product(
+    code: Concept | None, ingredients: Sequence[Concept], *, site: Site, rulebook: Rulebook
+) -> Recognised:
+    """The drug that a product is, by its code and by what it is made of.
+
+    It is of every class of any part, and classified only if every part is. Parts that mean several
+    drugs mean none.
+    """
+    said = ingredients if code is None else (code, *ingredients)
+    parts = [recognise(one, site=site, rulebook=rulebook) for one in said]
+    if len(parts) == 1:
+        return parts[0]
+    drugs = {part.drug.name: part.drug for part in parts if part.drug}
+    sole = len(drugs) == 1 and not any(part.several for part in parts)
+    untold = any(not part.classified and not part.unclear for part in parts)
+    return Recognised(
+        next(iter(drugs.values())) if sole else None,
+        tuple(sorted({name for part in parts for name in part.classes})),
+        bool(parts) and all(part.classified for part in parts),
+        () if untold else tuple(sorted({name for part in parts for name in part.unclear})),
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        several=bool(drugs) and not sole,
+    )
+
+
+def is_name_of(text: str, drug: Drug, rulebook: Rulebook) -> bool:
+    """Whether a text names a drug, with at most amounts, forms and another name after it."""
+    return _is_called(plain(text), drug.texts, _amounts_of(drug, rulebook))
+
+
+def _by_code(keys: Iterable[CodeKey], rulebook: Rulebook) -> list[Drug]:
+    return [drug for drug in rulebook.drugs.values() if not drug.codes.isdisjoint(keys)]
+
+
+def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
+    texts = texts_of(concept)
+    return [
+        drug
+        for drug in rulebook.drugs.values()
+        if any(is_name_of(text, drug, rulebook) for text in texts)
+    ]
+
+
+def _amounts_of(drug: Drug, rulebook: Rulebook) -> Iterable[str]:
+    """Words that say how much, or in which form or pack, of a drug; its own units included."""
+    own = (*drug.dose_units, *drug.count_units, *drug.volume_units)
+    return (*rulebook.amount_words, *(normalise(unit).lower() for unit in own))
+
+
+def _classes_by_name(concept: Concept, rulebook: Rulebook) -> tuple[str, ...]:
+    """The class that every text names: one that is not understood may be of another drug."""
+    texts = texts_of(concept)
+    return tuple(
+        one.name
+        for one in rulebook.drug_classes.values()
+        if texts and all(_is_called(text, one.texts, rulebook.amount_words) for text in texts)
+    )
+
+
+def _is_called(text: str, known: Collection[str], amounts: Iterable[str]) -> bool:
+    """Whether a text is one of these names, with at most amounts and another name after it."""
+    if text in known:
+        return True
+    if not any(map(text.startswith, known)):
+        return False
+    names, units = _any_of(known), _any_of(amounts, then=r"(?![^\W\d])")
+    rest = rf"(?:\(\s*{names}\s*\)|\[\s*{names}\s*\]|{units}|\d|\W)"
+    # Possessive: a text cannot be made to take long by being readable in many ways.
+    return re.fullmatch(rf"{names}{rest}*+", text) is not None
+
+
+def _any_of(words: Iterable[str], then: str = r"(?!\w)") -> str:
+    """A pattern for any of these as a whole word; for none of them, one that matches nothing."""
+    longest_first = sorted(filter(None, words), key=len, reverse=True)
+    one = "|".join(map(re.escape, longest_first)) or r"(?!)"
+    return rf"(?<![^\W\d])(?:{one}){then}"
+
+
+def _unread_names(concept: Concept, rulebook: Rulebook) -> Iterable[str]:
+    """That a text holds the name of a study drug, and more than is understood."""
+    studied = {protocol.dosing.drug for protocol in rulebook.protocols.values()}
+    names = _any_of(
+        n for drug in rulebook.drugs.values() if drug.name in studied for n in drug.texts
+    )
+    texts = (concept.text, *(coding.display for coding in concept.codings))
+    for text in dict.fromkeys(texts):
+        found = re.search(names, plain(text))
+        if found:
+            yield (
+                f"{NOT_LISTED}“{text}” contains “{found[0]}” and is not taken for it; if it is,"
+                " list the text in drugs.toml or its code in the site's file"
+            )
+
+
+def _places(keys: Sequence[CodeKey], classes: Iterable[DrugClass]) -> tuple[tuple[str, str], ...]:
+    """(class, place) wherever a code says anything about a class."""
+    found = ((one.name, _place(key, one)) for one in classes for key in keys)
+    return tuple((name, place) for name, place in found if place != "unlisted")
+
+
+def _unclear(
+    keys: Iterable[CodeKey], places: Iterable[tuple[str, str]], rulebook: Rulebook
+) -> set[str]:
+    """The classes that it may be of: all of them, if a code is too short and of no class."""
+    classes = rulebook.drug_classes.values()
+    for key in keys:
+        of_key = [_place(key, one) for one in classes]
+        reviewed = any(key in one.review for one in classes)
+        if "unclear" in of_key and "in" not in of_key and not reviewed:
+            return set(rulebook.drug_classes)
+    return {name for name, place in places if place == "unclear"}
+
+
+def _place(key: CodeKey, drug_class: DrugClass) -> str:
+    """`in` the class, `out` of it by name, `unclear`, or `unlisted`."""
+    listed = (*drug_class.prefixes, *drug_class.exceptions, *drug_class.review)
+    tree = {system for system, _ in drug_class.prefixes}
+    if key in drug_class.review:
+        return "unclear"
+    if any(_begins(key, exception) for exception in drug_class.exceptions):
+        return "out"
+    if key[0] in tree and any(_begins(other, key) and other != key for other in listed):
+        return "unclear"
+    if key in drug_class.codes or any(_begins(key, prefix) for prefix in drug_class.prefixes):
+        return "in"
+    return "unlisted"
+
+
+def _begins(key: CodeKey, prefix: CodeKey) -> bool:
+    return key[0] == prefix[0] and key[1].startswith(prefix[1])

@@ -1,0 +1,190 @@
+"""Whom a reference range is for, and whether the patient surely is of that group."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from refnot_fhir.core.days import after_months, shifted
+from refnot_fhir.core.dictionary import RangeWords
+from refnot_fhir.core.facts import Person
+from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Site
+from refnot_fhir.core.seen import ReferenceRange
+from refnot_fhir.core.translate.limit_text import is_for_adults, sex_of, sexes_of
+from refnot_fhir.core.translate.sex import agrees
+from refnot_fhir.core.values import Coding, Concept, Quantity, When
+
+SEXES = ("male", "female")
+
+_DAYS_OF = {"d": 1, "wk": 7}
+_MONTHS_OF = {"mo": 1, "a": 12}
+
+# A word of letters that is no part of a unit; a full stop may end it: `муж.`.
+_WORD = re.compile(r"(?<![\w/^*.])[^\W\d_]+\.?(?![\w/^*\[])")
+# Between the parts of a text; a comma only before a word, for it may be a decimal one.
+_BETWEEN = re.compile(r"[;|\n]|,(?=\s*[^\W\d_])")
+
+
+@record
+class Who:
+    """The patient of a row, as far as ranges are made for groups of patients."""
+
+    person: Person | None
+    collected: When | None
+    site: Site
+
+    @property
+    def sex(self) -> str:
+        """Administrative gender, when ranges are made for it and nothing contradicts it."""
+        person = self.person
+        known = person is not None and person.gender in SEXES and agrees(person)
+        return person.gender if person is not None and known else ""
+
+
+def why_not_for(found: ReferenceRange, who: Who, words: RangeWords) -> tuple[str, frozenset[str]]:
+    """Why a range does not surely apply to the patient; empty: it does.
+
+    With it the sexes that the range is for, where nothing but the patient's sex is not known.
+    """
+    why = found.doubt or _age_doubt(_of_adults(found, words), who)
+    sexes = _sexes(found, who, words)
+    if why or isinstance(sexes, str):
+        return why or str(sexes), frozenset()
+    if not sexes or who.sex in sexes:
+        return "", frozenset()
+    if who.sex:
+        return "it is for the other sex", frozenset()
+    if who.person is not None and not agrees(who.person):
+        return "it is for one sex, and what is recorded of the patient's does not agree", sexes
+    return "it is for one sex, and the patient's is not known", sexes
+
+
+def parts_by_sex(found: ReferenceRange, words: RangeWords) -> Iterator[ReferenceRange]:
+    """A range that is only text, `муж. 0-41; жен. 0-31`, as one range for each of its parts."""
+    if found.low is not None or found.high is not None:
+        yield found
+        return
+    parts = [it for it in _BETWEEN.split(found.text) if it.strip()]
+    parts = [it for part in parts for it in _at_words(part, words)]
+    if not any(_sex_words(part, words) for part in parts):
+        yield found
+        return
+    for part in parts:
+        rest = part
+        for word in _sex_words(part, words):
+            rest = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", " ", rest, count=1)
+        named = (Concept(text=word) for word in _sex_words(part, words))
+        text = rest.replace("()", " ").strip(" :,()–—-/")
+        yield replace(found, text=text, applies_to=(*found.applies_to, *named))
+
+
+def _at_words(part: str, words: RangeWords) -> list[str]:
+    """`М 0-41 Ж 0-31` at its words, if it begins with one."""
+    starts = [it.start() for it in _WORD.finditer(part) if sex_of(it[0], words)]
+    if len(starts) < len(SEXES) or part[: starts[0]].strip():
+        return [part]
+    pieces = [part[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    # `M / F 0-41` states one limit for both.
+    return pieces if all(re.search(r"\d", piece) for piece in pieces) else [part]
+
+
+def _sex_words(text: str, words: RangeWords) -> list[str]:
+    return [it[0] for it in _WORD.finditer(text) if sex_of(it[0], words)]
+
+
+def _sexes(found: ReferenceRange, who: Who, words: RangeWords) -> frozenset[str] | str:
+    """The sexes that a range is for; empty: for both. Text: it is for a group that is not a sex."""
+    sexes: set[str] = set()
+    for concept in found.applies_to:
+        said = _of_group(concept, who.site, words)
+        if said is None:
+            return _for_a_group(concept.text or next(_names(concept), ""))
+        sexes |= said
+    if _begins_a_group(found.text, words):
+        return _for_a_group(found.text)
+    in_text = {sex_of(word, words) for word in _sex_words(found.text, words)}
+    if sexes and in_text and sexes != in_text:
+        return f"its text “{found.text}” names another sex"
+    named = frozenset(sexes or in_text)
+    return frozenset() if len(named) == len(SEXES) else named
+
+
+def _for_a_group(name: str) -> str:
+    return f"it is for “{name}”, and whether the patient is of that group is not known"
+
+
+def _begins_a_group(text: str, words: RangeWords) -> bool:
+    said = re.findall(r"[^\W\d_]+", text.casefold())
+    return any(word.startswith(tuple(words.groups)) for word in said)
+
+
+def _of_group(concept: Concept, site: Site, words: RangeWords) -> frozenset[str] | None:
+    """The sexes that a concept names by codes and words that agree; None: another group."""
+    said = {_of_coding(coding, site, words) for coding in concept.codings}
+    if concept.text and (not concept.codings or None not in said):
+        in_text = sexes_of(concept.text, words)
+        if in_text or not concept.codings:
+            said.add(in_text)
+    return said.pop() if len(said) == 1 else None
+
+
+def _of_coding(coding: Coding, site: Site, words: RangeWords) -> frozenset[str] | None:
+    code = (coding.system, coding.code)
+    known = words.sex_codes.get(site.codes.get(code, code))
+    return frozenset({known}) if known else sexes_of(coding.display, words)
+
+
+def _of_adults(found: ReferenceRange, words: RangeWords) -> ReferenceRange:
+    """A range for adults as one from their age, unless it says another."""
+    if found.age_low is not None or not is_for_adults(found, words):
+        return found
+    return replace(found, age_low=Quantity(Decimal(words.adult_years), "a", "a"))
+
+
+def _names(concept: Concept) -> Iterator[str]:
+    yield from (coding.display or coding.code for coding in concept.codings)
+
+
+def _age_doubt(found: ReferenceRange, who: Who) -> str:
+    if found.age_low is None and found.age_high is None:
+        return ""
+    birth = who.person.birth if who.person is not None else None
+    if birth is None or who.collected is None:
+        return "it is for some ages, and the patient's is not known"
+    days = who.collected.days(who.site.zone)
+    sure = _old_enough(found.age_low, birth.last, days.first)
+    if sure and found.age_high is not None:
+        sure = _young_enough(found.age_high, birth.first, days.last)
+    if sure is None:
+        return "its ages are not in whole years, months, weeks or days"
+    return "" if sure else "it is not surely for the patient's age"
+
+
+def _old_enough(bound: Quantity | None, birth: date, on: date) -> bool | None:
+    if bound is None:
+        return True
+    reached = _reached(bound, birth, 0)
+    return None if reached is None else reached <= on
+
+
+def _young_enough(bound: Quantity, birth: date, on: date) -> bool | None:
+    """The last age is meant in completed units: 65 years last until the 66th birthday."""
+    passed = _reached(bound, birth, 1)
+    return None if passed is None else on < passed
+
+
+def _reached(age: Quantity, birth: date, more: int) -> date | None:
+    """The day on which an age, and `more` of its units, is completed; None: not in whole units."""
+    unit = (age.code or age.unit).strip()
+    if age.value is None or age.comparator or age.value != int(age.value):
+        return None
+    number = int(age.value) + more
+    if unit in _MONTHS_OF:
+        return after_months(birth, number * _MONTHS_OF[unit]) or date.max
+    if unit in _DAYS_OF:
+        return shifted(birth, number * _DAYS_OF[unit])
+    return None

@@ -1,0 +1,236 @@
+"""Which upper limit of normal belongs to a value: the one of its own row that surely applies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from refnot_fhir.core.dictionary import Lab, RangeWords
+from refnot_fhir.core.exact import product, shown
+from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Site, UpperLimit
+from refnot_fhir.core.seen import ReferenceRange
+from refnot_fhir.core.translate.limit_groups import SEXES, Who, parts_by_sex, why_not_for
+from refnot_fhir.core.translate.limit_text import (
+    bare_limits,
+    for_the_not_pregnant,
+    is_understood,
+    spaced,
+)
+from refnot_fhir.core.translate.numbers import begins_above_zero, spoken, spoken_upper_limit
+from refnot_fhir.core.translate.units import UnitRead
+from refnot_fhir.core.values import NotUsable, Quantity
+
+# https://hl7.org/fhir/R4/valueset-referencerange-meaning.html
+_NORMAL = ("http://terminology.hl7.org/CodeSystem/referencerange-meaning", "normal")
+
+_LOWER_BOUNDS = (">", "≥")
+
+_ABOVE_ZERO = "it begins above zero, as ranges for a week of pregnancy do"
+
+ReadUnit = Callable[[Quantity], UnitRead | NotUsable]
+
+
+@record
+class UpperLimitRead:
+    """An upper limit of normal in the lab's unit, or why there is none."""
+
+    value: Decimal | None
+    why_none: str = ""
+    notes: tuple[str, ...] = ()
+    among: tuple[Decimal, ...] = ()
+    """Where there is not one: several of which one is the limit for this patient, in order."""
+
+
+@record
+class Asked:
+    """The row whose limit is looked for: its lab, its unit, its patient, its time, its hospital."""
+
+    lab: Lab
+    unit: UnitRead
+    read_unit: ReadUnit
+    site: Site
+    who: Who
+    words: RangeWords
+
+
+def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitRead:
+    """The upper limit of normal of a row.
+
+    Only ranges of type normal (or of no type) count; a critical, therapeutic or treatment range is
+    never a limit of normal. A range for a sex, an age or any other group counts only when the
+    patient is surely of it. Two limits that differ are no limit, nor is an implausible one; but
+    where one of several surely is the limit, they are told, for a verdict that all of them give.
+    """
+    normal = tuple(spaced(found, asked.words) for found in ranges if _is_normal(found))
+    if not normal:
+        return _of_the_laboratory(asked, bool(ranges))
+    if asked.lab.range_from_zero:
+        normal = tuple(for_the_not_pregnant(found, asked.words) for found in normal)
+    rejected: list[str] = []
+    limits: dict[Decimal, str] = {}
+    by_sex: dict[str, set[Decimal]] = {}
+    for found in (part for whole in normal for part in parts_by_sex(whole, asked.words)):
+        why, sexes = why_not_for(found, asked.who, asked.words)
+        limit = _high(found, asked) if sexes or not why else why
+        if isinstance(limit, str):
+            rejected.append(limit)
+            by_sex.setdefault("", set())
+        elif why:
+            rejected.append(why)
+            for sex in sexes:
+                by_sex.setdefault(sex, set()).add(limit[0])
+        else:
+            limits.setdefault(*limit)
+    why_none = list(dict.fromkeys(rejected))
+    if limits or set(by_sex) != {"male", "female"}:
+        return _only(limits, why_none)
+    return _of_either_sex(set().union(*by_sex.values()), "; ".join(why_none))
+
+
+def _of_either_sex(limits: set[Decimal], why: str) -> UpperLimitRead:
+    """The limits of both sexes, for a patient whose sex is not surely known."""
+    among = tuple(sorted(limits))
+    return UpperLimitRead(among[0]) if len(among) == 1 else UpperLimitRead(None, why, among=among)
+
+
+def _only(limits: dict[Decimal, str], rejected: list[str]) -> UpperLimitRead:
+    notes = tuple(f"reference range not used: {why}" for why in rejected)
+    if not limits:
+        return UpperLimitRead(None, "; ".join(rejected), notes)
+    if len(limits) > 1:
+        differ = " and ".join(shown(value) for value in sorted(limits))
+        why = f"several ranges apply and differ: {differ}"
+        return UpperLimitRead(None, why, notes, tuple(sorted(limits)))
+    ((value, note),) = limits.items()
+    return UpperLimitRead(value, "", (*notes, note) if note else notes)
+
+
+def _of_the_laboratory(asked: Asked, other_ranges: bool) -> UpperLimitRead:
+    limits = asked.site.upper_limits
+    name = asked.lab.name
+    stated = limits.get((name, asked.who.sex)) or limits.get((name, ""))
+    if stated is not None:
+        return _stated(stated, asked)
+    of_sexes = [_stated(limits[name, sex], asked) for sex in SEXES if (name, sex) in limits]
+    by_sex = bool(of_sexes) and not asked.who.sex
+    why = _nothing_sent(other_ranges, by_sex)
+    values = {read.value for read in of_sexes if read.value is not None}
+    if by_sex and len(of_sexes) == len(SEXES) and all(read.value for read in of_sexes):
+        return _of_either_sex(values, why)
+    return UpperLimitRead(None, why)
+
+
+def _stated(stated: UpperLimit, asked: Asked) -> UpperLimitRead:
+    unit = asked.read_unit(Quantity(stated.value, unit=stated.unit))
+    if isinstance(unit, NotUsable):
+        return UpperLimitRead(None, f"the laboratory's own limit is not usable: {unit.why}")
+    limit = product(stated.value, unit.factor)
+    if why := _why_not_a_limit(limit, asked):
+        return UpperLimitRead(None, f"the laboratory's own limit is not usable: {why}")
+    note = f"upper limit {shown(stated.value)} {stated.unit} stated by {stated.source}"
+    return UpperLimitRead(limit, "", (note,))
+
+
+def _nothing_sent(other_ranges: bool, by_sex: bool) -> str:
+    what = "no reference range was sent with the value"
+    if other_ranges:
+        what = "only ranges of another kind than normal were sent with the value"
+    if by_sex:
+        return f"{what}, and the laboratory's limits are by sex, which is not surely known"
+    return what
+
+
+def _is_normal(found: ReferenceRange) -> bool:
+    kind = found.kind
+    if kind is None:
+        return True
+    if kind.codings:
+        return any((coding.system, coding.code) == _NORMAL for coding in kind.codings)
+    return kind.text.strip().lower() == "normal"
+
+
+def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, str] | str:
+    """The upper limit in the lab's unit with what was done for it, or why there is none."""
+    if found.low is None and found.high is None:
+        return _high_of_text(found.text, asked)
+    if found.high is None or found.high.value is None:
+        return "it has no upper limit"
+    if why := _text_doubt(found, asked):
+        return why
+    limit = _in_lab_unit(found.high, asked)
+    if isinstance(limit, str):
+        return limit
+    low = _in_lab_unit(found.low, asked) if found.low is not None and found.low.value else None
+    if isinstance(low, str):
+        return f"its lower limit is not usable: {low}"
+    if low is not None and low > 0 and asked.lab.range_from_zero:
+        return _ABOVE_ZERO
+    if low is not None and low > limit:
+        return "its lower limit is above its upper limit"
+    return _why_not_a_limit(limit, asked) or (limit, "")
+
+
+def _text_doubt(found: ReferenceRange, asked: Asked) -> str:
+    """Why the text of a range makes its limits unusable; empty: it does not."""
+    if _is_a_lower_bound(found):
+        return f"its text “{found.text}” makes of its limit a lower one"
+    if not is_understood(found, asked.words, lambda text: _is_unit(text, asked)):
+        return f"its text “{found.text}” says more than its limits, and is not understood"
+    return ""
+
+
+def _is_unit(text: str, asked: Asked) -> bool:
+    unit = asked.read_unit(Quantity(Decimal(1), unit=text))
+    return not isinstance(unit, NotUsable)
+
+
+def _is_a_lower_bound(found: ReferenceRange) -> bool:
+    """Whether a text such as `> 40` was turned into an upper limit of 40 on the way."""
+    text = found.text.strip()
+    if not text.startswith(_LOWER_BOUNDS):
+        return False
+    said = spoken(text, decimal_comma=True)
+    same = said is not None and found.high is not None and said[0] == found.high.value
+    return same or found.low is None
+
+
+def _why_not_a_limit(limit: Decimal, asked: Asked) -> str:
+    """Why a number cannot be an upper limit of the lab; empty: it can."""
+    if limit <= 0:
+        return "its upper limit is not above zero"
+    lowest, highest = asked.lab.plausible or (limit, limit)
+    if lowest <= limit <= highest:
+        return ""
+    return f"its upper limit of {shown(limit)} {asked.lab.unit} looks like another unit"
+
+
+def _in_lab_unit(limit: Quantity, asked: Asked) -> Decimal | str:
+    if limit.value is None or limit.comparator:
+        return "its limit is not a plain number"
+    unit: UnitRead | NotUsable = asked.unit
+    # A range is nearly always in the unit of the value, which was read already.
+    if (limit.code or limit.unit) and not _in_unit(limit, asked.unit):
+        unit = asked.read_unit(limit)
+    return unit.why if isinstance(unit, NotUsable) else product(limit.value, unit.factor)
+
+
+def _in_unit(limit: Quantity, unit: UnitRead) -> bool:
+    return not unit.note and limit.code == limit.unit == unit.ucum
+
+
+def _high_of_text(text: str, asked: Asked) -> tuple[Decimal, str] | str:
+    if not asked.site.range_text:
+        return f"“{text}” is only text, and this hospital's are not read" if text else "it is empty"
+    bare = bare_limits(text, asked.words)
+    spoken = spoken_upper_limit(bare, decimal_comma=asked.site.decimal_comma)
+    if spoken is None:
+        return f"“{text}” is not a range in numbers"
+    if asked.lab.range_from_zero and begins_above_zero(bare):
+        return _ABOVE_ZERO
+    limit = _in_lab_unit(Quantity(spoken[0], unit=spoken[1]), asked)
+    if isinstance(limit, str):
+        return limit
+    if why := _why_not_a_limit(limit, asked):
+        return why
+    return limit, f"upper limit read from the text “{text}”"

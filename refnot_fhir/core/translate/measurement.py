@@ -1,0 +1,206 @@
+"""Hospital words to protocol words: one measurement as sent becomes an eligibility lab."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+from functools import partial
+
+from refnot_fhir.core.dictionary import CodeKey, Lab
+from refnot_fhir.core.exact import as_sent
+from refnot_fhir.core.facts import Measurement, Person
+from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange
+from refnot_fhir.core.translate.limit_groups import Who
+from refnot_fhir.core.translate.limits import Asked, UpperLimitRead, upper_limit
+from refnot_fhir.core.translate.origin import label, origin_problem
+from refnot_fhir.core.translate.units import normalise, read_unit
+from refnot_fhir.core.translate.value import ValueRead, original_value, read_value
+from refnot_fhir.core.values import Concept, Interval, NotUsable, Original, Quantity
+
+_USABLE = frozenset({"final", "amended", "corrected"})
+_NO_RESULT = {
+    "registered": NotUsable("not-final", "The result is still to come."),
+    "preliminary": NotUsable("not-final", "The result is preliminary."),
+    "cancelled": NotUsable("cancelled", "The measurement was cancelled."),
+    "entered-in-error": NotUsable("retracted", "The hospital withdrew it: entered in error."),
+}
+
+_NO_MEASUREMENT = frozenset(
+    {"no-value", "absent", "not-final", "cancelled", "retracted", "no-date", "no-patient"}
+)
+"""Reasons that say that there is no measurement to speak of: these never hide an older one."""
+
+# Shown to people only: what is decided compares value and limit by exact multiplication.
+_SHOWN_RATIO = Context(prec=12)
+
+
+@record
+class _Meant:
+    """The lab that the codes of a row mean, or the reason why they cannot be trusted."""
+
+    lab: Lab
+    codes: tuple[CodeKey, ...]
+    notes: tuple[str, ...]
+    not_usable: NotUsable | None = None
+    another: bool = False
+    """True when the row surely measured something else."""
+
+
+def lab_result(
+    seen: MeasurementSeen, *, site: Site, rulebook: Rulebook, person: Person | None
+) -> Measurement | None:
+    """The eligibility lab that a measurement is; None when no protocol has a use for it.
+
+    A row that cannot be used is returned all the same, with the reason. `person` chooses among
+    reference ranges by sex and age: translate again when the Patient changes.
+    """
+    meant = _meant(seen.code, site, rulebook)
+    if meant is None:
+        return None
+    lab = meant.lab
+    read, another = _read(seen, meant, site, rulebook)
+    limit = UpperLimitRead(None)
+    if lab.kind == "quantity" and read.unit is not None and read.not_usable is None:
+        dimensions = rulebook.dimensions
+        unit_of = partial(read_unit, lab=lab, dimensions=dimensions, site_units=site.units)
+        who = Who(person, seen.collected, site)
+        asked = Asked(lab, read.unit, unit_of, site, who, rulebook.range_words)
+        limit = upper_limit(seen.ranges, asked)
+    value, unit = original_value(seen.value)
+    return Measurement(
+        source=seen.source,
+        patient=seen.patient,
+        analyte=lab.name,
+        original=Original(value, unit, "; ".join(map(_range_text, seen.ranges))),
+        value=read.value,
+        unit=lab.unit,
+        answer=read.answer,
+        uln=limit.value,
+        multiple=_multiple(read.value, limit.value),
+        no_uln=limit.why_none,
+        ulns=limit.among,
+        interpretation=_interpretation(seen, site, rulebook),
+        collected=seen.collected,
+        issued=seen.issued,
+        specimen=label(seen.specimen),
+        sample=seen.sample,
+        notes=(*meant.notes, *read.notes, *limit.notes),
+        not_usable=read.not_usable,
+        replaces=not another and _is_a_measurement(read.not_usable),
+    )
+
+
+def _interpretation(seen: MeasurementSeen, site: Site, rulebook: Rulebook) -> str:
+    """What the laboratory's interpretations say together; what speaks against comes first."""
+    codes = ((c.system, c.code) for concept in seen.interpretations for c in concept.codings)
+    said = {rulebook.interpretations.get(site.codes.get(code, code), "") for code in codes}
+    texts = (normalise(concept.text).casefold() for concept in seen.interpretations)
+    said |= {rulebook.interpretation_texts.get(text, "") for text in texts}
+    return next((name for name in ("against", "negative") if name in said), "")
+
+
+def _is_a_measurement(problem: NotUsable | None) -> bool:
+    return problem is None or problem.code not in _NO_MEASUREMENT
+
+
+def _read(
+    seen: MeasurementSeen, meant: _Meant, site: Site, rulebook: Rulebook
+) -> tuple[ValueRead, bool]:
+    """The value, or why it cannot be used; True when the row is of another thing."""
+    problem, another = _problem(seen, meant, site, rulebook)
+    if problem is not None or seen.value is None:
+        return ValueRead(not_usable=problem), another
+    read = read_value(
+        seen.value, meant.lab, questions=meant.codes, site=site, dimensions=rulebook.dimensions
+    )
+    return read, False
+
+
+def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:
+    labs = rulebook.labs.values()
+    codes, notes = _standard(code, site)
+    hits = {lab.name: lab for key in codes for lab in labs if key in lab.codes}
+    # The percentage of a cell is a trap for its count, and a lab of its own: there it is meant.
+    traps = [
+        (lab, lab.traps[key])
+        for key in codes
+        if not any(key in lab.codes for lab in hits.values())
+        for lab in labs
+        if key in lab.traps
+    ]
+    if len(hits) > 1:
+        both = " and ".join(lab.title for lab in hits.values())
+        problem = NotUsable("conflicting-codes", f"Its codes mean {both} at once.")
+        return _Meant(next(iter(hits.values())), codes, notes, problem)
+    if traps:
+        lab, why = traps[0]
+        lab = next(iter(hits.values()), lab)
+        problem = NotUsable("wrong-code", f"Its code means something else: {why.rstrip('.')}.")
+        return _Meant(lab, codes, notes, problem, another=not hits)
+    if hits:
+        return _Meant(next(iter(hits.values())), codes, notes)
+    return None
+
+
+def _standard(code: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[str, ...]]:
+    """The codes with this hospital's own and confused ones replaced, and notes that say so."""
+    codes: list[CodeKey] = []
+    notes: list[str] = []
+    for coding in code.codings:
+        sent = (coding.system, coding.code)
+        standard = site.swapped.get(sent) or site.codes.get(sent)
+        if standard is not None:
+            notes.append(f"code {sent[1]} of this hospital read as {standard[1]}")
+        codes.append(standard or sent)
+    return tuple(codes), tuple(notes)
+
+
+def _problem(
+    seen: MeasurementSeen, meant: _Meant, site: Site, rulebook: Rulebook
+) -> tuple[NotUsable | None, bool]:
+    """Why the row cannot be used, before its value is read; True when it is of another thing."""
+    if seen.status not in _USABLE:
+        unsaid = NotUsable("not-final", f"The status “{seen.status}” does not say it is final.")
+        return _NO_RESULT.get(seen.status, unsaid), False
+    if meant.not_usable is not None:
+        return meant.not_usable, meant.another
+    origin = origin_problem(seen, meant.lab, site, rulebook.others)
+    if origin is not None:
+        return origin
+    return _missing(seen), False
+
+
+def _missing(seen: MeasurementSeen) -> NotUsable | None:
+    if seen.absent is not None:
+        reason = label(seen.absent) or "no reason given"
+        return NotUsable("absent", f"There is no value: {reason}.")
+    if seen.value is None:
+        return NotUsable("no-value", "The row has no value.")
+    if seen.collected is None:
+        return NotUsable("no-date", "It is not said when the sample was collected.")
+    if not seen.patient:
+        return NotUsable("no-patient", "It is not said whose result it is.")
+    return None
+
+
+def _multiple(value: Interval | None, uln: Decimal | None) -> Interval | None:
+    if value is None or uln is None:
+        return None
+    low = None if value.low is None else _SHOWN_RATIO.divide(value.low, uln)
+    high = None if value.high is None else _SHOWN_RATIO.divide(value.high, uln)
+    return Interval(low, high, value.low_open, value.high_open)
+
+
+def _range_text(found: ReferenceRange) -> str:
+    """The range as sent: its text, or its two limits with their units."""
+    if found.text:
+        return found.text
+    return f"{_limit_text(found.low)}-{_limit_text(found.high)}"
+
+
+def _limit_text(limit: Quantity | None) -> str:
+    if limit is None or limit.value is None:
+        return ""
+    unit = limit.unit or limit.code
+    return f"{limit.comparator}{as_sent(limit.value)}{' ' if unit else ''}{unit}"

@@ -1,0 +1,76 @@
+"""By which route and into which part of the body a dose went, in the protocol's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from refnot_fhir.core.dictionary import PlaceWords
+from refnot_fhir.core.rules import Site
+from refnot_fhir.core.translate.drug import NOT_LISTED, keys_of, texts_of
+from refnot_fhir.core.values import Concept
+
+_OTHER = "other"
+
+
+class Place(NamedTuple):
+    """A route or a body site in the protocol's words; empty names are not said."""
+
+    name: str = ""
+    side: str = ""
+    notes: tuple[str, ...] = ()
+    """What was said and counts as not said."""
+
+
+def route_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Place:
+    """A listed route; `other` for a code that is not listed; no name when none is said.
+
+    A text that is not listed may well mean the protocol's route, so that it says none.
+    """
+    if said is None:
+        return Place()
+    keys, _ = keys_of(said, site)
+    names = {places.routes[key] for key in keys if key in places.routes}
+    if not names:
+        texts = texts_of(said)
+        names = {places.route_texts[text] for text in texts if text in places.route_texts}
+    if names:
+        return Place(_one(names))
+    return Place(_OTHER) if keys else Place(notes=_unlisted("route", said))
+
+
+def body_site_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Place:
+    """A listed body site and its side, each as `route_of` would say it.
+
+    The side may be said by the site's own code, by a code beside it, or by the text. What
+    contradicts itself is as good as not said, unless one of the two is no listed site at all.
+    """
+    if said is None:
+        return Place()
+    keys, _ = keys_of(said, site)
+    coded = [places.sites[key] for key in keys if key in places.sites]
+    texts = texts_of(said)
+    written = [places.site_texts[text] for text in texts if text in places.site_texts]
+    names = {name for name, _ in coded or written}
+    sides = {places.sides[key] for key in keys if key in places.sides}
+    sides |= {side for _, side in (*coded, *written) if side}
+    if names:
+        return Place(_one(names), _one(sides))
+    if any(key not in places.sides for key in keys):
+        return Place(_OTHER, _one(sides))
+    return Place("", _one(sides), _unlisted("injection site", said))
+
+
+def _unlisted(what: str, said: Concept) -> tuple[str, ...]:
+    texts = (said.text, *(coding.display for coding in said.codings))
+    text = next(filter(None, texts), "")
+    if not text:
+        return ()
+    return (f"{NOT_LISTED}{what} “{text}” counts as not said; list it in places.toml",)
+
+
+def _one(names: Iterable[str]) -> str:
+    distinct = set(names)
+    if _OTHER in distinct:
+        return _OTHER
+    return distinct.pop() if len(distinct) == 1 else ""

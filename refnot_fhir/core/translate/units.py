@@ -1,0 +1,177 @@
+"""Units as hospitals write them, understood by table and compared exactly.
+
+A table of what hospitals write comes first: UCUM itself reads `K/uL` as kelvin and `G/L` as gauss.
+Then the kind of quantity is compared with the one that the lab has, and only then is converted.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from decimal import Decimal
+from functools import lru_cache, partial
+from typing import TypeVar
+
+from refnot_fhir.core.dictionary import Dimension, Lab
+from refnot_fhir.core.exact import product
+from refnot_fhir.core.record import record
+from refnot_fhir.core.values import NotUsable, Quantity
+
+UCUM = "http://unitsofmeasure.org"
+
+_Meaning = TypeVar("_Meaning")
+
+_ANNOTATION = re.compile(r"\{[^{}]*\}")
+# Signs that NFKC leaves apart, and that print alike: slashes, asterisk, circumflex, dots.
+_ALIKE = str.maketrans({"⁄": "/", "∕": "/", "∗": "*", "ˆ": "^", "∙": "·", "⋅": "·", "•": "·"})
+
+
+@record
+class UnitRead:
+    """A unit understood for one lab: one of it is `factor` of the lab's canonical unit."""
+
+    ucum: str
+    dimension: str
+    factor: Decimal
+    note: str = ""
+    """What was mapped, if the unit was not written in UCUM."""
+
+
+def normalise(unit: str) -> str:
+    """The unit in NFKC, trimmed, inner spaces collapsed; case kept, for it carries meaning.
+
+    NFKC makes one letter of both micro signs, digits of superscripts and a space of every space.
+    """
+    if not unit.isascii():
+        unit = unicodedata.normalize("NFKC", unit)
+    return " ".join(unit.split())
+
+
+@lru_cache(maxsize=4096)
+def spelling(unit: str) -> str:
+    """The unit as spellings are compared: as `normalise`, without blanks and invisible signs.
+
+    Signs that print alike are one; upper and lower case stay two.
+    """
+    text = normalise(unit).replace(" ", "")
+    if text.isascii():
+        return text
+    return "".join(it for it in text.translate(_ALIKE) if unicodedata.category(it) != "Cf")
+
+
+def to_ucum(unit: str, dimension: Dimension, site_units: Mapping[str, str]) -> str | None:
+    """The UCUM unit of `dimension` that a hospital means by `unit`; None: none of it.
+
+    An annotation, `10*3{cells}/uL`, has no meaning in UCUM (https://ucum.org/ucum#para-12).
+    """
+    text = normalise(unit)
+    key = spelling(site_units.get(text, text))
+    found = _listed(key, dimension)
+    return found if found or "{" not in key else _listed(_ANNOTATION.sub("", key), dimension)
+
+
+def _listed(key: str, dimension: Dimension) -> str | None:
+    """The unit that a spelling is listed for: as a whole, or on either side of its slash."""
+    ucum = dimension.aliases.get(key, key)
+    if ucum in dimension.factors:
+        return ucum
+    above, slash, below = key.rpartition("/")
+    if not slash or above not in dimension.numerators or below not in dimension.denominators:
+        return None
+    ucum = f"{dimension.numerators[above]}/{dimension.denominators[below]}"
+    return ucum if ucum in dimension.factors else None
+
+
+def read_unit(
+    quantity: Quantity,
+    lab: Lab,
+    *,
+    dimensions: Mapping[str, Dimension],
+    site_units: Mapping[str, str],
+) -> UnitRead | NotUsable:
+    """What the unit of a quantity means for a lab, or why the quantity cannot be used."""
+    read = partial(_read_text, lab=lab, dimensions=dimensions, site_units=site_units)
+    found = agreed(quantity, read, same=lambda unit: (unit.dimension, unit.factor))
+    if isinstance(found, NotUsable):
+        return found
+    if found.dimension != lab.dimension and found.dimension not in lab.conversions:
+        why = (
+            f"The unit {found.ucum} measures {_words(found.dimension)}, "
+            f"but {lab.title} is measured as {_words(lab.dimension)}."
+        )
+        return NotUsable("wrong-dimension", why)
+    return found
+
+
+def agreed(
+    quantity: Quantity,
+    read: Callable[[str], _Meaning | None],
+    *,
+    same: Callable[[_Meaning], Hashable],
+) -> _Meaning | NotUsable:
+    """What the unit of a quantity means by its code and by its text, which must agree.
+
+    `read` understands one of the two, and `same` says when two meanings are one. A code that is
+    said to be UCUM and is not understood contradicts whatever stands beside it, and so does a text
+    that is not understood beside a code that is: it may be another unit. A code of any other system
+    that is not understood says nothing, and the text counts.
+    """
+    coded = normalise(quantity.code)
+    seen = coded if quantity.unit == quantity.code else normalise(quantity.unit)
+    if not coded and not seen:
+        return NotUsable("no-unit", "The value has no unit, and none is ever assumed.")
+    by_code = read(coded) if coded else None
+    if seen in ("", coded):
+        return _known(by_code, coded)
+    by_text = read(seen)
+    if by_code is None and (not coded or quantity.system != UCUM):
+        return _known(by_text, seen)
+    if by_code is None and by_text is None:
+        return NotUsable("unknown-unit", f"The unit “{coded}”, shown as “{seen}”, is not known.")
+    if by_code is None:
+        why = f"Its UCUM code, “{coded}”, is not known to mean the unit shown, “{seen}”."
+        return NotUsable("unit-conflict", why)
+    if by_text is None:
+        why = f"The unit shown, “{seen}”, is not known to mean the same as its code, “{coded}”."
+        return NotUsable("unit-conflict", why)
+    if same(by_text) != same(by_code):
+        why = f"The unit shown, “{seen}”, contradicts its code, “{coded}”."
+        return NotUsable("unit-conflict", why)
+    return by_code
+
+
+def _known(meaning: _Meaning | None, text: str) -> _Meaning | NotUsable:
+    if meaning is None:
+        return NotUsable("unknown-unit", f"The unit “{text}” is not known.")
+    return meaning
+
+
+def _words(dimension: str) -> str:
+    return dimension.replace("-", " ")
+
+
+def _read_text(
+    text: str,
+    lab: Lab,
+    *,
+    dimensions: Mapping[str, Dimension],
+    site_units: Mapping[str, str],
+) -> UnitRead | None:
+    """The unit of the first dimension that knows it; None when none does."""
+    for dimension in _by_closeness(lab, dimensions):
+        ucum = to_ucum(text, dimension, site_units)
+        if ucum is not None:
+            factor = dimension.factors[ucum]
+            if dimension.name in lab.conversions:
+                factor = product(factor, lab.conversions[dimension.name])
+            note = "" if ucum == text else f"unit {text} read as {ucum}"
+            return UnitRead(ucum, dimension.name, factor, note)
+    return None
+
+
+def _by_closeness(lab: Lab, dimensions: Mapping[str, Dimension]) -> Iterator[Dimension]:
+    """The lab's own dimension, those it converts from, then all others (to name a mistake)."""
+    near = (lab.dimension, *lab.conversions)
+    yield from (dimensions[name] for name in near if name in dimensions)
+    yield from (dimension for name, dimension in dimensions.items() if name not in near)

@@ -1,0 +1,166 @@
+"""What a hospital's value says in the terms of one lab: a quantity, a score or an answer."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from refnot_fhir.core.dictionary import CodeKey, Dimension, Lab
+from refnot_fhir.core.exact import as_sent, shown
+from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Site
+from refnot_fhir.core.seen import OtherValue, Value
+from refnot_fhir.core.translate import numbers
+from refnot_fhir.core.translate.units import UnitRead, read_unit
+from refnot_fhir.core.values import Concept, Interval, NotUsable, Quantity
+
+
+@record
+class ValueRead:
+    """A value in a lab's terms, or why it has none."""
+
+    value: Interval | None = None
+    answer: str = ""
+    unit: UnitRead | None = None
+    notes: tuple[str, ...] = ()
+    not_usable: NotUsable | None = None
+
+
+def read_value(
+    value: Value,
+    lab: Lab,
+    *,
+    questions: tuple[CodeKey, ...],
+    site: Site,
+    dimensions: Mapping[str, Dimension],
+) -> ValueRead:
+    """The value in the terms of `lab`; `questions` are the codes that were asked for."""
+    if isinstance(value, bool):
+        said = lab.texts.get("true" if value else "false")
+        if said is None:
+            return _refused("other-value", "yes or no is not a value of this lab")
+        return _answer(said, lab)
+    if isinstance(value, OtherValue):
+        return _refused("other-value", f"what was sent ({value.kind}) is not a value of this lab")
+    if isinstance(value, Concept):
+        return _concept(value, lab, questions, site)
+    if isinstance(value, str):
+        return _text(value, lab, site, dimensions)
+    if isinstance(value, int):
+        value = Quantity(Decimal(value))
+    return _quantity(value, lab, site, dimensions)
+
+
+def original_value(value: Value | None) -> tuple[str, str]:
+    """Value and unit as sent, as text."""
+    if isinstance(value, Quantity):
+        number = "" if value.value is None else as_sent(value.value)
+        return f"{value.comparator}{number}", value.unit or value.code
+    if isinstance(value, Concept):
+        return value.text or ", ".join(c.display or c.code for c in value.codings), ""
+    if isinstance(value, OtherValue):
+        return value.kind, ""
+    if isinstance(value, bool):
+        return ("true" if value else "false"), ""
+    return ("" if value is None else str(value)), ""
+
+
+def _refused(code: str, why: str) -> ValueRead:
+    return ValueRead(not_usable=NotUsable(code, f"{why[0].upper()}{why[1:]}."))
+
+
+def _quantity(
+    quantity: Quantity, lab: Lab, site: Site, dimensions: Mapping[str, Dimension]
+) -> ValueRead:
+    if lab.kind == "answer":
+        return _refused("other-value", "a number does not answer this question")
+    if quantity.value is None:
+        return _refused("no-value", "the quantity has no number")
+    found = numbers.interval(quantity.value, quantity.comparator)
+    if found is None:
+        why = f"the comparator “{quantity.comparator}” does not bound the value"
+        return _refused("other-value", why)
+    if lab.kind == "score" and not (quantity.unit or quantity.code):
+        return _score(found, None, lab)
+    unit = read_unit(quantity, lab, dimensions=dimensions, site_units=site.units)
+    if isinstance(unit, NotUsable):
+        return ValueRead(not_usable=unit)
+    if lab.kind == "score":
+        return _score(found, unit, lab)
+    return _in_bounds(found.times(unit.factor), unit, lab)
+
+
+def _in_bounds(value: Interval, unit: UnitRead, lab: Lab) -> ValueRead:
+    lowest, highest = lab.plausible or (Decimal(0), None)
+    below = value.high is not None and value.high < lowest
+    above = value.low is not None and highest is not None and value.low > highest
+    if below or above:
+        limits = shown(lowest) if highest is None else f"{shown(lowest)} to {shown(highest)}"
+        return _refused(
+            "implausible",
+            f"the value is outside {limits} {lab.unit}, which looks like a mistake of unit",
+        )
+    return ValueRead(value, unit=unit, notes=(unit.note,) if unit.note else ())
+
+
+def _score(value: Interval, unit: UnitRead | None, lab: Lab) -> ValueRead:
+    number = value.exact
+    if number is None or number != number.to_integral_value():
+        return _refused("unknown-answer", "a score is one whole number")
+    if lab.plausible is not None and not lab.plausible[0] <= number <= lab.plausible[1]:
+        return _refused("implausible", f"the score has no grade {shown(number)}")
+    notes = (unit.note,) if unit is not None and unit.note else ()
+    return ValueRead(value, str(int(number)), unit=unit, notes=notes)
+
+
+def _answer(name: str, lab: Lab, notes: tuple[str, ...] = ()) -> ValueRead:
+    """The answer of that name; a score's name is its number."""
+    if lab.kind == "score":
+        return ValueRead(Interval.exactly(Decimal(name)), name, notes=notes)
+    return ValueRead(answer=name, notes=notes)
+
+
+def _text(text: str, lab: Lab, site: Site, dimensions: Mapping[str, Dimension]) -> ValueRead:
+    said = lab.texts.get(_plain(text))
+    if said is not None:
+        return _answer(said, lab, (f"answer read from the text “{text}”",))
+    spoken = numbers.spoken(text, decimal_comma=site.decimal_comma)
+    if spoken is None or lab.kind == "answer":
+        return _refused("text-value", f"the text “{text}” is not understood")
+    value, comparator, unit = spoken
+    read = _quantity(Quantity(value, unit, comparator=comparator), lab, site, dimensions)
+    note = f"value read from the text “{text}”"
+    return ValueRead(read.value, read.answer, read.unit, (note, *read.notes), read.not_usable)
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
+
+
+def _concept(concept: Concept, lab: Lab, questions: tuple[CodeKey, ...], site: Site) -> ValueRead:
+    if lab.kind == "quantity":
+        return _refused("other-value", "a coded answer is not a quantity")
+    codes = [(coding.system, coding.code) for coding in concept.codings]
+    codes = [site.codes.get(code, code) for code in codes]
+    named = {name for code in codes if (name := _coded(code, lab, questions))}
+    if len(named) > 1:
+        return _refused("conflicting-codes", f"the answer says {_either(named)}")
+    if named:
+        return _answer(named.pop(), lab)
+    if not concept.codings and (said := lab.texts.get(_plain(concept.text))) is not None:
+        return _answer(said, lab, (f"answer read from the text “{concept.text}”",))
+    what = concept.text or ", ".join(coding.code for coding in concept.codings)
+    return _refused("unknown-answer", f"the answer “{what}” is not known")
+
+
+def _coded(code: CodeKey, lab: Lab, questions: tuple[CodeKey, ...]) -> str:
+    """The answer's name, by its question where the question changes the meaning."""
+    for question in questions:
+        if (question, code) in lab.answers_by_question:
+            return lab.answers_by_question[question, code]
+    return lab.answers.get(code, "")
+
+
+def _either(names: Iterable[str]) -> str:
+    return " and ".join(sorted(names)) + " at once"

@@ -1,0 +1,134 @@
+"""Values that facts are made of: moments, intervals, codes and where something was read.
+
+Numbers are `Decimal`, moments are intervals (`When`), and nothing here is ever guessed.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
+
+from refnot_fhir.core.exact import product
+from refnot_fhir.core.record import record
+
+
+@record
+class Source:
+    """The version of a received resource, and the part of it, that a fact was read from."""
+
+    site: str
+    type: str
+    id: str
+    version: str
+    part: str = ""
+    """FHIRPath below the resource: `component[1]`, `contained[0]`; empty for the resource."""
+
+    @property
+    def reference(self) -> str:
+        """`Observation/o1`."""
+        return f"{self.type}/{self.id}"
+
+    @property
+    def versioned(self) -> str:
+        """`Observation/o1/_history/2`."""
+        return f"{self.type}/{self.id}/_history/{self.version}"
+
+
+@record
+class DaySpan:
+    """A calendar date known only within bounds, both included: `1950` is all of that year."""
+
+    first: date
+    last: date
+    text: str
+    """As sent."""
+
+
+@record
+class When:
+    """A moment known only within bounds, both included; aware datetimes.
+
+    A date without a time is the whole of that day in the site's time zone.
+    """
+
+    earliest: datetime
+    latest: datetime
+    text: str
+    """As sent."""
+
+    def days(self, zone: tzinfo) -> DaySpan:
+        """The first and the last calendar date, in `zone`, that this moment can fall on."""
+        first = self.earliest.astimezone(zone).date()
+        return DaySpan(first, self.latest.astimezone(zone).date(), self.text)
+
+
+@record
+class Coding:
+    """A code and the system that gives it its meaning; a display is for people only."""
+
+    system: str
+    code: str
+    display: str = ""
+
+
+@record
+class Concept:
+    """A meaning said by any number of codings, by text, or by both."""
+
+    codings: tuple[Coding, ...] = ()
+    text: str = ""
+
+
+@record
+class Quantity:
+    """A number with the unit as shown (`unit`) and as coded (`system`, `code`), exactly as sent."""
+
+    value: Decimal | None
+    unit: str = ""
+    code: str = ""
+    system: str = ""
+    comparator: str = ""
+    """Empty, or one of `<`, `<=`, `>=`, `>`, `ad` (R5)."""
+
+
+@record
+class Interval:
+    """The values a measurement may have: `<10` is everything below 10, `7.2` only 7.2."""
+
+    low: Decimal | None
+    high: Decimal | None
+    low_open: bool = False
+    high_open: bool = False
+
+    @classmethod
+    def exactly(cls, value: Decimal) -> Interval:
+        """The interval that holds `value` alone."""
+        return cls(value, value)
+
+    def times(self, factor: Decimal) -> Interval:
+        """Every value multiplied by a positive factor, exactly."""
+        low = None if self.low is None else product(self.low, factor)
+        high = None if self.high is None else product(self.high, factor)
+        return Interval(low, high, self.low_open, self.high_open)
+
+    @property
+    def exact(self) -> Decimal | None:
+        """The one value, if there is only one."""
+        return self.low if self.low == self.high else None
+
+
+@record
+class NotUsable:
+    """Why a reading cannot be used: a stable code for machines and a sentence for people."""
+
+    code: str
+    why: str
+
+
+@record
+class Original:
+    """Value, unit and range exactly as sent, as text."""
+
+    value: str = ""
+    unit: str = ""
+    range: str = ""

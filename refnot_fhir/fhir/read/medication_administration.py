@@ -1,0 +1,149 @@
+"""MedicationAdministration → one administration as the hospital sent it.
+
+https://hl7.org/fhir/R4/medicationadministration.html,
+https://hl7.org/fhir/R5/medicationadministration.html (which spells it `occurence[x]`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import tzinfo
+
+from refnot_fhir.core.record import record
+from refnot_fhir.core.seen import DoseSeen, Product
+from refnot_fhir.core.values import Concept, Source, When
+from refnot_fhir.fhir.elements import (
+    Json,
+    concept,
+    concepts,
+    contained,
+    extensions,
+    id_of,
+    modifiers,
+    moment,
+    quantity,
+    when,
+)
+from refnot_fhir.fhir.read.medication import read as read_medication
+from refnot_fhir.fhir.versions import Version
+
+_RESEARCH_STUDY = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
+_RETRACTED = "entered-in-error"
+
+
+@record
+class _Medication:
+    concept: Concept | None = None
+    product: Product | None = None
+    unresolved: str = ""
+
+
+def read(
+    resource: Json,
+    source: Source,
+    *,
+    zone: tzinfo,
+    dates_in_utc: bool,
+    version: Version,
+    medication: Callable[[str], Json | None],
+) -> DoseSeen:
+    """The administration, with its medication looked up.
+
+    `medication` gives the Medication behind a literal reference, or None if it was not sent yet.
+    An administration with a modifier extension, which may well deny it, has the status `unknown`
+    and says so among its reasons.
+    """
+    dosage = resource.get("dosage", {})
+    doubt = modifiers(resource, dosage)
+    given, ended = _given(resource, version, zone, dates_in_utc)
+    drug = _medication(resource, version, medication)
+    seen = DoseSeen(
+        source=source,
+        patient=id_of(resource.get("subject"), "Patient"),
+        status=resource["status"],
+        reasons=(
+            *concepts(resource.get("statusReason")),
+            *concepts(resource.get("subPotentReason")),
+        ),
+        medication=drug.concept,
+        unresolved=drug.unresolved,
+        product=drug.product,
+        given=given,
+        ended=ended,
+        dose=quantity(dosage.get("dose")),
+        dose_text=dosage.get("text", ""),
+        route=concept(dosage.get("route")),
+        body_site=concept(dosage.get("site")),
+        studies=_studies(resource),
+        sub_potent=resource.get("isSubPotent", False),
+    )
+    if not doubt or seen.status == _RETRACTED:
+        return seen
+    reason = Concept(text=f"{doubt} is not understood")
+    return replace(seen, status="unknown", reasons=(*seen.reasons, reason))
+
+
+def _given(
+    resource: Json, version: Version, zone: tzinfo, dates_in_utc: bool
+) -> tuple[When | None, When | None]:
+    """When it was given, and when it ended if that was said.
+
+    A period began at its start; of one that only says its end, no more is known than that the dose
+    was given by then. One that only says its start may have ended at any time since.
+    """
+    name = "occurence" if version is Version.R5 else "effective"
+    span = resource.get(f"{name}Period", {})
+    end = span.get("end")
+    whole = moment(resource, name, zone=zone, dates_in_utc=dates_in_utc)
+    ended = None if end is None else when(end, zone=zone, dates_in_utc=dates_in_utc)
+    if "start" in span:
+        return when(span["start"], zone=zone, dates_in_utc=dates_in_utc), ended or whole
+    return whole, ended
+
+
+def _medication(
+    resource: Json, version: Version, medication: Callable[[str], Json | None]
+) -> _Medication:
+    if version is Version.R5:
+        said = resource["medication"]
+        stated, reference = concept(said.get("concept")), said.get("reference")
+    else:
+        stated = concept(resource.get("medicationCodeableConcept"))
+        reference = resource.get("medicationReference")
+    if reference is None:
+        return _Medication(stated)
+    found = _behind(resource, reference, version, medication)
+    if stated is None:
+        return found
+    return _Medication(stated, found.product)
+
+
+def _behind(
+    resource: Json, reference: Json, version: Version, medication: Callable[[str], Json | None]
+) -> _Medication:
+    """What a reference points to; one that only displays a name is a name without a code."""
+    literal, shown = reference.get("reference", ""), reference.get("display", "")
+    if not literal:
+        named = Concept(text=shown) if shown else None
+        return _Medication(named, unresolved="" if named else _identified(reference))
+    inside = contained(resource, literal)
+    body = inside[1] if inside else None if literal.startswith("#") else medication(literal)
+    if body is None or body["resourceType"] != "Medication":
+        return _Medication(unresolved=literal)
+    code, product = read_medication(body, version)
+    known = code or (product and product.ingredients)
+    return _Medication(code, product, "" if known else literal)
+
+
+def _identified(reference: Json) -> str:
+    identifier = reference.get("identifier", {})
+    return f"{identifier.get('system', '')}|{identifier.get('value', '')}"
+
+
+def _studies(resource: Json) -> tuple[str, ...]:
+    return tuple(
+        reference
+        for found in extensions(resource, _RESEARCH_STUDY)
+        if (reference := found.get("valueReference", {}).get("reference"))
+    )

@@ -1,0 +1,224 @@
+"""Observation → measurements as the hospital sent them: itself, its components, its members.
+
+https://hl7.org/fhir/R4/observation.html, https://hl7.org/fhir/R5/observation.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import tzinfo
+
+from refnot_fhir.core.record import record
+from refnot_fhir.core.seen import Focus, MeasurementSeen, OtherValue, ReferenceRange, Value
+from refnot_fhir.core.values import Concept, Source, When
+from refnot_fhir.fhir.elements import (
+    Json,
+    concept,
+    concepts,
+    contained,
+    extensions,
+    id_of,
+    modifiers,
+    moment,
+    quantity,
+    when,
+)
+from refnot_fhir.fhir.read.observation_context import body_site, device, focus, is_concept
+from refnot_fhir.fhir.versions import Version
+
+_RETRACTED = "entered-in-error"
+_WHY_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+_ABSENCES = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+
+
+def read(
+    resource: Json,
+    source: Source,
+    *,
+    zone: tzinfo,
+    dates_in_utc: bool,
+    version: Version,  # noqa: ARG001 (one shape for all readers; these elements never changed)
+) -> tuple[MeasurementSeen, ...]:
+    """Every reading in an Observation: its own, one per component, one per contained member.
+
+    A panel, which has no value but components or members, is no reading of its own; members that
+    are resources of their own are read when they arrive. What a contained member does not say of
+    its patient, time, specimen, focus, body site, method and device is the panel's.
+    """
+    reader = _Reader(resource, zone, dates_in_utc)
+    return tuple(reader.readings(resource, source, _Frame(source), frozenset()))
+
+
+@record
+class _Frame:
+    """What all readings of one Observation have in common."""
+
+    source: Source
+    patient: str = ""
+    status: str = ""
+    collected: When | None = None
+    issued: When | None = None
+    specimen: Concept | None = None
+    sample: str = ""
+    method: Concept | None = None
+    focus: tuple[Focus, ...] = ()
+    body_site: Concept | None = None
+    device: Concept | None = None
+
+
+@record
+class _Reader:
+    root: Json
+    zone: tzinfo
+    dates_in_utc: bool
+
+    def readings(
+        self, resource: Json, source: Source, panel: _Frame, above: frozenset[str]
+    ) -> Iterator[MeasurementSeen]:
+        inside = resource is not self.root
+        doubt = modifiers(self.root, resource) if inside else modifiers(resource)
+        frame = self._frame(resource, source, panel)
+        parts = resource.get("component", ())
+        if _value_key(resource) or not (parts or "hasMember" in resource):
+            yield _reading(frame, source, resource, doubt)
+        for place, part in enumerate(parts):
+            below = f"{source.part}.component[{place}]".removeprefix(".")
+            yield _reading(frame, replace(source, part=below), part, doubt or modifiers(part))
+        for place, member in self._members(resource, above):
+            inner = replace(source, part=f"contained[{place}]")
+            yield from self.readings(member, inner, frame, above | {f"#{member['id']}"})
+
+    def _frame(self, resource: Json, source: Source, panel: _Frame) -> _Frame:
+        subject = resource.get("subject")
+        issued = self._issued(resource)
+        own = _specimen(self.root, resource.get("specimen")), _sample(resource.get("specimen"))
+        specimen, sample = own if any(own) else (panel.specimen, panel.sample)
+        return _Frame(
+            source=source,
+            patient=panel.patient if subject is None else id_of(subject, "Patient"),
+            status=_RETRACTED if panel.status == _RETRACTED else resource["status"],
+            collected=self._collected(resource, issued) or panel.collected,
+            issued=issued or panel.issued,
+            specimen=specimen,
+            sample=sample,
+            method=concept(resource.get("method")) or panel.method,
+            focus=focus(self.root, resource) or panel.focus,
+            body_site=body_site(resource) or panel.body_site,
+            device=device(self.root, resource) or panel.device,
+        )
+
+    def _issued(self, resource: Json) -> When | None:
+        text = resource.get("issued")
+        if text is None:
+            return None
+        return when(text, zone=self.zone, dates_in_utc=self.dates_in_utc)
+
+    def _collected(self, resource: Json, issued: When | None) -> When | None:
+        """The collection time; one whose end is not said ended before the result was issued."""
+        seen = moment(resource, "effective", zone=self.zone, dates_in_utc=self.dates_in_utc)
+        open_ended = "effectivePeriod" in resource and "end" not in resource["effectivePeriod"]
+        if seen is None or issued is None or not open_ended:
+            return seen
+        return replace(seen, latest=max(seen.earliest, issued.latest))
+
+    def _members(self, resource: Json, above: frozenset[str]) -> Iterator[tuple[int, Json]]:
+        """The members sent along inside; a member that has itself as a member is read once."""
+        for member in resource.get("hasMember", ()):
+            reference = member.get("reference", "")
+            found = None if reference in above else contained(self.root, reference)
+            if found is not None and found[1]["resourceType"] == "Observation":
+                yield found
+
+
+def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> MeasurementSeen:
+    """The reading in an Observation or a component, which name these elements alike."""
+    value = OtherValue(doubt) if doubt else _value(element)
+    return MeasurementSeen(
+        source=source,
+        patient=frame.patient,
+        status=frame.status,
+        code=concept(element["code"]) or Concept(),
+        value=value,
+        absent=concept(element.get("dataAbsentReason")) or _absent_value(element),
+        ranges=tuple(map(_range, element.get("referenceRange", ()))),
+        collected=frame.collected,
+        issued=frame.issued,
+        specimen=frame.specimen,
+        method=frame.method,
+        sample=frame.sample,
+        focus=frame.focus,
+        body_site=frame.body_site,
+        device=frame.device,
+        interpretations=concepts(element.get("interpretation")),
+    )
+
+
+def _value_key(element: Json) -> str:
+    for key in element:
+        if key.startswith("value"):
+            return key
+    return ""
+
+
+def _value(element: Json) -> Value | None:
+    key = _value_key(element)
+    value = element.get(key)
+    match key:
+        case "":
+            return None
+        case "valueQuantity":
+            return quantity(value)
+        case "valueCodeableConcept":
+            return concept(value)
+        case "valueInteger":
+            # JSON may write 2 as 2.0 or 2e0, which is the same integer.
+            return int(element[key])
+        case "valueString" | "valueBoolean":
+            return value
+    return OtherValue(key.removeprefix("value"))
+
+
+def _absent_value(element: Json) -> Concept | None:
+    """The reason that stands in the place of a primitive value: `_valueString.extension`."""
+    for key, companion in element.items():
+        if key.startswith("_value"):
+            for found in extensions(companion, _WHY_ABSENT):
+                reason = {"system": _ABSENCES, "code": found.get("valueCode", "")}
+                return concept({"coding": [reason]})
+    return None
+
+
+def _range(element: Json) -> ReferenceRange:
+    age = element.get("age", {})
+    return ReferenceRange(
+        low=quantity(element.get("low")),
+        high=quantity(element.get("high")),
+        text=element.get("text", ""),
+        kind=concept(element.get("type")),
+        applies_to=concepts(element.get("appliesTo")),
+        age_low=quantity(age.get("low")),
+        age_high=quantity(age.get("high")),
+        doubt=modifiers(element),
+    )
+
+
+def _specimen(root: Json, reference: Json | None) -> Concept | None:
+    """The type of a specimen that was sent along inside, else what the reference shows."""
+    if reference is None:
+        return None
+    found = contained(root, reference.get("reference", ""))
+    if found is not None and found[1].get("resourceType") == "Specimen":
+        type_ = found[1].get("type")
+        # A Specimen is not gated, so that its type may be anything.
+        if is_concept(type_):
+            return concept(type_)
+    return Concept(text=reference["display"]) if reference.get("display") else None
+
+
+def _sample(reference: Json | None) -> str:
+    """Which specimen a reference means, whatever it is of."""
+    if reference is None:
+        return ""
+    literal: str = reference.get("reference", "")
+    return id_of(reference, "Specimen") or literal

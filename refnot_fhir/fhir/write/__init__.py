@@ -1,0 +1,1 @@
+"""From decisions to the FHIR resources that are published, in the version asked for."""

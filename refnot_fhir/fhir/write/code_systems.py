@@ -1,0 +1,234 @@
+"""The words that are published as CodeSystems of our own, because no standard code says them.
+
+For a protocol `refnot-r2` of the drug `refnot`, below its canonical base: `refnot-r2-criteria`,
+`refnot-r2-verdicts`, `refnot-r2-report` (parts of the screening report and the dosing record),
+`refnot-deviations`, `study-drugs`, `study-questions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from refnot_fhir.core.dictionary import Drug
+from refnot_fhir.core.rules import Protocol
+from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.fhir.write.published import Json, filled
+
+
+class Word(NamedTuple):
+    """How a code is shown, and what it means."""
+
+    display: str
+    definition: str
+
+
+VERDICTS = {
+    Verdict.MET: Word(
+        "Met",
+        "The criterion's statement is true of the patient. "
+        "An exclusion criterion that is met speaks against the patient.",
+    ),
+    Verdict.NOT_MET: Word("Not met", "The criterion's statement is not true of the patient."),
+    Verdict.UNKNOWN: Word(
+        "Unknown", "What is known does not decide the criterion; the note says what is missing."
+    ),
+    Verdict.NOT_APPLICABLE: Word(
+        "Not applicable", "The criterion does not concern this patient and speaks for nothing."
+    ),
+}
+
+DEVIATIONS = {
+    "wrong-dose": Word("Wrong dose", "The amount given differs from the dose of the protocol."),
+    "dose-not-evaluable": Word(
+        "Dose not evaluable", "The amount given is not known in international units."
+    ),
+    "wrong-route": Word("Wrong route", "The route differs from the route of the protocol."),
+    "wrong-site": Word(
+        "Wrong injection site", "The injection site is none of those that the protocol allows."
+    ),
+    "no-alternation": Word(
+        "Injection site not alternated",
+        "The injection site does not differ from that of the dose before, as it should.",
+    ),
+    "short-interval": Word(
+        "Interval too short", "Fewer days since the dose before than the schedule allows."
+    ),
+    "long-interval": Word(
+        "Interval too long", "More days since the dose before than the schedule allows."
+    ),
+    "missed-dose": Word("Missed dose", "A dose of the schedule was not given."),
+    "extra-dose": Word("Extra dose", "More doses than the schedule allows in that time."),
+    "course-overrun": Word(
+        "Course overrun", "More doses were given in a course than the protocol has."
+    ),
+    "second-course-unconfirmed": Word(
+        "Further course without confirmation",
+        "A further course began and nothing shows that the disease had not progressed.",
+    ),
+    "possible-duplicate": Word(
+        "Possible duplicate", "Two records may tell of one and the same administration."
+    ),
+    "dose-after-death": Word(
+        "Dose after death", "It was given after the patient is recorded as having died."
+    ),
+    "dose-before-eligible": Word(
+        "Dose before eligibility",
+        "The first dose of a course was given while a criterion was known not to be satisfied.",
+    ),
+}
+
+DOSING_SUMMARY = "dosing-summary"
+
+COMPONENTS = {
+    "value": Word("Value", "A value that the verdict rests on, in the protocol's unit."),
+    "upper-limit-of-normal": Word(
+        "Upper limit of normal", "Of the same row as the value, in the same unit."
+    ),
+    "multiple-of-uln": Word(
+        "Multiple of the upper limit of normal", "The value divided by its upper limit of normal."
+    ),
+    "original": Word("As sent", "Value, unit and reference range exactly as they were sent."),
+    "derivation": Word("Derivation", "How the value was computed from others."),
+    "collected": Word("Collected", "When the specimen was taken or the fact was true, as sent."),
+    "limit": Word("Limit", "The limit that the criterion sets."),
+    "window": Word("Window", "First and last day, both included, that evidence may be from."),
+    "holds-until": Word(
+        "Holds until", "Last date of assessment with this verdict if nothing new arrives."
+    ),
+    "reason": Word("Reason", "Stable code of the reason for the verdict."),
+    "rule-version": Word("Rule version", "Version of the protocol's mapping files that decided."),
+    "rule-digest": Word("Rule digest", "SHA-256 of the mapping files that decided."),
+    DOSING_SUMMARY: Word(
+        "Dosing summary", "What the doses of a dosing record come to, all courses together."
+    ),
+    "cumulative-iu": Word(
+        "Cumulative dose", "The sum of all amounts given that are known, in international units."
+    ),
+    "cumulative-complete": Word(
+        "Cumulative dose is complete",
+        "False when an amount given is not known, or what was counted once may have been given "
+        "twice: then the true sum may be higher.",
+    ),
+    "doses-given": Word("Doses given", "Protocol doses given, whole or in part."),
+    "doses-planned": Word("Doses planned", "Protocol doses of all courses that were begun."),
+    "next-due": Word("Next dose due", "First and last day on schedule for the next dose."),
+}
+
+
+def criteria_url(protocol: Protocol) -> str:
+    """The system of criterion ids: `…/CodeSystem/refnot-r2-criteria`."""
+    return f"{protocol.canonical}/CodeSystem/{protocol.id}-criteria"
+
+
+def verdicts_url(protocol: Protocol) -> str:
+    """The system of verdicts: `…/CodeSystem/refnot-r2-verdicts`."""
+    return f"{protocol.canonical}/CodeSystem/{protocol.id}-verdicts"
+
+
+def components_url(protocol: Protocol) -> str:
+    """The system of the parts of what is reported: `…/CodeSystem/refnot-r2-report`."""
+    return f"{protocol.canonical}/CodeSystem/{protocol.id}-report"
+
+
+def deviations_url(protocol: Protocol) -> str:
+    """The system of dosing deviations: `…/CodeSystem/refnot-deviations`."""
+    return f"{protocol.canonical}/CodeSystem/{protocol.dosing.drug}-deviations"
+
+
+def study_drugs_url(protocol: Protocol) -> str:
+    """The system of drugs that no standard system has a code for: `…/CodeSystem/study-drugs`."""
+    return f"{protocol.canonical}/CodeSystem/study-drugs"
+
+
+def study_questions_url(protocol: Protocol) -> str:
+    """The system of questions that no standard system asks: `…/CodeSystem/study-questions`."""
+    return f"{protocol.canonical}/CodeSystem/study-questions"
+
+
+def write(protocol: Protocol, drugs: Iterable[Drug]) -> tuple[Json, ...]:
+    """All CodeSystems of one protocol, complete; `drugs` are those named in study-drugs.
+
+    R4, R4B and R5 have every element of them in the same form, so no version is asked for.
+    """
+    title = f"{protocol.acronym} ({protocol.id})"
+    return (
+        _criteria(protocol, f"Eligibility criteria of {title}"),
+        _written(
+            protocol,
+            verdicts_url(protocol),
+            f"Verdicts on the eligibility criteria of {title}",
+            {verdict.value: word for verdict, word in VERDICTS.items()},
+        ),
+        _written(
+            protocol,
+            components_url(protocol),
+            f"Parts of the screening report and the dosing record of {title}",
+            COMPONENTS,
+        ),
+        _written(
+            protocol,
+            deviations_url(protocol),
+            f"Deviations from the dosing schedule of {title}",
+            DEVIATIONS,
+        ),
+        _written(
+            protocol,
+            study_drugs_url(protocol),
+            "Study drugs without a standard code",
+            {drug.name: Word(drug.title, f"{drug.title}, as given in a study.") for drug in drugs},
+        ),
+        *_questions(protocol),
+    )
+
+
+def _questions(protocol: Protocol) -> Iterator[Json]:
+    """The questions that no standard system has a code for, if the protocol asks any."""
+    url = study_questions_url(protocol)
+    words = {
+        code: Word(lab.title, f"{lab.title}, as documented by a person.")
+        for lab in protocol.labs.values()
+        for system, code in sorted(lab.codes)
+        if system == url
+    }
+    if words:
+        yield _written(protocol, url, "Questions without a standard code", words)
+
+
+def _criteria(protocol: Protocol, title: str) -> Json:
+    """Criteria with the registry's wording as definition, and whether they include or exclude."""
+    system = _written(protocol, criteria_url(protocol), title, {})
+    concepts = [
+        {
+            "code": criterion.id,
+            "display": criterion.title,
+            "definition": criterion.text,
+            "property": [{"code": "kind", "valueCode": criterion.kind}],
+        }
+        for criterion in protocol.criteria
+    ]
+    kind = {"code": "kind", "description": "`inclusion` or `exclusion`", "type": "code"}
+    return {**system, "count": len(concepts), "property": [kind], "concept": concepts}
+
+
+def _written(protocol: Protocol, url: str, title: str, words: Mapping[str, Word]) -> Json:
+    id = url.rpartition("/")[2]
+    members: Mapping[str, object] = {
+        "resourceType": "CodeSystem",
+        "id": id,
+        "url": url,
+        "version": protocol.version,
+        "name": id.title().replace("-", ""),
+        "title": title,
+        "status": "active",
+        "experimental": False,
+        "description": f"{title}. Published by refnot-fhir with what it decides.",
+        "caseSensitive": True,
+        "content": "complete",
+        "count": len(words),
+        "concept": [
+            {"code": code, "display": word.display, "definition": word.definition}
+            for code, word in words.items()
+        ],
+    }
+    return filled(members)

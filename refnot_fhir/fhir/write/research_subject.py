@@ -1,0 +1,123 @@
+"""A patient's place in a study, as ResearchSubject.
+
+In R4 the status says where the patient stands; in R5 the status is that of the record, and the
+states, with their reasons and dates, are in `progress`, which R4 carries as HL7's cross-version
+extension. Nothing in it identifies the patient but the reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from refnot_fhir.core.results import StatusChange, Subject
+from refnot_fhir.core.rules import Arm, Protocol
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write.published import FROM_R5, Json, concept, filled, meta, patient_of
+
+_STATE = "http://terminology.hl7.org/CodeSystem/research-subject-state"
+_STATE_TYPE = "http://terminology.hl7.org/CodeSystem/research-subject-state-type"
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+def write(
+    subject: Subject, protocol: Protocol, version: Version, *, patient_reference: str = ""
+) -> Json:
+    """One version of a subject; `patient_reference` replaces `Patient/<id>` if it is elsewhere."""
+    patient = {"reference": patient_of(subject, "", patient_reference)}
+    shared: Mapping[str, object] = {
+        "resourceType": "ResearchSubject",
+        "id": subject.id,
+        "meta": meta(
+            version_id=str(subject.version), updated=subject.updated, test_data=subject.replay
+        ),
+        "identifier": [
+            filled({"system": system, "value": value}) for system, value in subject.identifiers
+        ],
+        "period": _period(subject),
+        "study": _study(protocol),
+    }
+    if version is Version.R5:
+        return filled({**shared, **_r5(subject, protocol, patient)})
+    return filled({**shared, **_r4(subject, protocol, patient)})
+
+
+def _r4(subject: Subject, protocol: Protocol, patient: Json) -> Json:
+    return {
+        "extension": [_extension(step) for step in _progress(subject)],
+        "status": subject.status,
+        "individual": patient,
+        "assignedArm": _name(protocol, subject.planned_arm),
+        "actualArm": _name(protocol, subject.actual_arm),
+    }
+
+
+def _r5(subject: Subject, protocol: Protocol, patient: Json) -> Json:
+    return {
+        "status": "active",
+        "progress": list(_progress(subject)),
+        "subject": patient,
+        "assignedComparisonGroup": _link_id(protocol, subject.planned_arm),
+        "actualComparisonGroup": _link_id(protocol, subject.actual_arm),
+    }
+
+
+def _study(protocol: Protocol) -> Json:
+    """Reference and registry number, so that a reader need not fetch the study to know it."""
+    numbers = [{"system": system, "value": value} for system, value in protocol.identifiers[:1]]
+    study = {"reference": f"ResearchStudy/{protocol.id}", "display": protocol.title}
+    return filled({**study, "identifier": numbers[0] if numbers else None})
+
+
+def _period(subject: Subject) -> Json:
+    start, end = subject.enrolled_on, subject.ended_on
+    return filled(
+        {
+            "start": None if start is None else start.isoformat(),
+            "end": None if end is None else end.isoformat(),
+        }
+    )
+
+
+def _progress(subject: Subject) -> list[Json]:
+    """Every state so far, oldest first: since when it held clinically, and until the next began."""
+    return [_step(*stage) for stage in subject.stages]
+
+
+def _step(change: StatusChange, begins: date, ends: date | None) -> Json:
+    members = {
+        "type": concept(_STATE_TYPE, "Enrollment"),
+        "subjectState": concept(_STATE, change.status),
+        "reason": filled({"text": change.why}),
+        "startDate": begins.isoformat(),
+        "endDate": None if ends is None else ends.isoformat(),
+    }
+    return filled(members)
+
+
+def _extension(step: Json) -> Json:
+    kinds = {"startDate": "valueDateTime", "endDate": "valueDateTime"}
+    parts = [
+        {"url": name, kinds.get(name, "valueCodeableConcept"): value}
+        for name, value in step.items()
+    ]
+    return {"url": f"{FROM_R5}ResearchSubject.progress", "extension": parts}
+
+
+def _arm(protocol: Protocol, wanted: str) -> Arm | None:
+    return next((arm for arm in protocol.arms if wanted in (arm.id, arm.name)), None)
+
+
+def _name(protocol: Protocol, wanted: str) -> str:
+    """R4 names an arm by the study's own string for it."""
+    arm = _arm(protocol, wanted)
+    return wanted if arm is None else arm.name
+
+
+def _link_id(protocol: Protocol, wanted: str) -> str:
+    """R5 names an arm by its linkId; what cannot be one is left out."""
+    arm = _arm(protocol, wanted)
+    if arm is not None:
+        return arm.id
+    return wanted if _ID.fullmatch(wanted) else ""

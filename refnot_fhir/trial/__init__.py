@@ -1,0 +1,1 @@
+"""What the adapter does, without HTTP: receive, judge, find subjects, screen."""

@@ -1,0 +1,64 @@
+"""What a sender is told of what was sent, although it did not fail."""
+
+from __future__ import annotations
+
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.translate.drug import NOT_LISTED
+from refnot_fhir.errors import Trouble
+from refnot_fhir.fhir.types import ACCEPTED, Understood
+from refnot_fhir.fhir.whose import Whose
+from refnot_fhir.trial.receive.request import FAILED, NOT_RETAINED, Request, Result
+
+
+def not_retained(request: Request) -> Result:
+    """The result of what no protocol has a use for."""
+    note = Trouble(
+        "informational",
+        "acknowledged and not retained: no protocol has a use for it"
+        + ("" if request.type in ACCEPTED else " (resources of its type are not read)"),
+        request.where,
+    )
+    return Result(NOT_RETAINED, request.type, request.id, notes=(note,))
+
+
+def unlinked(request: Request, of: Whose, *, fails: bool = False) -> Result:
+    """The result of what is in no chart; it `fails` when nothing can ever put it into one."""
+    place = ".".join(filter(None, (request.where, "subject")))
+    if fails:
+        trouble = Trouble("required", of.unlinked, place)
+        return Result(FAILED, request.type, request.id, failure="invalid", troubles=(trouble,))
+    note = Trouble("processing", f"kept, and not linked: {of.unlinked}", place)
+    return Result("", request.type, request.id, notes=(note,))
+
+
+def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Trouble, ...]:
+    """What could not be used, and why: a sender can mend it."""
+    notes = []
+    # Reasons quote what was sent, for the people who may see the chart; a sender's log may not.
+    for lab in understood.labs:
+        expression = ".".join(filter(None, (where, lab.source.part)))
+        if lab.not_usable:
+            notes.append(
+                Trouble("processing", f"{lab.analyte}: {unquoted(lab.not_usable.why)}", expression)
+            )
+        elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
+            notes.append(
+                Trouble("informational", f"{lab.analyte}: {unquoted(lab.no_uln)}", expression)
+            )
+    for dose in understood.doses:
+        if not dose.resolved:
+            said = unquoted("; ".join(dose.notes)) or _UNRESOLVED
+            notes.append(Trouble("processing", said, where))
+        unlisted = (note for note in dose.notes if note.startswith(NOT_LISTED))
+        notes += [Trouble("informational", unquoted(note), where) for note in unlisted]
+    return tuple(notes)
+
+
+def unquoted(reason: str) -> str:
+    """A reason without what it quotes; of several quotations all between the first and the last."""
+    before, opening, rest = reason.partition("“")
+    _, closing, after = rest.rpartition("”")
+    return f"{before}“…”{after}" if opening and closing else reason
+
+
+_UNRESOLVED = "its product is not known: send the Medication that it refers to"
