@@ -118,6 +118,17 @@ class Interval:
 
 
 @record
+class Reason:
+    """Why something is as it is, for machines: a sentence is made of it in `wording`."""
+
+    code: str
+    """Stable: `straddles-limit`, `unknown-unit` …"""
+    about: tuple[tuple[str, str], ...] = ()
+    """Parameters by name, as text: numbers as they are compared, dates as ISO 8601, names of labs
+    and drugs as in the mapping files, words of the hospital as sent."""
+
+
+@record
 class NotUsable:
     """Why a reading cannot be used: a stable code for machines and a sentence for people."""
 
