@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks import bundles
-from refnot_fhir.core.facts import Measurement, Person
+from refnot_fhir.core.facts import Fact, Person, person_in
 from refnot_fhir.core.results import Assessment, Evidence, Subject
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import wire
@@ -95,15 +95,15 @@ def _readings(service: Service, kept: Sequence[Kept]) -> Iterable[Reading]:
         source = Source(one.key.site, one.key.type, one.key.id, str(one.version))
         context = Context(service.site(), service.rulebook, person)
         found = understand(wire.decode(one.body), source, context)
-        person = found.person or person
-        yield Reading(one.key, found.patient, found.person, found.labs, found.doses)
+        person = person_in(found.facts) or person
+        yield Reading(one.key, found.patient, found.facts)
 
 
 def _same(reader: Reader, readings: Sequence[Reading]) -> None:
     """What is copied is what the service kept."""
     first = readings[0]
     facts = reader.facts(first.key.site, [first.patient])[first.patient]
-    if facts.labs != tuple(lab for reading in readings for lab in reading.labs):
+    if facts != tuple(fact for reading in readings for fact in reading.facts):
         raise RuntimeError("the readings are not those that intake made")
 
 
@@ -156,20 +156,16 @@ def _reading(one: Reading, name: str) -> Reading:
         one,
         key=one.key._replace(id=_renamed(one.key.id, name)),
         patient=name,
-        person=_person(one.person, name),
-        labs=tuple(_lab(lab, name) for lab in one.labs),
+        facts=tuple(_fact(fact, name) for fact in one.facts),
     )
 
 
-def _person(person: Person | None, name: str) -> Person | None:
-    if person is None:
-        return None
-    identifiers = tuple((system, name) for system, _ in person.identifiers)
-    return replace(person, source=_source(person.source, name), identifiers=identifiers)
-
-
-def _lab(lab: Measurement, name: str) -> Measurement:
-    return replace(lab, source=_source(lab.source, name), patient=name)
+def _fact(fact: Fact, name: str) -> Fact:
+    source = _source(fact.source, name)
+    if not isinstance(fact, Person):
+        return replace(fact, source=source, patient=name)
+    identifiers = tuple((system, name) for system, _ in fact.identifiers)
+    return replace(fact, source=source, identifiers=identifiers)
 
 
 def _assessment(assessment: Assessment, name: str) -> Assessment:

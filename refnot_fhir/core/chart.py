@@ -1,11 +1,21 @@
-"""All that is known of one patient."""
+"""The chart of a patient: made of facts in one way, wherever the facts come from.
+
+A store and a file of lines both give the facts of the newest version of each resource, by the
+patient whom the resource names. Here they are put together: records that were merged are one
+patient.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, tzinfo
 
-from refnot_fhir.core.facts import CompleteFeed, Dose, Measurement, Person
+from refnot_fhir.core.facts import CompleteFeed, Dose, Fact, Measurement, Person, person_in
 from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Site
+
+Known = Mapping[str, Sequence[Fact]]
+"""The facts of patients of one site, by the id of the Patient."""
 
 
 @record
@@ -24,3 +34,41 @@ class Chart:
     """The last day of the patient's participation, if people ended it."""
     all_doses: CompleteFeed | None = None
     """That `doses` are all there were, if the hospital states it."""
+
+
+def charts(site: Site, known: Known, patients: Collection[str]) -> dict[str, Chart]:
+    """The chart of each of these patients; `known` includes the records merged into theirs."""
+    merged: dict[str, list[str]] = {}
+    for patient, facts in known.items():
+        person = person_in(facts)
+        if person is not None and person.replaced_by:
+            merged.setdefault(person.replaced_by, []).append(patient)
+    return {
+        patient: _chart(site, patient, [known.get(one, ()) for one in family(patient, merged)])
+        for patient in patients
+    }
+
+
+def family(patient: str, merged: Mapping[str, Sequence[str]]) -> list[str]:
+    """The patient first, then everybody whose record was replaced by it, however indirectly.
+
+    `merged` gives the records that were replaced by one.
+    """
+    found = [patient]
+    for one in found:
+        found.extend(other for other in merged.get(one, ()) if other not in found)
+    return found
+
+
+def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
+    """`family` are the facts of the patient's own record, then those of the merged ones."""
+    facts = [fact for record in family for fact in record]
+    return Chart(
+        site=site.name,
+        patient=patient,
+        zone=site.zone,
+        person=person_in(family[0]),
+        labs=tuple(fact for fact in facts if isinstance(fact, Measurement)),
+        doses=tuple(fact for fact in facts if isinstance(fact, Dose)),
+        all_doses=site.administrations,
+    )

@@ -5,6 +5,7 @@ What a hospital said, in its own words, is in `seen.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -126,3 +127,12 @@ class CompleteFeed:
     since: date
     stated_by: str
     """Who says so."""
+
+
+Fact = Person | Measurement | Dose
+"""One thing known from one received resource: a new kind is added here."""
+
+
+def person_in(facts: Iterable[Fact]) -> Person | None:
+    """What a Patient said, if one is among these."""
+    return next((fact for fact in facts if isinstance(fact, Person)), None)

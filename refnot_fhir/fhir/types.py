@@ -1,11 +1,11 @@
-"""From one received resource to readings in the protocol's words: read, then translate."""
+"""The registry of what hospitals may send: one row per resource type, from resource to facts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.facts import Fact, Person
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.translate.dose import dose_given
@@ -15,11 +15,7 @@ from refnot_fhir.fhir.elements import id_of
 from refnot_fhir.fhir.read import medication_administration, observation, patient
 from refnot_fhir.fhir.versions import Version
 
-ACCEPTED = ("Patient", "Observation", "MedicationAdministration", "Medication")
-"""The resource types that hospitals may send and that are read."""
-
-Medications = Callable[[str], Mapping[str, Any] | None]
-"""A reference to a Medication resource and what is known of it."""
+Json = Mapping[str, Any]
 
 
 @record
@@ -29,8 +25,9 @@ class Context:
     site: Site
     rulebook: Rulebook
     person: Person | None = None
-    """The patient that it is about, as far as known: reference ranges depend on sex and age."""
-    medication: Medications = lambda _reference: None
+    """The patient that it is about, as far as known."""
+    resource: Callable[[str], Json | None] = lambda _reference: None
+    """The resource that a reference (`Medication/m1`) names, if it is known."""
     fhir: str = ""
     """The FHIR version that it is of; empty: the one that the site speaks."""
 
@@ -40,67 +37,87 @@ class Context:
         return Version(self.fhir or self.site.fhir)
 
 
+def _nothing(_resource: Json) -> tuple[str, ...]:
+    return ()
+
+
+def _always(_resource: Json, _rulebook: Rulebook) -> bool:
+    return True
+
+
+@record
+class Kind:
+    """How the resources of one type are understood."""
+
+    read: Callable[[Json, Source, Context], Iterator[Fact]]
+    about_patient: bool = True
+    """That it names the patient whose facts it gives, as `subject` or `patient`."""
+    depends_on: Callable[[Json], tuple[str, ...]] = _nothing
+    """References of other resources that its facts are made with, whether known or not."""
+    depends_on_person: bool = False
+    """That its facts are made with the sex and age of its patient."""
+    shared: bool = False
+    """That facts of other resources may be made with it."""
+    useful: Callable[[Json, Rulebook], bool] = _always
+    """Whether one without facts is kept all the same."""
+
+
 @record
 class Understood:
     """What one resource says, and whether any protocol has a use for it."""
 
     patient: str
+    """Id of the Patient whose facts they are; empty when it names none."""
     useful: bool
-    person: Person | None = None
-    labs: tuple[Measurement, ...] = ()
-    doses: tuple[Dose, ...] = ()
-    depends_on: str = ""
-    """Reference of the Medication resource that its meaning hangs on."""
+    facts: tuple[Fact, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    """References of other resources that its facts were made with, known or not."""
 
 
-def patient_of(resource: Mapping[str, Any]) -> str:
+def understand(resource: Json, source: Source, context: Context) -> Understood:
+    """Read a gated resource of a received type and translate it; nothing is guessed."""
+    kind = KINDS[source.type]
+    facts = tuple(kind.read(resource, source, context))
+    useful = bool(facts) or kind.useful(resource, context.rulebook)
+    return Understood(patient_of(resource), useful, facts, kind.depends_on(resource))
+
+
+def about_patient(type: str) -> bool:
+    """Whether resources of this type are read and give facts of the patient that they name."""
+    return type in KINDS and KINDS[type].about_patient
+
+
+def patient_of(resource: Json) -> str:
     """Id of the Patient that a resource is about; empty when it names none."""
     if resource["resourceType"] == "Patient":
         return str(resource.get("id", ""))
     return id_of(resource.get("subject") or resource.get("patient"), "Patient")
 
 
-def medication_reference(resource: Mapping[str, Any]) -> str:
-    """`Medication/m1` if a MedicationAdministration names its product that way, else empty."""
-    named = resource.get("medicationReference")
-    if named is None:
-        named = (resource.get("medication") or {}).get("reference")
-    id = id_of(named, "Medication")
-    return f"Medication/{id}" if id else ""
-
-
-def understand(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:
-    """Read a gated resource of an accepted type and translate it; nothing is guessed."""
-    return _READERS[source.type](resource, source, context)
-
-
-def _patient(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:
+def _patient(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
     site = context.site
-    person = patient.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc)
-    return Understood(source.id, True, person=person)
+    yield patient.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc)
 
 
-def _observation(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:
+def _observation(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
     site = context.site
-    seen = observation.read(
+    of = patient_of(resource)
+    for seen in observation.read(
         resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc, version=context.version
-    )
-    results = (
-        lab_result(one, site=site, rulebook=context.rulebook, person=context.person) for one in seen
-    )
-    patient = patient_of(resource)
-    # A member sent inside a panel may be of another patient than the panel: it is nobody's here.
-    labs = tuple(it for it in results if it is not None and it.patient == patient)
-    useful = bool(labs) or _is_panel(resource, context.rulebook)
-    return Understood(patient, useful, labs=labs)
+    ):
+        # A member sent inside a panel may be of another patient than the panel: no fact of either.
+        if seen.patient == of:
+            found = lab_result(seen, site=site, rulebook=context.rulebook, person=context.person)
+            if found is not None:
+                yield found
 
 
-def _is_panel(resource: Mapping[str, Any], rulebook: Rulebook) -> bool:
+def _is_panel(resource: Json, rulebook: Rulebook) -> bool:
     codings = (resource.get("code") or {}).get("coding") or ()
     return any((c.get("system", ""), c.get("code", "")) in rulebook.panels for c in codings)
 
 
-def _administration(resource: Mapping[str, Any], source: Source, context: Context) -> Understood:
+def _administration(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
     site = context.site
     seen = medication_administration.read(
         resource,
@@ -108,17 +125,28 @@ def _administration(resource: Mapping[str, Any], source: Source, context: Contex
         zone=site.zone,
         dates_in_utc=site.dates_in_utc,
         version=context.version,
-        medication=context.medication,
+        medication=context.resource,
     )
-    dose = dose_given(seen, site=site, rulebook=context.rulebook)
-    return Understood(
-        patient_of(resource), True, doses=(dose,), depends_on=medication_reference(resource)
-    )
+    yield dose_given(seen, site=site, rulebook=context.rulebook)
 
 
-_READERS: dict[str, Callable[[Mapping[str, Any], Source, Context], Understood]] = {
-    "Patient": _patient,
-    "Observation": _observation,
-    "MedicationAdministration": _administration,
-    "Medication": lambda _resource, _source, _context: Understood("", True),
+def _product(resource: Json) -> tuple[str, ...]:
+    """The Medication that a MedicationAdministration names as its product."""
+    named = resource.get("medicationReference")
+    if named is None:
+        named = (resource.get("medication") or {}).get("reference")
+    id = id_of(named, "Medication")
+    return (f"Medication/{id}",) if id else ()
+
+
+def _no_facts(_resource: Json, _source: Source, _context: Context) -> Iterator[Fact]:
+    return iter(())
+
+
+KINDS: Mapping[str, Kind] = {
+    "Patient": Kind(_patient, about_patient=False, shared=True),
+    "Observation": Kind(_observation, depends_on_person=True, useful=_is_panel),
+    "MedicationAdministration": Kind(_administration, depends_on=_product),
+    "Medication": Kind(_no_facts, about_patient=False, shared=True),
 }
+"""The types that are received, in the order in which their facts are made."""

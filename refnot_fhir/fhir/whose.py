@@ -14,13 +14,10 @@ from typing import Any, NamedTuple, TypeVar
 from refnot_fhir.core.facts import Person
 from refnot_fhir.core.record import record
 from refnot_fhir.fhir.elements import contained, id_of
+from refnot_fhir.fhir.types import about_patient
 
 Json = Mapping[str, Any]
 K = TypeVar("K")
-
-
-LINKED = ("Observation", "MedicationAdministration")
-"""The types of what is about a patient."""
 
 
 class Identifier(NamedTuple):
@@ -74,7 +71,7 @@ def whose(
 
     `heir` gives the record that a patient's was merged into, or the patient's own.
     """
-    if resource["resourceType"] not in LINKED:
+    if not about_patient(resource["resourceType"]):
         return Whose(resource)
     literal = id_of(_named(resource)[1], "Patient")
     identifier = patient_identifier(resource)
@@ -170,8 +167,8 @@ def _as_of(resource: Json, patient: str) -> Json:
 
 def linked_to(resource: Json, patient: str) -> Json:
     """The resource as one that names this patient, or nobody: to search it by."""
-    about_nobody = resource["resourceType"] not in LINKED
-    if about_nobody or id_of(_named(resource)[1], "Patient") == patient:
+    literal = id_of(_named(resource)[1], "Patient")
+    if not about_patient(resource["resourceType"]) or literal == patient:
         return resource
     return _naming(resource, patient)
 

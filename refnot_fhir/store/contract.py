@@ -12,7 +12,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
-from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.facts import Fact, Measurement
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Assessment, Subject
 
@@ -76,20 +76,9 @@ class Reading:
 
     key: Key
     patient: str
-    person: Person | None = None
-    labs: tuple[Measurement, ...] = ()
-    doses: tuple[Dose, ...] = ()
-    waits_for: str = ""
-    """The reference (`Medication/m1`) without which it cannot be understood."""
-
-
-@record
-class PatientFacts:
-    """All readings of one patient."""
-
-    person: Person | None = None
-    labs: tuple[Measurement, ...] = ()
-    doses: tuple[Dose, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    """References (`Medication/m1`) of what its meaning hangs on besides its Patient."""
 
 
 @record
@@ -188,14 +177,14 @@ class Reader(Protocol):
     def naming_patient(self, site: str, system: str, value: str) -> list[Key]:
         """Resources whose newest version names its patient by this identifier."""
 
-    def waiting_for(self, site: str, reference: str) -> list[Key]:
-        """Resources whose reading waits for the one that is named."""
+    def depending_on(self, site: str, reference: str) -> list[Key]:
+        """Resources whose meaning hangs on the one that is named."""
 
     def merged_into(self, site: str, patient: str) -> list[str]:
         """Ids of the patients whose record says that it was replaced by this one."""
 
-    def facts(self, site: str, patients: Collection[str]) -> dict[str, PatientFacts]:
-        """All readings of each patient; one with none is there with empty facts."""
+    def facts(self, site: str, patients: Collection[str]) -> dict[str, tuple[Fact, ...]]:
+        """Everything known of each patient, in order of arrival; of one without facts, nothing."""
 
     def patients(self, site: str | None = None) -> Iterator[tuple[str, str]]:
         """(site, patient id) of everybody with a reading, in a stable order."""

@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.sql import ClauseElement
 
-from refnot_fhir.core.facts import Measurement
+from refnot_fhir.core.facts import Fact, Measurement
 from refnot_fhir.store import codec, statements
-from refnot_fhir.store.contract import Head, Kept, Key, PatientFacts, PatientRow, Receipt
+from refnot_fhir.store.contract import Head, Kept, Key, PatientRow, Receipt
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.schema import MOST_VERSIONS, packed
 from refnot_fhir.store.sql import Rows, Session
@@ -130,8 +130,8 @@ class SqlReader(SubjectReader):
         )
         return [Key(site, self._names.type_name(type), id) for type, id in rows]
 
-    def waiting_for(self, site: str, reference: str) -> list[Key]:
-        """Resources whose reading waits for the one that is named."""
+    def depending_on(self, site: str, reference: str) -> list[Key]:
+        """Resources whose meaning hangs on the one that is named."""
         self._session.claim((site,))
         place = self._names.site(site)
         if place is None:
@@ -152,17 +152,20 @@ class SqlReader(SubjectReader):
         rows = self._session.rows(statements.merged, patient=patient, site=place)
         return list(dict.fromkeys(id for (id,) in rows))
 
-    def facts(self, site: str, patients: Collection[str]) -> dict[str, PatientFacts]:
-        """All readings of each patient; one with none is there with empty facts."""
+    def facts(self, site: str, patients: Collection[str]) -> dict[str, tuple[Fact, ...]]:
+        """Everything known of each patient, in order of arrival; of one without facts, nothing."""
         self._session.claim((site,))
-        facts = dict.fromkeys(patients, PatientFacts())
+        facts: dict[str, tuple[Fact, ...]] = dict.fromkeys(patients, ())
         place = self._names.site(site)
         if place is None or not facts:
             return facts
         ids = self._session.many(list(facts))
         for id, person, labs, doses in self._session.rows(statements.facts, site=place, ids=ids):
-            facts[id] = PatientFacts(
-                codec.person_of(person), codec.labs_of(labs), codec.doses_of(doses)
+            described = codec.person_of(person)
+            facts[id] = (
+                *((described,) if described else ()),
+                *codec.labs_of(labs),
+                *codec.doses_of(doses),
             )
         return facts
 

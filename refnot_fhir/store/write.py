@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from refnot_fhir.core.facts import Dose, Measurement, Person
 from refnot_fhir.core.results import Assessment, Subject
 from refnot_fhir.errors import Conflict
 from refnot_fhir.store import audit, codec, seals, statements
@@ -251,14 +252,14 @@ class SqlWriter(SqlReader):
         )
 
     def _reading_row(self, reading: Reading) -> Row:
-        waits = reading.waits_for or None
-        person = reading.person
+        waits = next(iter(reading.depends_on), None)
+        person = next((it for it in reading.facts if isinstance(it, Person)), None)
         return (
             self._place_of(reading.key).number,
             self._patient_numbers[reading.key.site, reading.patient],
             codec.person_text(person),
-            codec.labs_text(reading.labs),
-            codec.doses_text(reading.doses),
+            codec.labs_text([it for it in reading.facts if isinstance(it, Measurement)]),
+            codec.doses_text([it for it in reading.facts if isinstance(it, Dose)]),
             (person.replaced_by or None) if person else None,
             waits,
             codec.hash_of(waits) if waits else None,
@@ -290,9 +291,7 @@ def _moment(value: datetime | None) -> int | None:
 
 def _says_something(reading: Reading) -> bool:
     """Whether there is a patient to whom it says anything: what is nobody's is on no chart."""
-    return bool(
-        reading.patient and (reading.person or reading.labs or reading.doses or reading.waits_for)
-    )
+    return bool(reading.patient and (reading.facts or reading.depends_on))
 
 
 def _identifier_rows(number: int, identifiers: Iterable[tuple[str, str]]) -> list[Row]:

@@ -8,14 +8,16 @@ from datetime import date, datetime, time, timedelta
 
 from refnot_fhir.core import subject
 from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.chart import charts as build
 from refnot_fhir.core.criteria import assess as screening
 from refnot_fhir.core.dosing import record as dosing
+from refnot_fhir.core.facts import person_in
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Assessment, DosingRecord, Subject
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.core.subject import BY_RULE
 from refnot_fhir.fhir.whose import survivor
-from refnot_fhir.store.contract import PatientFacts, Reader, SubjectQuery, Writer
+from refnot_fhir.store.contract import Reader, SubjectQuery, Writer
 
 
 @record
@@ -62,13 +64,8 @@ class SubjectChange:
 
 def charts(reader: Reader, site: Site, patients: Collection[str]) -> dict[str, Chart]:
     """The chart of each patient; records merged into one are read with it."""
-    merged = {patient: family(reader, site.name, patient) for patient in patients}
-    everyone = {one for family in merged.values() for one in family}
-    facts = reader.facts(site.name, everyone)
-    return {
-        patient: _chart(site, patient, [facts[one] for one in merged[patient]])
-        for patient in patients
-    }
+    everyone = {one for patient in patients for one in family(reader, site.name, patient)}
+    return build(site, reader.facts(site.name, everyone), patients)
 
 
 def family(reader: Reader, site: str, patient: str) -> list[str]:
@@ -81,19 +78,7 @@ def family(reader: Reader, site: str, patient: str) -> list[str]:
 
 def heir(reader: Reader, site: str, patient: str) -> str:
     """The record that a patient's was merged into at last; the patient's own if it was not."""
-    return survivor(patient, lambda one: reader.facts(site, [one])[one].person)
-
-
-def _chart(site: Site, patient: str, family: list[PatientFacts]) -> Chart:
-    return Chart(
-        site=site.name,
-        patient=patient,
-        zone=site.zone,
-        person=family[0].person,
-        labs=tuple(lab for facts in family for lab in facts.labs),
-        doses=tuple(dose for facts in family for dose in facts.doses),
-        all_doses=site.administrations,
-    )
+    return survivor(patient, lambda one: person_in(reader.facts(site, [one])[one]))
 
 
 def subjects_of(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from refnot_fhir.core.rules import Site
+from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.store.contract import Reader, Reading, Store, Writer
 from refnot_fhir.trial.judge import Judge, caught_up, save, standings
 from refnot_fhir.trial.receive.known import Known, reread
@@ -68,6 +69,6 @@ class _Again:
 
     def _read(self, reader: Reader, patient: str) -> Iterator[Reading]:
         known = Known.of(reader, self._site, self._judge.rulebook)
-        for type_ in ("Patient", "Observation", "MedicationAdministration"):
-            for kept in reader.of_patient(self._site.name, patient, type_):
+        for type in KINDS:
+            for kept in reader.of_patient(self._site.name, patient, type):
                 yield reread(kept, known)

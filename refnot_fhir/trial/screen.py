@@ -8,37 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.chart import Chart, charts
 from refnot_fhir.core.criteria.assess import assess
-from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.facts import Fact, Person
 from refnot_fhir.core.results import Assessment
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.values import Source
 from refnot_fhir.errors import Trouble
 from refnot_fhir.fhir import gate, wire
-from refnot_fhir.fhir.types import ACCEPTED, Context, medication_reference, patient_of, understand
+from refnot_fhir.fhir.types import KINDS, Context, patient_of, understand
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.whose import Identifier, identifiers, patient_identifier, survivor, whose
 
+Json = Mapping[str, Any]
 Refused = Callable[[int, tuple[Trouble, ...]], None]
 """Told the number of a line (from 1) that is not valid FHIR, and why."""
-
-
-_NOBODYS = "nobody is assessed with it: {why}"
-
-
-@dataclass(slots=True)
-class _Gathering:
-    """One patient's readings while the lines go by."""
-
-    person: Person | None = None
-    labs: list[Measurement] = field(default_factory=list)
-    doses: list[Dose] = field(default_factory=list)
-    waiting: list[bytes] = field(default_factory=list)
-    """Resources whose meaning hangs on one that has not come by yet."""
 
 
 def screen(
@@ -51,125 +38,169 @@ def screen(
 ) -> Iterator[Assessment]:
     """The assessment of every patient named in `lines`, one resource a line, in any order.
 
-    Lines that are not valid FHIR are told to `refused` and left out; types that no protocol has a
-    use for are passed over. Memory holds the readings of all patients of the lines.
+    Of several lines of one resource the newest counts, as in a store: the one with the newest
+    `meta.lastUpdated`, or else the later line, unless it repeats what an earlier one said. Lines
+    that are not valid FHIR are told to `refused` and left out; types that no protocol has a use
+    for are passed over. Memory holds the facts of all patients of the lines.
     """
-    screening = _Screening(site, rulebook)
+    read = _Lines(site, rulebook)
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        troubles = screening.take(number, line)
-        if troubles:
-            refused(number, troubles)
-    for number, trouble in screening.link():
-        refused(number, (trouble,))
-    for chart in screening.charts():
+        if line.strip():
+            troubles = read.take(number, line)
+            if troubles:
+                refused(number, troubles)
+    for chart in read.charts(refused):
         for protocol in rulebook.protocols.values():
             yield assess(protocol, chart, as_of)
 
 
-class _Screening:
-    """Readings by patient, of lines in any order."""
+@dataclass(slots=True)
+class _Resource:
+    """The newest line of one resource, and what was made of it."""
+
+    number: int
+    line: bytes
+    patient: str
+    """Id of the Patient whose facts they are; empty when that is not known yet."""
+    facts: tuple[Fact, ...] = ()
+    made_with: tuple[object, ...] | None = None
+    """What the facts were made with besides the line; None until they are made."""
+    earlier: list[bytes] = field(default_factory=list)
+    """Lines that said something else of the resource before."""
+
+
+class _Lines:
+    """The newest version of each resource of the lines."""
 
     def __init__(self, site: Site, rulebook: Rulebook) -> None:
         self._site, self._rulebook = site, rulebook
         self._version = Version(site.fhir)
-        self._patients: dict[str, _Gathering] = {}
-        self._medications: dict[str, Mapping[str, Any]] = {}
-        self._carriers: dict[Identifier, list[str]] = {}
-        """Ids of the patients who carry an identifier."""
-        self._unlinked: list[tuple[int, bytes]] = []
-        """Lines, with their numbers, that name their patient by an identifier."""
+        self._resources: dict[tuple[str, str], _Resource] = {}
+        self._shared: dict[str, Json] = {}
+        """By reference, the resources that others may hang on."""
+        self._persons: dict[str, Person] = {}
+        self._named: dict[str, None] = {}
+        """The patients, in the order in which lines named them."""
 
     def take(self, number: int, line: bytes) -> tuple[Trouble, ...]:
-        """Read one line, or keep it until what it hangs on is known; why not, if it is refused."""
+        """Keep one line if it is the newest of its resource; why not, if it is refused."""
         try:
             resource = wire.decode(line)
         except wire.WireError as error:
             return (Trouble(error.code, error.message, error.expression or ""),)
-        if not isinstance(resource, dict) or resource.get("resourceType") not in ACCEPTED:
+        if not isinstance(resource, dict) or resource.get("resourceType") not in KINDS:
             return ()
         problems = gate.problems(resource, self._version)
         if problems:
             return tuple(Trouble(p.code, p.message, p.expression) for p in problems)
-        if patient_identifier(resource) is not None:
-            self._unlinked.append((number, line))
-            return ()
         why = _nobodys(resource)
         if why:
-            return (Trouble("required", _NOBODYS.format(why=why)),)
-        self._sort(resource, line)
+            return (_left_out(why),)
+        key = (resource["resourceType"], str(resource.get("id") or f"#{number}"))
+        found = _Resource(number, line, patient_of(resource))
+        before = self._resources.get(key)
+        if before is not None:
+            if not _is_newer(resource, before):
+                return ()
+            found.earlier = [*before.earlier, before.line]
+        self._keep(key, resource, found)
         return ()
 
-    def link(self) -> Iterator[tuple[int, Trouble]]:
-        """Sort in what names its patient by an identifier, all lines being known.
+    def _keep(self, key: tuple[str, str], resource: Json, found: _Resource) -> None:
+        kind = KINDS[key[0]]
+        if kind.shared:
+            self._shared["/".join(key)] = resource
+        if patient_identifier(resource) is not None:
+            found.patient = ""
+        elif kind.about_patient or key[0] == "Patient":
+            self._named.setdefault(found.patient)
+            made_with = self._made_with(resource, found.patient)
+            if None not in made_with:
+                self._make(resource, found, made_with)
+                if not (found.facts or found.earlier):
+                    return
+            if key[0] == "Patient":
+                self._persons[key[1]] = found.facts[0]  # type: ignore[assignment]
+        self._resources[key] = found
 
-        Gives the number of each line that is nobody's, and why.
-        """
-        for number, line in self._unlinked:
-            named = whose(wire.decode(line), self._carrying, self._heir)
+    def _made_with(self, resource: Json, patient: str) -> tuple[object, ...]:
+        """What the facts of a resource hang on, as it is known by now; None what is not known."""
+        kind = KINDS[resource["resourceType"]]
+        others = tuple(self._shared.get(one) for one in kind.depends_on(resource))
+        return (self._persons.get(patient), *others) if kind.depends_on_person else others
+
+    def _make(self, resource: Json, found: _Resource, made_with: tuple[object, ...]) -> None:
+        type = resource["resourceType"]
+        version = str((resource.get("meta") or {}).get("versionId", "1"))
+        source = Source(self._site.name, type, str(resource.get("id", "")), version)
+        person = self._persons.get(found.patient)
+        context = Context(self._site, self._rulebook, person, self._shared.get)
+        found.facts, found.made_with = understand(resource, source, context).facts, made_with
+
+    def charts(self, refused: Refused) -> Iterator[Chart]:
+        """Everybody's chart, in the order in which they were first named, all lines being known."""
+        carriers = self._carriers()
+        for one in self._resources.values():
+            if one.made_with is None or one.made_with:
+                self._settle(one, carriers, refused)
+        known: dict[str, list[Fact]] = {patient: [] for patient in self._named}
+        for one in self._resources.values():
+            if one.patient:
+                known.setdefault(one.patient, []).extend(one.facts)
+        yield from charts(self._site, known, known).values()
+
+    def _settle(
+        self, one: _Resource, carriers: Mapping[Identifier, list[str]], refused: Refused
+    ) -> None:
+        """Make the facts of a line again if what they hang on was not known, or is another now."""
+        resource = wire.decode(one.line)
+        if not one.patient:
+            named = whose(resource, lambda wanted: carriers.get(wanted, []), self._heir)
             if named.unlinked:
-                yield number, Trouble("required", _NOBODYS.format(why=named.unlinked))
-            else:
-                self._sort(named.resource, wire.encode(named.resource))
+                refused(one.number, (_left_out(named.unlinked),))
+                return
+            resource, one.patient = named.resource, patient_of(named.resource)
+        made_with = self._made_with(resource, one.patient)
+        if one.made_with is None or any(
+            now is not then for now, then in zip(made_with, one.made_with, strict=True)
+        ):
+            self._make(resource, one, made_with)
 
-    def _carrying(self, wanted: Identifier) -> list[str]:
-        return self._carriers.get(wanted, [])
+    def _carriers(self) -> dict[Identifier, list[str]]:
+        """Ids of the patients who carry an identifier."""
+        found: dict[Identifier, list[str]] = {}
+        for reference, resource in self._shared.items():
+            if resource["resourceType"] == "Patient":
+                for one in identifiers(resource):
+                    found.setdefault(one, []).append(reference.partition("/")[2])
+        return found
 
     def _heir(self, patient: str) -> str:
-        return survivor(patient, self._person)
-
-    def _person(self, patient: str) -> Person | None:
-        found = self._patients.get(patient)
-        return found.person if found else None
-
-    def _sort(self, resource: Mapping[str, Any], line: bytes) -> None:
-        if resource["resourceType"] == "Medication":
-            self._medications[f"Medication/{resource.get('id', '')}"] = resource
-            return
-        patient = patient_of(resource)
-        gathering = self._patients.setdefault(patient, _Gathering())
-        if resource["resourceType"] == "Patient":
-            for one in identifiers(resource):
-                self._carriers.setdefault(one, []).append(patient)
-        if resource["resourceType"] != "Patient" and self._must_wait(resource, gathering):
-            gathering.waiting.append(line)
-        else:
-            self._read(resource, gathering)
-
-    def _must_wait(self, resource: Mapping[str, Any], gathering: _Gathering) -> bool:
-        product = medication_reference(resource)
-        return gathering.person is None or bool(product and product not in self._medications)
-
-    def _read(self, resource: Mapping[str, Any], gathering: _Gathering) -> None:
-        version = str((resource.get("meta") or {}).get("versionId", "1"))
-        source = Source(
-            self._site.name, resource["resourceType"], str(resource.get("id", "")), version
-        )
-        context = Context(self._site, self._rulebook, gathering.person, self._medications.get)
-        understood = understand(resource, source, context)
-        gathering.person = understood.person or gathering.person
-        gathering.labs.extend(understood.labs)
-        gathering.doses.extend(understood.doses)
-
-    def charts(self) -> Iterator[Chart]:
-        """Everybody's chart, in the order in which they were first named."""
-        for patient, gathering in self._patients.items():
-            for line in gathering.waiting:
-                self._read(wire.decode(line), gathering)
-            yield Chart(
-                site=self._site.name,
-                patient=patient,
-                zone=self._site.zone,
-                person=gathering.person,
-                labs=tuple(gathering.labs),
-                doses=tuple(gathering.doses),
-                all_doses=self._site.administrations,
-            )
+        return survivor(patient, self._persons.get)
 
 
-def _nobodys(resource: Mapping[str, Any]) -> str:
-    """Why a resource that names its patient by no identifier is nobody's; empty when it is not."""
+def _is_newer(resource: Json, before: _Resource) -> bool:
+    """Whether a line says something of its resource that is not known yet, and is not late."""
+    stated = wire.decode(before.line)
+    if any(wire.decode(line) == resource for line in before.earlier) or stated == resource:
+        return False
+    then, now = _updated(stated), _updated(resource)
+    return then is None or now is None or now >= then
+
+
+def _updated(resource: Json) -> datetime | None:
+    stated = (resource.get("meta") or {}).get("lastUpdated")
+    return None if stated is None else datetime.fromisoformat(stated)
+
+
+def _left_out(why: str) -> Trouble:
+    return Trouble("required", f"nobody is assessed with it: {why}")
+
+
+def _nobodys(resource: Json) -> str:
+    """Why a line that names its patient by no identifier is nobody's; empty when it is not."""
     if resource["resourceType"] == "Patient":
         return "" if patient_of(resource) else "it has no id"
+    if patient_identifier(resource) is not None:
+        return ""
     return whose(resource, lambda _: (), str).unlinked

@@ -10,7 +10,7 @@ from refnot_fhir import __version__
 from refnot_fhir.core.rules import Site
 from refnot_fhir.fhir import capability
 from refnot_fhir.fhir.capability import Offer, Operation, TypeOffer
-from refnot_fhir.fhir.types import ACCEPTED
+from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import operation_definitions
 from refnot_fhir.trial.service import Service
@@ -53,7 +53,7 @@ def offer(service: Service, base: str, site: Site) -> Offer:
         base=base,
         description="FHIR integration adapter: eligibility and dosing of a trial's patients",
         types=(
-            *(_received(type_, site.fhir) for type_ in ACCEPTED),
+            *(_received(type_, site.fhir) for type_ in KINDS),
             *(_published(type_, service) for type_ in PUBLISHED),
             *(_defined(type_) for type_ in DEFINED),
         ),

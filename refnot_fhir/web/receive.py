@@ -12,7 +12,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, Trouble
 from refnot_fhir.fhir.definitions import resource_types
-from refnot_fhir.fhir.types import ACCEPTED
+from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.store.contract import Key
 from refnot_fhir.trial.receive import Delivery, parcel, receive
@@ -152,9 +152,9 @@ def _check_address(type_: str, id_: str) -> None:
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"], said)
     if type_ not in resource_types():
         raise NotSupported(NO_TYPE, status=404)
-    if type_ not in ACCEPTED:
+    if type_ not in KINDS:
         raise NotSupported(
-            f"resources of type {type_} are not received: {', '.join(ACCEPTED)} are", status=404
+            f"resources of type {type_} are not received: {', '.join(KINDS)} are", status=404
         )
     if id_ and not _ID.fullmatch(id_):
         raise NotFound("an id has at most 64 letters, digits, hyphens and full stops")

@@ -17,7 +17,7 @@ from refnot_fhir.errors import BadInput, Gone, NotFound, NotSupported, Trouble
 from refnot_fhir.fhir import gate, references, wire
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search.values import Target, Token
-from refnot_fhir.fhir.types import ACCEPTED
+from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.whose import linked_to
 from refnot_fhir.fhir.write.published import Json, instant
@@ -36,7 +36,7 @@ def routes(service: Service) -> Blueprint:
         known = service.site(site)
         _check_type(known, type_)
         version = answers.wanted(Version(known.fhir))
-        if type_ not in ACCEPTED:
+        if type_ not in KINDS:
             raise NotSupported(f"{type_} is kept at this site, but not searched", status=404)
         wanted = searching.asked(service, known, type_, version)
         with service.store.read() as reader:
@@ -87,7 +87,7 @@ def _read(service: Service, site: Site, type_: str, id_: str, number: int | None
 
 
 def _check_type(site: Site, type_: str) -> None:
-    if type_ not in ACCEPTED and site.keep != "all":
+    if type_ not in KINDS and site.keep != "all":
         raise NotSupported(f"there are no resources of type {type_} here", status=404)
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.chart import Chart, charts
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dosing.record import follow
+from refnot_fhir.core.facts import person_in
 from refnot_fhir.core.results import Assessment, DosingRecord
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import references, wire
-from refnot_fhir.fhir.types import ACCEPTED, Context, Understood, understand
+from refnot_fhir.fhir.types import KINDS, Context, Understood, understand
 
 Key = tuple[str, str]
 
@@ -45,17 +46,11 @@ class Receiver:
         """The chart of the only patient there is."""
         site = self.rulebook.sites["default"]
         (patient,) = (key for key in self.live if key[0] == "Patient")
-        person = self._understood(patient, Context(site, self.rulebook)).person
+        person = person_in(self._understood(patient, Context(site, self.rulebook)).facts)
         context = Context(site, self.rulebook, person, self._product)
-        said = [self._understood(key, context) for key in self.live if key[0] in ACCEPTED]
-        return Chart(
-            site=site.name,
-            patient=patient[1],
-            zone=site.zone,
-            person=person,
-            labs=tuple(lab for one in said for lab in one.labs),
-            doses=tuple(dose for one in said for dose in one.doses),
-        )
+        said = [self._understood(key, context) for key in self.live if key[0] in KINDS]
+        facts = [fact for one in said for fact in one.facts]
+        return charts(site, {patient[1]: facts}, patient[1:])[patient[1]]
 
     def _product(self, reference: str) -> Mapping[str, Any] | None:
         kind, _, id = reference.rpartition("/")

@@ -48,7 +48,7 @@ def test_threads_that_write_at_once_lose_nothing(store: Store) -> None:
         versions = list(pool.map(one, range(64)))
     assert sorted(versions) == list(range(1, 65))
     with store.read() as reader:
-        assert len(reader.facts("north", ["p1"])["p1"].labs) == 64
+        assert len(reader.facts("north", ["p1"])["p1"]) == 64
         assert [k.version for k in reader.history(SHARED)] == list(range(64, 0, -1))
         assert reader.counts()["audit"] == 64
     assert store.verify_audit() is None
@@ -124,7 +124,7 @@ def test_two_processes_that_write_one_database_lose_nothing(url: str) -> None:
     assert versions == list(range(1, 81))
     store = open_store(url)
     with store.read() as reader:
-        assert len(reader.facts("north", ["p1"])["p1"].labs) == 80
+        assert len(reader.facts("north", ["p1"])["p1"]) == 80
         assert reader.counts()["versions"] == 160
     assert store.verify_audit() is None
     store.close()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from refnot_fhir.errors import Conflict
-from refnot_fhir.store.contract import AuditEntry, Kept, Key, PatientFacts, Reading, Store
+from refnot_fhir.store.contract import AuditEntry, Kept, Key, Reading, Store
 from tests.store.things import (
     NOW,
     deletion,
@@ -33,9 +33,9 @@ def test_an_empty_store_knows_nothing(store: Store) -> None:
         assert reader.of_patient("north", "p1", "Observation") == []
         assert reader.with_identifier("north", "Patient", None, "1") == []
         assert reader.naming_patient("north", "s", "v") == []
-        assert reader.waiting_for("north", "Medication/m1") == []
+        assert reader.depending_on("north", "Medication/m1") == []
         assert reader.merged_into("north", "p1") == []
-        assert reader.facts("north", ["p1"]) == {"p1": PatientFacts()}
+        assert reader.facts("north", ["p1"]) == {"p1": ()}
         assert list(reader.patients()) == []
         assert list(reader.labs(site=None, patient=None, since=None)) == []
         assert not list(reader.patients_with("doses", site=None, patient=None, since=None))
@@ -69,7 +69,7 @@ def test_a_work_sees_what_it_wrote_and_returns_what_it_says(store: Store) -> Non
         writer.keep([kept(O1), kept(O2)])  # type: ignore[attr-defined]
         writer.set_readings([lab_reading(O1), lab_reading(O2)])  # type: ignore[attr-defined]
         facts = writer.facts("north", ["p1"])  # type: ignore[attr-defined]
-        return len(facts["p1"].labs)
+        return len(facts["p1"])
 
     assert store.write(work) == 2
 
@@ -251,9 +251,9 @@ def test_the_facts_of_a_patient_are_all_readings_in_order_of_arrival(store: Stor
     d1 = key("d1", type="MedicationAdministration")
     readings = [
         lab_reading(O2),
-        Reading(O1, "p1", labs=(lab(O1), lab(O1, value="2.0"))),
-        Reading(P1, "p1", person=person(P1)),
-        Reading(d1, "p1", doses=(dose(d1),)),
+        Reading(O1, "p1", (lab(O1), lab(O1, value="2.0"))),
+        Reading(P1, "p1", (person(P1),)),
+        Reading(d1, "p1", (dose(d1),)),
         lab_reading(O3, patient="p2"),
     ]
     store.write(
@@ -264,11 +264,9 @@ def test_the_facts_of_a_patient_are_all_readings_in_order_of_arrival(store: Stor
     )
     with store.read() as reader:
         facts = reader.facts("north", ["p1", "p2", "p3"])
-    assert facts["p1"] == PatientFacts(
-        person(P1), (lab(O2), lab(O1), lab(O1, value="2.0")), (dose(d1),)
-    )
-    assert facts["p2"].labs == (lab(O3, patient="p2"),)
-    assert facts["p3"] == PatientFacts()
+    assert facts["p1"] == (person(P1), lab(O2), lab(O1), lab(O1, value="2.0"), dose(d1))
+    assert facts["p2"] == (lab(O3, patient="p2"),)
+    assert facts["p3"] == ()
 
 
 def test_readings_are_replaced_also_when_the_patient_changes_or_nothing_is_left(
@@ -278,10 +276,10 @@ def test_readings_are_replaced_also_when_the_patient_changes_or_nothing_is_left(
     store.write(lambda w: w.set_readings([lab_reading(O1, patient="p2", value="3")]))
     with store.read() as reader:
         facts = reader.facts("north", ["p1", "p2"])
-        assert (facts["p1"].labs, len(facts["p2"].labs)) == ((), 1)
+        assert (facts["p1"], len(facts["p2"])) == ((), 1)
     store.write(lambda w: w.set_readings([Reading(O1, "p2")]))
     with store.read() as reader:
-        assert reader.facts("north", ["p2"])["p2"] == PatientFacts()
+        assert reader.facts("north", ["p2"])["p2"] == ()
         assert list(reader.patients()) == []
 
 
@@ -293,20 +291,20 @@ def test_a_reading_of_a_resource_that_is_not_kept_is_a_conflict(store: Store) ->
 def test_resources_that_wait_for_another_are_found_until_they_are_read_again(
     store: Store,
 ) -> None:
-    waits = Reading(O1, "p1", waits_for="Medication/m1")
+    waits = Reading(O1, "p1", depends_on=("Medication/m1",))
     store.write(lambda w: (w.keep([kept(O1)]), w.set_readings([waits])))
     with store.read() as reader:
-        assert reader.waiting_for("north", "Medication/m1") == [O1]
-        assert reader.waiting_for("north", "Medication/m2") == []
-        assert reader.waiting_for("south", "Medication/m1") == []
+        assert reader.depending_on("north", "Medication/m1") == [O1]
+        assert reader.depending_on("north", "Medication/m2") == []
+        assert reader.depending_on("south", "Medication/m1") == []
     store.write(lambda w: w.set_readings([lab_reading(O1)]))
     with store.read() as reader:
-        assert reader.waiting_for("north", "Medication/m1") == []
+        assert reader.depending_on("north", "Medication/m1") == []
 
 
 def test_patients_that_were_merged_into_another_are_found(store: Store) -> None:
     old = key("old", type="Patient")
-    reading = Reading(old, "old", person=person(old, replaced_by="p1"))
+    reading = Reading(old, "old", (person(old, replaced_by="p1"),))
     store.write(lambda w: (w.keep([kept(old)]), w.set_readings([reading])))
     with store.read() as reader:
         assert reader.merged_into("north", "p1") == ["old"]
@@ -356,9 +354,7 @@ def test_labs_and_doses_are_found_by_site_patient_and_when_received(
     store.write(
         lambda w: (
             w.keep([kept(k, patient=p, received=at) for k, p, at in rows]),
-            w.set_readings(
-                [Reading(k, p, labs=(lab(k, patient=p),), doses=(dose(k),)) for k, p, _ in rows]
-            ),
+            w.set_readings([Reading(k, p, (lab(k, patient=p), dose(k))) for k, p, _ in rows]),
         )
     )
     names = {k.id: (k.site, p) for k, p, _ in rows}

@@ -62,7 +62,7 @@ def person(of: Key, *, replaced_by: str = "") -> Person:
 
 
 def lab_reading(of: Key, *, patient: str = "p1", value: str = "1.10") -> Reading:
-    return Reading(of, patient, labs=(lab(of, patient=patient, value=value),))
+    return Reading(of, patient, (lab(of, patient=patient, value=value),))
 
 
 def subject(

@@ -12,7 +12,7 @@ from dataclasses import replace
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import Busy, Trouble
 from refnot_fhir.fhir import gate
-from refnot_fhir.fhir.types import ACCEPTED
+from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.store.contract import Reader, Store
 from refnot_fhir.trial.judge import Judge
@@ -101,7 +101,7 @@ def _check(request: Request, site: Site) -> Request | Result:
         return _invalid(request, request.troubles)
     if request.action == READ:
         return Result(ASKED, request.type, request.id)
-    if request.type not in ACCEPTED or request.action == DELETE or request.resource is None:
+    if request.type not in KINDS or request.action == DELETE or request.resource is None:
         return request
     problems = gate.problems(request.resource, Version(request.fhir or site.fhir))
     if not problems:

@@ -12,7 +12,7 @@ from typing import Any
 
 from refnot_fhir.errors import Trouble
 from refnot_fhir.fhir.elements import CONDITIONAL
-from refnot_fhir.fhir.types import ACCEPTED
+from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.whose import Identifier, carrying
 from refnot_fhir.store.contract import Key
 from refnot_fhir.trial.receive import request as R
@@ -53,14 +53,14 @@ class Conditional:
                 meant = _meant(condition, known[condition], naming.requests, keys)
                 if len(meant) == 1:
                     self.found[reference] = meant[0]
-                elif condition[0] in ACCEPTED:
+                elif condition[0] in KINDS:
                     request = naming.requests[index]
                     self.refused[index] = _refused(request, reference, len(meant))
 
     def _refuse(self, index: int, reference: str, relative: str, naming: Naming) -> None:
         """What asks for something else of a type that is read here can never be linked."""
         asked = CONDITIONAL.fullmatch(relative)
-        if asked is not None and asked[1] in ACCEPTED:
+        if asked is not None and asked[1] in KINDS:
             request = naming.requests[index]
             trouble = Trouble("not-supported", _UNDERSTOOD, place_of(request, reference))
             self.refused[index] = Result(

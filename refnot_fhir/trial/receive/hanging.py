@@ -1,4 +1,4 @@
-"""Stored resources whose meaning hangs on a Patient or a Medication that changes."""
+"""Stored resources whose meaning hangs on another one that changes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from refnot_fhir.core.facts import Person
+from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.whose import Identifier, identifiers
 from refnot_fhir.store.contract import Kept, Key, Reader
 from refnot_fhir.trial.receive.known import Known
@@ -26,15 +27,20 @@ Hook = Key | Carried
 
 
 def hanging_on(reader: Reader, hook: Hook) -> list[Kept]:
-    """A patient's labs hang on sex and age, an administration on its Medication.
+    """What is made with a patient's sex and age, or with another resource that changes.
 
     What names its patient by an identifier hangs on who carries that.
     """
     if isinstance(hook, Carried):
         return reader.newest(reader.naming_patient(hook.site, *hook.identifier))
     if hook.type == "Patient":
-        return reader.of_patient(hook.site, hook.id, "Observation")
-    return reader.newest(reader.waiting_for(hook.site, f"Medication/{hook.id}"))
+        return [
+            kept
+            for type, kind in KINDS.items()
+            if kind.depends_on_person
+            for kept in reader.of_patient(hook.site, hook.id, type)
+        ]
+    return reader.newest(reader.depending_on(hook.site, f"{hook.type}/{hook.id}"))
 
 
 def versions(found: Iterable[Kept]) -> Versions:

@@ -1,4 +1,4 @@
-"""Patients and Medications as they will be once a delivery is kept, to understand others with."""
+"""Resources as they will be once a delivery is kept, to understand others with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
-from refnot_fhir.core.facts import Person
+from refnot_fhir.core.facts import Person, person_in
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.values import Source
@@ -47,7 +47,7 @@ class Known:
         coming = {
             key: (request.resource, result.version)  # of a deletion: None
             for request, key, result in decided
-            if result.outcome in CHANGING and key.type in ("Patient", "Medication")
+            if result.outcome in CHANGING
         }
         return cls(reader, site, rulebook, _coming=coming)
 
@@ -60,7 +60,7 @@ class Known:
         patient = "" if resource["resourceType"] == "Patient" else patient_of(resource)
         if patient not in self._contexts:
             self._contexts[patient] = Context(
-                self.site, self.rulebook, self.person(patient), self._medication
+                self.site, self.rulebook, self.person(patient), self._resource
             )
         return self._contexts[patient]
 
@@ -72,7 +72,7 @@ class Known:
 
     def described(self, patient: str) -> Person | None:
         """What was read of the Patient until now."""
-        return self.reader.facts(self.site.name, [patient])[patient].person
+        return person_in(self.reader.facts(self.site.name, [patient])[patient])
 
     def resource(self, key: Key) -> Mapping[str, Any] | None:
         """A resource as it will be; None when there is none."""
@@ -97,10 +97,10 @@ class Known:
         if resource is None:
             return None
         source = Source(self.site.name, "Patient", patient, str(version))
-        return understand(resource, source, Context(self.site, self.rulebook)).person
+        return person_in(understand(resource, source, Context(self.site, self.rulebook)).facts)
 
-    def _medication(self, reference: str) -> Mapping[str, Any] | None:
-        return self.resource(Key(self.site.name, "Medication", reference.rsplit("/", 1)[-1]))
+    def _resource(self, reference: str) -> Mapping[str, Any] | None:
+        return self.resource(Key(self.site.name, *reference.split("/")))
 
     def _sent(self, key: Key) -> Sent:
         if key in self._coming:
@@ -122,28 +122,22 @@ def reading_of(key: Key, understood: Understood) -> Reading:
     """What is kept of what was understood; what is about nobody is in no chart."""
     if not understood.patient:
         return Reading(key, "")
-    return Reading(
-        key=key,
-        patient=understood.patient,
-        person=understood.person,
-        labs=understood.labs,
-        doses=understood.doses,
-        waits_for=understood.depends_on,
-    )
+    return Reading(key, understood.patient, understood.facts, understood.depends_on)
 
 
-def death_noted(person: Person | None, received: datetime, known: Known) -> Person | None:
-    """The person, with the earliest moment at which a death without a date was known.
+def death_noted(reading: Reading, received: datetime, known: Known) -> Reading:
+    """The reading, with the earliest moment at which a death without a date was known.
 
     That is what the resource states, or when it came, or what was known before it came.
     """
+    person = person_in(reading.facts)
     if person is None or not person.deceased or person.died is not None:
-        return person
+        return reading
     moments = [person.dead_by or received]
     before = known.described(person.source.id)
     if before is not None and before.deceased and before.dead_by is not None:
         moments.append(before.dead_by)
-    return replace(person, dead_by=min(moments))
+    return replace(reading, facts=(replace(person, dead_by=min(moments)),))
 
 
 def reread(kept: Kept, known: Known) -> Reading:
@@ -152,4 +146,4 @@ def reread(kept: Kept, known: Known) -> Reading:
     resource = known.whose(decoded(kept)).resource
     context = replace(known.context(resource), fhir=kept.fhir)
     reading = reading_of(kept.key, understand(resource, source, context))
-    return replace(reading, person=death_noted(reading.person, kept.received, known))
+    return death_noted(reading, kept.received, known)

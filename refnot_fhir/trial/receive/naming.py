@@ -21,7 +21,7 @@ from refnot_fhir.errors import Trouble
 from refnot_fhir.fhir import bundle, references, wire
 from refnot_fhir.fhir.bundle import Entry
 from refnot_fhir.fhir.elements import CONDITIONAL
-from refnot_fhir.fhir.types import ACCEPTED
+from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.store.contract import Key
 from refnot_fhir.trial.receive.circles import components
 from refnot_fhir.trial.receive.request import CREATE, Request
@@ -102,7 +102,7 @@ class Naming:
             for ref in stated
             if "?" in ref
         )
-        return any(found is not None and found[1] in ACCEPTED for found in asked)
+        return any(found is not None and found[1] in KINDS for found in asked)
 
     def dangling(self, index: int) -> Trouble | None:
         """Why a request cannot be carried out: it refers to an entry that there is not."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from refnot_fhir.core.facts import Dose, Measurement
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.translate.drug import NOT_LISTED
 from refnot_fhir.errors import Trouble
-from refnot_fhir.fhir.types import ACCEPTED, Understood
+from refnot_fhir.fhir.types import KINDS, Understood
 from refnot_fhir.fhir.whose import Whose
 from refnot_fhir.trial.receive.request import FAILED, NOT_RETAINED, Request, Result
 
@@ -15,7 +16,7 @@ def not_retained(request: Request) -> Result:
     note = Trouble(
         "informational",
         "acknowledged and not retained: no protocol has a use for it"
-        + ("" if request.type in ACCEPTED else " (resources of its type are not read)"),
+        + ("" if request.type in KINDS else " (resources of its type are not read)"),
         request.where,
     )
     return Result(NOT_RETAINED, request.type, request.id, notes=(note,))
@@ -35,7 +36,7 @@ def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Tr
     """What could not be used, and why: a sender can mend it."""
     notes = []
     # Reasons quote what was sent, for the people who may see the chart; a sender's log may not.
-    for lab in understood.labs:
+    for lab in (it for it in understood.facts if isinstance(it, Measurement)):
         expression = ".".join(filter(None, (where, lab.source.part)))
         if lab.not_usable:
             notes.append(
@@ -45,7 +46,7 @@ def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Tr
             notes.append(
                 Trouble("informational", f"{lab.analyte}: {unquoted(lab.no_uln)}", expression)
             )
-    for dose in understood.doses:
+    for dose in (it for it in understood.facts if isinstance(it, Dose)):
         if not dose.resolved:
             said = unquoted("; ".join(dose.notes)) or _UNRESOLVED
             notes.append(Trouble("processing", said, where))

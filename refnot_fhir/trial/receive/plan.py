@@ -11,18 +11,18 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 
-from refnot_fhir.core.facts import Person
+from refnot_fhir.core.facts import Person, person_in
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.types import (
-    ACCEPTED,
+    KINDS,
     Understood,
-    medication_reference,
+    about_patient,
     patient_of,
     understand,
 )
-from refnot_fhir.fhir.whose import LINKED, Identifier, Json, Whose, identifiers, patient_identifier
+from refnot_fhir.fhir.whose import Identifier, Json, Whose, identifiers, patient_identifier
 from refnot_fhir.store.contract import Head, Kept, Key, Reader, Reading
 from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.receive.conditional import Condition, Conditional
@@ -156,18 +156,17 @@ class Planner:
         return Key(self.site.name, request.type, id_)
 
     def _depends_on(self, requests: Iterable[Named]) -> set[Key]:
-        """Patients and Medications of the store that the meaning of the requests hangs on."""
+        """What of the store the meaning of the requests hangs on."""
         found = set()
         for one in requests:
             resource = one.request.resource
-            if resource is None or one.request.type not in ACCEPTED:
+            if resource is None or one.request.type not in KINDS:
                 continue
             patient = patient_of(resource)
             if patient and one.request.type != "Patient":
                 found.add(Key(self.site.name, "Patient", patient))
-            medication = medication_reference(resource)
-            if medication:
-                found.add(Key(self.site.name, "Medication", medication.split("/")[1]))
+            for reference in KINDS[one.request.type].depends_on(resource):
+                found.add(Key(self.site.name, *reference.split("/")))
         return found
 
     def _decided(
@@ -200,16 +199,16 @@ class Planner:
             result, patient=understood.patient, unlinked=bool(of.unlinked), notes=notes
         )
         resource = request.resource or {}
-        names = patient_identifier(resource) if request.type in ACCEPTED else None
+        names = patient_identifier(resource) if request.type in KINDS else None
         reading = reading_of(key, understood)
-        reading = replace(reading, person=death_noted(reading.person, self.now, known))
+        reading = death_noted(reading, self.now, known)
         return Step(request, key, result, kept, reading, identifiers(resource), names)
 
     def _told(self, named: Named, result: Result, head: Head | None, known: Known) -> Result:
         """The result of what changes nothing: in no chart it is in none still."""
         request = named.request
         stands = result.outcome == R.UNCHANGED and head is not None and not head.deleted
-        if not stands or request.action == R.DELETE or request.type not in LINKED:
+        if not stands or request.action == R.DELETE or not about_patient(request.type):
             return result
         of = self._whose(request, known)
         if not of.unlinked:
@@ -217,14 +216,14 @@ class Planner:
         return replace(result, unlinked=True, notes=(*result.notes, *unlinked(request, of).notes))
 
     def _whose(self, request: Request, known: Known) -> Whose:
-        if request.type not in ACCEPTED or request.resource is None:
+        if request.type not in KINDS or request.resource is None:
             return Whose(request.resource or {})
         return known.whose(request.resource)
 
     def _understood(
         self, of: Whose, key: Key, result: Result, known: Known, fhir: str
     ) -> Understood:
-        if key.type not in ACCEPTED:
+        if key.type not in KINDS:
             return Understood("", useful=False)
         source = Source(key.site, key.type, key.id, str(result.version))
         return understand(of.resource, source, replace(known.context(of.resource), fhir=fhir))
@@ -263,7 +262,7 @@ class Planner:
         hooks: dict[Hook, None] = {}
         merged: list[str] = []
         for step in steps:
-            after = step.reading.person if step.reading else None
+            after = person_in(step.reading.facts) if step.reading else None
             if step.key in before:
                 was = before[step.key]
                 if another_person(was, after):
@@ -272,7 +271,7 @@ class Planner:
                 ends = [person.replaced_by if person else "" for person in (was, after)]
                 if ends[0] != ends[1]:
                     merged += (step.key.id, *ends)
-            elif step.key.type == "Medication" and step.result.outcome in CHANGING:
+            elif step.key.type in _SHARED and step.result.outcome in CHANGING:
                 hooks[step.key] = None
         # Whether several carriers are one patient depends on every merge among them.
         for patient in family(self.reader, stored, merged):
@@ -298,6 +297,9 @@ class Planner:
             if reading.patient != kept.patient
         }
         return again, moved
+
+
+_SHARED = {name for name, kind in KINDS.items() if kind.shared} - {"Patient"}
 
 
 def _left(

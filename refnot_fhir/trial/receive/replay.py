@@ -11,7 +11,7 @@ import msgspec
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, Trouble
-from refnot_fhir.fhir.whose import LINKED
+from refnot_fhir.fhir.types import about_patient
 from refnot_fhir.store.contract import Head, Key, Reader, Receipt, Writer
 from refnot_fhir.trial.judge import Judge
 from refnot_fhir.trial.receive import request as R
@@ -142,7 +142,7 @@ def _now(
     if result.outcome == R.LATE:
         return _noted(now, _NEVER_NEWEST, result, head), True
     if stands and result.version == head.version:
-        unlinked = not head.deleted and result.type in LINKED and head.patient not in patients
+        unlinked = not head.deleted and about_patient(result.type) and head.patient not in patients
         notes = tuple(note for note in result.notes if note.code == "processing")
         told = _noted(replace(now, unlinked=unlinked), _STANDS, result, head, notes)
         return told, True

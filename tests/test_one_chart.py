@@ -1,0 +1,88 @@
+"""A chart is the same whether its facts come from the store or from the lines of a file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from refnot_fhir.fhir import wire
+from refnot_fhir.trial.screen import screen
+from tests.door import Door, Json, dose, lab, matches, medicine, patient
+from tests.web.test_corrections import at, drug, merged, ranged, referring
+
+LOW = lab(value=50)
+GOOD = lab(value=200)
+EARLY, LATE = "2026-05-19T08:00:00Z", "2026-05-19T09:00:00Z"
+MRN = {"system": "urn:mrn", "value": "17"}
+BY_IDENTIFIER = lab() | {"subject": {"identifier": MRN}}
+RETRACTED = GOOD | {"status": "entered-in-error"}
+
+STORIES: list[tuple[str, list[Json]]] = [
+    ("a low count and its correction", [patient(), LOW, GOOD]),
+    ("a good count and its correction", [patient(), GOOD, LOW]),
+    ("a correction that says when", [patient(), at(LOW, EARLY), at(GOOD, LATE)]),
+    ("a version that comes late", [patient(), at(GOOD, LATE), at(LOW, EARLY)]),
+    ("a version sent again after its correction", [patient(), LOW, GOOD, LOW]),
+    ("a retraction", [patient(), GOOD, RETRACTED]),
+    ("a merged record", [patient(), patient("p2"), lab(of="p2"), merged("p1")]),
+    ("a record merged before its labs", [merged("p1"), patient(), lab(of="p2")]),
+    ("a chain of merged records", [patient(), merged("p1"), merged("p2", "p3"), lab(of="p3")]),
+    ("a range by sex before its patient", [ranged(), patient(gender="female")]),
+    ("a corrected sex", [patient(gender="female"), ranged(), patient(gender="male")]),
+    ("a product after its administration", [patient(), referring(), drug("L01FF01")]),
+    ("a corrected product", [patient(), drug("N02"), referring(), drug("L01FF01")]),
+    ("a patient named by identifier", [BY_IDENTIFIER, patient(identifier=[MRN])]),
+    ("a study drug", [patient(), dose()]),
+    ("another drug", [patient(), medicine()]),
+]
+
+
+@pytest.mark.parametrize(("what", "lines"), STORIES)
+def test_a_file_and_a_store_decide_alike(door: Door, what: str, lines: list[Json]) -> None:
+    _agree(door, lines, what)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    list(
+        itertools.permutations(
+            [patient(gender="male"), ranged(), patient(gender="female"), merged("p1")]
+        )
+    ),
+)
+def test_they_decide_alike_in_every_order(door: Door, lines: tuple[Json, ...]) -> None:
+    _agree(door, lines)
+
+
+def _agree(door: Door, lines: Sequence[Json], what: str = "") -> None:
+    _send(door, lines)
+    stored = _stored(door, lines)
+    screened = _screened(door, lines)
+    assert stored, what
+    assert {one: screened[one] for one in stored} == stored, what
+
+
+def _send(door: Door, lines: Iterable[Json]) -> None:
+    for line in lines:
+        answer = door.put(line)
+        assert answer.status_code in (200, 201, 202, 409), answer.text
+
+
+def _screened(door: Door, lines: Iterable[Json]) -> dict[str, dict[str, str]]:
+    found = screen(
+        [wire.encode(line) for line in lines],
+        site=door.service.site(),
+        rulebook=door.service.rulebook,
+        as_of=door.clock.today,
+    )
+    return {one.patient: {it.criterion: it.verdict.value for it in one.findings} for one in found}
+
+
+def _stored(door: Door, lines: Iterable[Json]) -> dict[str, dict[str, str]]:
+    """Of everybody who is a subject: whoever has no usable fact is none."""
+    named = {line["id"] for line in lines if line["resourceType"] == "Patient"}
+    subjects = matches(door.get("ResearchSubject"))
+    known = {one["individual"]["reference"].partition("/")[2] for one in subjects}
+    return {one: door.verdicts(one) for one in named & known}
