@@ -2,8 +2,8 @@
 
     python tools/generate_schemas.py [--packages FOLDER] [--check]
 
-`r4.json` has the types that are read or published here, `r4.others.json` every other resource
-type, with the definitions that only those need: they may come as contained resources.
+`r4.json` has the types that are, or soon will be, read or published here, `r4.others.json` every
+other resource type, with the definitions that only those need: they may come as contained ones.
 
 The packages come from the npm registry (`npm pack`) and stay in the folder: REFNOT_HL7_PACKAGES,
 or the user's cache. `--check` writes nothing and fails when a file is not what would be written.
@@ -34,9 +34,11 @@ SOURCES = {
     "r5": "hl7.fhir.r5.core@5.0.0",
 }
 TYPES = (
-    "Bundle", "CapabilityStatement", "CodeSystem", "DetectedIssue", "Group", "Medication",
-    "MedicationAdministration", "Observation", "OperationDefinition", "OperationOutcome",
-    "Organization", "Parameters", "Patient", "ResearchStudy", "ResearchSubject",
+    "AllergyIntolerance", "Bundle", "CapabilityStatement", "CodeSystem", "Condition", "Consent",
+    "DetectedIssue", "DiagnosticReport", "Group", "Medication", "MedicationAdministration",
+    "MedicationDispense", "MedicationRequest", "MedicationStatement", "Observation",
+    "OperationDefinition", "OperationOutcome", "Organization", "Parameters", "Patient",
+    "Procedure", "QuestionnaireResponse", "ResearchStudy", "ResearchSubject", "Specimen",
 )  # fmt: skip
 
 

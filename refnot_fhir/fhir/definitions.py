@@ -1,6 +1,7 @@
 """HL7's definitions as the generated files in `schemas/` hold them, read when first needed.
 
-`r4.json` has the types that are read or published here, `r4.others.json` every other one.
+`r4.json` has the types that are, or soon will be, read or published here, `r4.others.json` every
+other one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Schema = dict[str, Any]
 
 @cache
 def schema(version: Version) -> Schema:
-    """The schema of the types that are read or published here."""
+    """The schema of the types that are, or soon will be, read or published here."""
     return _read(f"{version.lower()}.json")
 
 

@@ -79,7 +79,9 @@ def understand(resource: Json, source: Source, context: Context) -> Understood:
     kind = KINDS[source.type]
     facts = tuple(kind.read(resource, source, context))
     useful = bool(facts) or kind.useful(resource, context.rulebook)
-    return Understood(patient_of(resource), useful, facts, kind.depends_on(resource))
+    # The body of a create has no id yet: a Patient is called as its source is.
+    patient = source.id if source.type == "Patient" else patient_of(resource)
+    return Understood(patient, useful, facts, kind.depends_on(resource))
 
 
 def about_patient(type: str) -> bool:

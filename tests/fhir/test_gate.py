@@ -452,7 +452,7 @@ def test_the_entries_of_a_bundle_are_left_to_the_caller() -> None:
         ({}, "structure"),
         ({"resourceType": 1}, "structure"),
         ({"resourceType": "Foo"}, "not-supported"),
-        ({"resourceType": "Condition"}, "not-supported"),
+        ({"resourceType": "Encounter"}, "not-supported"),
     ],
 )
 def test_a_resource_of_no_known_type_is_refused(resource: Resource, code: str) -> None:

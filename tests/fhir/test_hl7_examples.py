@@ -36,6 +36,11 @@ INVALID = {
         "points to a type that does not belong here",
         "Observation.performer[0].reference",
     ),
+    (Version.R4, "MedicationRequest-medrx0301"): (
+        "only an Organization can be the performer of a dispense request",
+        "points to a type that does not belong here",
+        "MedicationRequest.dispenseRequest.performer.reference",
+    ),
     (Version.R4B, "Observation-clinical-gender"): (
         "an Encounter cannot be the performer",
         "points to a type that does not belong here",
@@ -95,7 +100,6 @@ INVALID_OTHERS = {
         "DeviceMetric-example": _TARGET,
         "DeviceUseStatement-example": _TARGET,
         "EventDefinition-example": _EMPTY,
-        "MedicationRequest-medrx0301": _TARGET,
         "Questionnaire-qs1": "linkId: is required",
         "Questionnaire-zika-virus-exposure-assessment": _EMPTY,
     },

@@ -25,25 +25,8 @@ from refnot_fhir.fhir.versions import Version
 
 __all__ = ["GATED", "Problem", "problems"]
 
-GATED = frozenset(
-    {
-        "Bundle",
-        "CapabilityStatement",
-        "CodeSystem",
-        "DetectedIssue",
-        "Group",
-        "Medication",
-        "MedicationAdministration",
-        "Observation",
-        "OperationDefinition",
-        "OperationOutcome",
-        "Organization",
-        "Parameters",
-        "Patient",
-        "ResearchStudy",
-        "ResearchSubject",
-    }
-)
+GATED = frozenset(definitions.schema(Version.R4)["properties"])
+"""The resource types that may be received or published, now or soon."""
 _MOST_PROBLEMS = 20
 # Every violation of a schema is found before the first is told. A resource of more parts than
 # this, which could be wrong in each of them, is told its first fault only.
