@@ -19,12 +19,14 @@ from refnot_fhir.core.values import (
     Concept,
     DaySpan,
     Interval,
-    NotUsable,
     Original,
     Quantity,
+    Reason,
     Source,
     When,
+    reason,
 )
+from refnot_fhir.wording.readings import sentence
 from tests.small_rulebook import (
     LABS,
     LOINC,
@@ -128,6 +130,21 @@ def lab_seen(
     )
 
 
+def because_of(code: str) -> Reason:
+    """Why a reading is not usable, by the code alone."""
+    return reason(code, "text", text=f"Because of {code}.")
+
+
+def worded(why: Reason | None) -> str:
+    """The sentence of a reason; empty for none."""
+    return "" if why is None else sentence(why)
+
+
+def all_worded(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    """The sentences of reasons."""
+    return tuple(map(sentence, reasons))
+
+
 def lab_result(
     analyte: str = "platelets",
     value: str | Interval | None = None,
@@ -156,12 +173,12 @@ def lab_result(
         answer=answer,
         uln=limit,
         multiple=None if limit is None or interval is None else over(interval, limit),
-        no_uln="" if limit is not None else "no reference range was sent with the value",
+        no_uln=None if limit is not None else reason("no-range"),
         collected=moment(on) if isinstance(on, date) else on,
         issued=issued,
         specimen=specimen,
         sample=sample,
-        not_usable=NotUsable(not_usable, f"Because of {not_usable}.") if not_usable else None,
+        not_usable=because_of(not_usable) if not_usable else None,
         replaces=replaces,
     )
 

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from refnot_fhir.core.record import record
-from refnot_fhir.core.values import DaySpan, Interval, NotUsable, Original, Source, When
+from refnot_fhir.core.values import DaySpan, Interval, Original, Reason, Source, When
 
 
 @record
@@ -53,7 +53,7 @@ class Measurement:
     """Upper limit of normal in `unit`, from the same row."""
     multiple: Interval | None = None
     """`value` as a multiple of `uln`, compared exactly by value and uln, shown by this."""
-    no_uln: str = ""
+    no_uln: Reason | None = None
     """Why there is no usable upper limit, if there is none."""
     collected: When | None = None
     issued: When | None = None
@@ -61,9 +61,10 @@ class Measurement:
     formula: str = ""
     """How it was derived, if it was."""
     derived_from: tuple[Source, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
     """What was mapped on the way: unit aliases, site quirks."""
-    not_usable: NotUsable | None = None
+    not_usable: Reason | None = None
+    """Its code is one of `Unusable`."""
     replaces: bool = True
     """False for readings that say "no measurement": they never hide an older one."""
     sample: str = ""
@@ -98,9 +99,9 @@ class Dose:
     """
     amount: Decimal | None = None
     """International units, for the study drug."""
-    no_amount: str = ""
+    no_amount: Reason | None = None
     """Why there is no amount."""
-    vials: str = ""
+    vials: tuple[Reason, ...] = ()
     """What was given from which vials, as far as it was said."""
     route: str = ""
     """`subcutaneous`, `other` or empty when not said."""
@@ -113,7 +114,8 @@ class Dose:
     reason: str = ""
     """Why not given."""
     studies: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
+    """What was mapped on the way, and what was said and could not be used."""
     ended: When | None = None
     """When it ended, if it was given over a period; one without an end may last for ever."""
     ends_course: bool = False

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.record import record
-from refnot_fhir.core.values import Interval, Original, Source, When
+from refnot_fhir.core.values import Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import Verdict
 
 
@@ -27,7 +27,7 @@ class Evidence:
     when: When | None = None
     formula: str = ""
     derived_from: tuple[Source, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
 
 
 @record

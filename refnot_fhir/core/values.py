@@ -125,15 +125,22 @@ class Reason:
     """Stable: `straddles-limit`, `unknown-unit` …"""
     about: tuple[tuple[str, str], ...] = ()
     """Parameters by name, as text: numbers as they are compared, dates as ISO 8601, names of labs
-    and drugs as in the mapping files, words of the hospital as sent."""
+    and drugs as in the mapping files, words of the hospital as sent. A name that stands several
+    times has that many values."""
+    case: str = ""
+    """Which of several sentences of one code it is; empty: the code has only one."""
+    because: tuple[Reason, ...] = ()
+    """What it rests on: other reasons, told inside its sentence."""
 
 
-@record
-class NotUsable:
-    """Why a reading cannot be used: a stable code for machines and a sentence for people."""
-
-    code: str
-    why: str
+def reason(code: str, case: str = "", /, *because: Reason, **about: str | list[str]) -> Reason:
+    """A reason with its parameters by name; one that is a list stands once for each of it."""
+    told = (
+        (name, text)
+        for name, said in about.items()
+        for text in ([said] if isinstance(said, str) else said)
+    )
+    return Reason(code, tuple(told), case, because)
 
 
 @record

@@ -14,7 +14,8 @@ from typing import Any
 
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose
-from refnot_fhir.core.values import Interval, NotUsable, Source, When
+from refnot_fhir.core.values import Interval, Reason, Source, When
+from refnot_fhir.wording.readings import sentence
 
 Json = dict[str, Any]
 
@@ -65,7 +66,7 @@ def eligibility_lab(result: Measurement, *, subject: str = "") -> Json:
         "uln": {
             "value": result.uln,
             "unit": (result.unit or None) if result.uln is not None else None,
-            "missing": result.no_uln or None,
+            "missing": None if result.no_uln is None else sentence(result.no_uln),
         },
         **_multiples(result),
         "usable": result.not_usable is None,
@@ -77,7 +78,7 @@ def eligibility_lab(result: Measurement, *, subject: str = "") -> Json:
             "formula": result.formula or None,
             "sources": [_cited(source) for source in result.derived_from],
         },
-        "notes": list(result.notes),
+        "notes": [sentence(note) for note in result.notes],
         "source": {
             "site": result.source.site,
             "reference": result.source.reference,
@@ -113,7 +114,7 @@ def _dose(dose: ProtocolDose) -> Json:
         "status": dose.outcome,
         "dose_iu": dose.iu,
         "no_dose_iu": dose.no_iu or None,
-        "vials": [part.vials for part in dose.parts if part.vials],
+        "vials": [", ".join(map(sentence, it.vials)) for it in dose.parts if it.vials],
         "route": dose.route or None,
         "body_site": dose.body_site or None,
         "side": dose.side or None,
@@ -191,10 +192,10 @@ def _ends(value: Interval) -> Json:
     }
 
 
-def _reason(not_usable: NotUsable | None) -> Json:
+def _reason(not_usable: Reason | None) -> Json:
     if not_usable is None:
         return {"code": None, "why": None}
-    return {"code": not_usable.code, "why": not_usable.why}
+    return {"code": not_usable.code, "why": sentence(not_usable)}
 
 
 def _moment(when: When | None) -> Json:

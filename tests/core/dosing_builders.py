@@ -10,7 +10,7 @@ from decimal import Decimal
 from refnot_fhir.core.dosing.record import follow
 from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.results import DosingRecord
-from refnot_fhir.core.values import When
+from refnot_fhir.core.values import When, reason
 from tests import builders as build
 
 FIRST = date(2010, 3, 1)
@@ -45,7 +45,7 @@ def given(
         outcome="given",
         drug="refnot",
         amount=None if amount is None else Decimal(amount),
-        no_amount="dose not evaluable: no dose is said" if amount is None else "",
+        no_amount=reason("no-dose") if amount is None else None,
         route="subcutaneous",
         body_site=place[0],
         side=place[1],

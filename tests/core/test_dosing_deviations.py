@@ -292,7 +292,7 @@ def test_numbers_are_said_in_plain_words():
 
 
 def test_what_is_not_as_the_rule_has_it_is_said_with_the_rule():
-    found = record([given(0, None, body_site="other", no_amount="", id="x")], as_of=0)
+    found = record([given(0, None, body_site="other", no_amount=None, id="x")], as_of=0)
 
     assert [one.why for one in found.deviations] == [
         "no amount is known",

@@ -10,7 +10,7 @@ from refnot_fhir.core.dictionary import Others
 from refnot_fhir.core.seen import Focus
 from refnot_fhir.core.translate.origin import label, origin_problem
 from refnot_fhir.core.values import Concept
-from tests.builders import LABS, LOCAL, SNOMED, concept, lab_seen, site
+from tests.builders import LABS, LOCAL, SNOMED, concept, lab_seen, site, worded
 
 DONOR = concept("DON", "urn:participation", display="Donor")
 OTHERS = Others(frozenset({("urn:participation", "DON")}), frozenset({"donor"}))
@@ -42,7 +42,7 @@ def test_a_focus_that_is_not_the_patient_is_never_the_patients(
     found = origin_problem(seen, BLOOD, site(), OTHERS)
     assert found is not None
     assert (found[0].code, found[1]) == ("other-focus", surely_another)
-    assert label(focus.what) in found[0].why
+    assert label(focus.what) in worded(found[0])
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_method_or_device_counts_unless_it_is_known_not_to_measure(
     assert (found is None) == measures
     if found is not None:
         assert (found[0].code, found[1]) == ("wrong-method", False)
-        assert found[0].why.startswith(f"The {part}, “")
+        assert worded(found[0]).startswith(f"The {part}, “")
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,14 @@ from tests.builders import (
     SITE,
     SNOMED,
     UCUM,
+    all_worded,
     concept,
     lab_seen,
     person,
     quantity,
     reference_range,
     site,
+    worded,
 )
 
 MEANING = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
@@ -106,7 +108,7 @@ def test_a_range_that_surely_applies_gives_the_upper_limit(
     ranges: tuple[ReferenceRange, ...], uln: str, why: str
 ) -> None:
     found = alt(*ranges)
-    assert (found.uln, found.no_uln) == (Decimal(uln), ""), why
+    assert (found.uln, worded(found.no_uln)) == (Decimal(uln), ""), why
 
 
 @pytest.mark.parametrize(
@@ -172,19 +174,19 @@ def test_a_range_that_does_not_surely_apply_leaves_no_limit_and_says_why(
     found = alt(*ranges)
     assert found.uln is None
     assert found.multiple is None
-    assert why in found.no_uln
+    assert why in worded(found.no_uln)
     assert found.not_usable is None
 
 
 def test_what_was_not_used_is_noted_beside_the_limit_that_was() -> None:
     found = alt(upto("40"), upto("50", applies_to=(MALE,)))
-    assert found.notes == ("reference range not used: it is for the other sex",)
+    assert all_worded(found.notes) == ("reference range not used: it is for the other sex",)
 
 
 @pytest.mark.parametrize("gender", ["", "other", "unknown"])
 def test_a_range_for_one_sex_is_no_limit_when_the_sex_is_not_known(gender: str) -> None:
     found = alt(upto("50", applies_to=(MALE,)), of=person(gender=gender))
-    assert "the patient's is not known" in found.no_uln
+    assert "the patient's is not known" in worded(found.no_uln)
 
 
 def test_a_range_for_one_sex_is_no_limit_where_the_records_of_the_sex_do_not_agree() -> None:
@@ -192,7 +194,7 @@ def test_a_range_for_one_sex_is_no_limit_where_the_records_of_the_sex_do_not_agr
     for ranges in ((upto("40", applies_to=(FEMALE,)),), (upto("50", applies_to=(MALE,)),)):
         found = alt(*ranges, of=torn)
         assert (found.uln, found.multiple) == (None, None)
-        assert "what is recorded of the patient's does not agree" in found.no_uln
+        assert "what is recorded of the patient's does not agree" in worded(found.no_uln)
     agreeing = person(gender="female", sex_signals=("birth-sex=F",))
     assert alt(upto("40", applies_to=(FEMALE,)), of=agreeing).uln == 40
 
@@ -202,7 +204,7 @@ def test_the_ranges_of_both_sexes_are_told_where_the_sex_is_not_known() -> None:
     found = alt(*ranges, of=person(gender=""))
     assert (found.uln, found.multiple) == (None, None)
     assert found.ulns == (Decimal(40), Decimal(50))
-    assert found.no_uln == "it is for one sex, and the patient's is not known"
+    assert worded(found.no_uln) == "it is for one sex, and the patient's is not known"
 
 
 @pytest.mark.parametrize(
@@ -263,13 +265,15 @@ def test_a_limit_that_no_laboratory_can_mean_is_one_in_another_unit(
 ) -> None:
     read = creatinine(value, found, at=site(range_text=True))
     assert (read.uln, read.multiple, read.not_usable) == (None, None, None)
-    assert looks in read.no_uln
+    assert looks in worded(read.no_uln)
 
 
 def test_the_laboratorys_own_limit_must_be_plausible_too() -> None:
     limits = {("creatinine", ""): UpperLimit(Decimal("1.2"), "umol/L", "a list")}
     found = creatinine(quantity("106", "umol/L"), at=site(upper_limits=limits))
-    assert "own limit is not usable: its upper limit of 1.2 umol/L looks like" in found.no_uln
+    assert "own limit is not usable: its upper limit of 1.2 umol/L looks like" in worded(
+        found.no_uln
+    )
 
 
 def test_administrative_gender_codes_name_a_sex_too() -> None:
@@ -292,7 +296,7 @@ def test_without_a_patient_only_ranges_for_everybody_count() -> None:
     seen = lab_seen("1742-6", quantity(50, "U/L"), ranges=(upto("40", age_low=years("18")),))
     found = lab_result(seen, site=SITE, rulebook=RULEBOOK, person=None)
     assert found is not None
-    assert "the patient's is not known" in found.no_uln
+    assert "the patient's is not known" in worded(found.no_uln)
 
 
 @pytest.mark.parametrize(
@@ -312,9 +316,9 @@ def test_a_range_in_text_is_read_where_the_hospital_is_known_to_write_so(
     found = alt(upto(None, text=text), at=site(range_text=True, decimal_comma=True))
     assert found.uln == (uln and Decimal(uln))
     if uln is None:
-        assert why in found.no_uln
+        assert why in worded(found.no_uln)
     else:
-        assert found.notes == (f"upper limit read from the text “{text}”",)
+        assert all_worded(found.notes) == (f"upper limit read from the text “{text}”",)
 
 
 @pytest.mark.parametrize(
@@ -352,7 +356,7 @@ LABORATORY = {
 def test_the_laboratorys_own_limit_serves_rows_without_a_range(gender: str, uln: int) -> None:
     found = alt(at=site(upper_limits=LABORATORY), of=person(gender=gender))
     assert found.uln == uln
-    assert "stated by the laboratory's list of 2025" in found.notes[-1]
+    assert "stated by the laboratory's list of 2025" in worded(found.notes[-1])
 
 
 def test_a_limit_that_is_stated_by_sex_needs_records_of_the_sex_that_agree() -> None:
@@ -361,8 +365,8 @@ def test_a_limit_that_is_stated_by_sex_needs_records_of_the_sex_that_agree() -> 
     for of in (torn, person(gender="")):
         found = alt(at=site(upper_limits=limits), of=of)
         assert found.uln is None
-        assert found.no_uln.endswith("limits are by sex, which is not surely known")
-    assert alt(at=site(upper_limits=limits), of=person(gender="male")).no_uln == (
+        assert worded(found.no_uln).endswith("limits are by sex, which is not surely known")
+    assert worded(alt(at=site(upper_limits=limits), of=person(gender="male")).no_uln) == (
         "no reference range was sent with the value"
     )
 
@@ -384,7 +388,7 @@ def test_the_laboratorys_own_limit_never_replaces_a_range_that_was_sent() -> Non
 
 def test_a_laboratory_limit_in_an_unknown_unit_is_not_used() -> None:
     limits = {("alt", ""): UpperLimit(Decimal(45), "furlong", "a list")}
-    assert "own limit is not usable" in alt(at=site(upper_limits=limits)).no_uln
+    assert "own limit is not usable" in worded(alt(at=site(upper_limits=limits)).no_uln)
 
 
 def test_a_limit_is_compared_in_the_labs_unit_and_shown_as_a_multiple() -> None:

@@ -16,6 +16,7 @@ from refnot_fhir.core.values import Interval, When
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import (
     TODAY,
+    all_worded,
     chart,
     criterion,
     days_ago,
@@ -198,7 +199,7 @@ def test_the_newest_reading_governs_also_when_it_cannot_be_used() -> None:
     new = lab_result(not_usable="no-unit", id="new")
     found = decide(PLATELETS, old, new)
     assert (found.verdict, found.reason) == (UNKNOWN, "no-unit")
-    assert found.evidence[0].notes == ("not usable (no-unit): Because of no-unit.",)
+    assert all_worded(found.evidence[0].notes) == ("not usable (no-unit): Because of no-unit.",)
     assert "cannot be used: Because of no-unit. A usable result of platelets from" in found.why
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from refnot_fhir.core.dictionary import DrugClass, Reasons
 from refnot_fhir.core.seen import Product
-from refnot_fhir.core.translate.drug import NOT_LISTED
 from refnot_fhir.core.values import Coding, Concept
+from refnot_fhir.core.vocabulary import Unlisted
 from tests import builders as build
 from tests.core.dose_builders import ATC, RULEBOOK, RXNORM, SITE, STUDY_DRUGS, codes, translate
 
@@ -105,12 +105,12 @@ def test_a_class_that_a_code_leaves_open_is_named(code, unclear):
 def test_what_was_mapped_on_the_way_is_noted():
     given = translate(medication=codes((build.LOCAL, "77")), dose=build.quantity("400000", "U"))
 
-    assert given.notes == (
+    assert build.all_worded(given.notes) == (
         f"local code 77 read as refnot of {STUDY_DRUGS}",
         "dose unit “U” read as 1 IU",
     )
     both = translate(medication=codes((ATC, "L01FF01"), (STUDY_DRUGS, "refnot")))
-    assert both.notes == ("means several drugs: Nivolumab, Refnot",)
+    assert build.all_worded(both.notes) == ("means several drugs: Nivolumab, Refnot",)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,11 @@ def test_what_was_mapped_on_the_way_is_noted():
     ],
 )
 def test_a_text_around_the_study_drugs_name_that_is_not_recognised_is_told(medication, told):
-    notes = [note for note in translate(medication=medication).notes if NOT_LISTED in note]
+    notes = [
+        build.worded(note)
+        for note in translate(medication=medication).notes
+        if note.code == Unlisted.NAME
+    ]
 
     assert len(notes) == (told is not None)
     assert told is None or (f"“{told}”" in notes[0] and "drugs.toml" in notes[0])
@@ -135,7 +139,7 @@ def test_a_text_around_the_study_drugs_name_that_is_not_recognised_is_told(medic
 def test_a_dose_of_the_study_drug_of_a_study_that_nobody_knows_is_told():
     unknown = translate(studies=("ResearchStudy/other",))
 
-    assert unknown.notes[0] == (
+    assert build.worded(unknown.notes[0]) == (
         "not listed: ResearchStudy/other is no study of the mappings,"
         " so that this is no dose of one"
     )
@@ -212,7 +216,7 @@ def test_a_sub_potent_dose_is_part_of_one_and_how_much_is_not_known(status, dose
     given = translate(status=status, dose=said, sub_potent=True)
 
     assert given.outcome == outcome
-    assert why in given.no_amount
+    assert why in build.worded(given.no_amount)
     assert given.amount == (0 if dose == "0" else None)
 
 
@@ -222,7 +226,9 @@ def test_a_sub_potent_dose_is_part_of_one_and_how_much_is_not_known(status, dose
 def test_a_stopped_dose_has_no_amount_if_a_whole_vial_or_dose_is_stated(dose, amount):
     found = translate(status="stopped", dose=build.quantity(dose, "[IU]"))
     assert (found.outcome, found.amount) == ("partial", amount)
-    assert ("reported as stopped, not the full dose" in found.no_amount) is (amount is None)
+    assert ("reported as stopped, not the full dose" in build.worded(found.no_amount)) is (
+        amount is None
+    )
 
 
 def test_why_it_was_not_given_is_kept():
@@ -286,7 +292,7 @@ def test_a_body_site_and_a_side_are_said_by_codes_or_text(said, expected):
 def test_a_place_in_words_that_nobody_listed_is_told_with_the_way_out():
     given = translate(route=codes(text="by hand"), body_site=codes(text="Left hand"))
 
-    assert given.notes == (
+    assert build.all_worded(given.notes) == (
         "not listed: route “by hand” counts as not said; list it in places.toml",
         "not listed: injection site “Left hand” counts as not said; list it in places.toml",
     )

@@ -12,20 +12,24 @@ from hypothesis import strategies as st
 from refnot_fhir.core.dictionary import Lab
 from refnot_fhir.core.exact import product
 from refnot_fhir.core.translate.units import UnitRead, normalise, read_unit, to_ucum
-from refnot_fhir.core.values import NotUsable, Quantity
+from refnot_fhir.core.values import Quantity, Reason, reason
 from tests.builders import LABS, UCUM, quantity
 from tests.small_rulebook import DIMENSIONS
 
 COUNT = DIMENSIONS["number-concentration"]
 
 
-def read(unit: Quantity, lab: Lab = LABS["platelets"], **site_units: str) -> UnitRead | NotUsable:
+def read(unit: Quantity, lab: Lab = LABS["platelets"], **site_units: str) -> UnitRead | Reason:
     return read_unit(unit, lab, dimensions=DIMENSIONS, site_units=site_units)
+
+
+def read_as(unit: str, ucum: str) -> tuple[Reason, ...]:
+    return (reason("unit-read", unit=unit, ucum=ucum),)
 
 
 def why_not(unit: Quantity, lab: Lab = LABS["platelets"]) -> str:
     found = read(unit, lab)
-    assert isinstance(found, NotUsable)
+    assert isinstance(found, Reason)
     return found.code
 
 
@@ -86,7 +90,7 @@ def test_a_unit_is_understood_by_its_two_sides(sent: str, ucum: str | None) -> N
         (quantity(1, "/mm3"), UnitRead("/mm3", COUNT.name, Decimal("0.001")), "a factor"),
         (
             Quantity(Decimal(1), unit="K/uL"),
-            UnitRead("10*3/uL", COUNT.name, Decimal(1), "unit K/uL read as 10*3/uL"),
+            UnitRead("10*3/uL", COUNT.name, Decimal(1), read_as("K/uL", "10*3/uL")),
             "shown only",
         ),
         (
@@ -101,12 +105,12 @@ def test_a_unit_is_understood_by_its_two_sides(sent: str, ucum: str | None) -> N
         ),
         (
             quantity(1, "10*3{cells}/uL"),
-            UnitRead("10*3/uL", COUNT.name, Decimal(1), "unit 10*3{cells}/uL read as 10*3/uL"),
+            UnitRead("10*3/uL", COUNT.name, Decimal(1), read_as("10*3{cells}/uL", "10*3/uL")),
             "what stands in braces means nothing",
         ),
         (
             quantity(1, "10*9 / L"),
-            UnitRead("10*9/L", COUNT.name, Decimal(1), "unit 10*9 / L read as 10*9/L"),
+            UnitRead("10*9/L", COUNT.name, Decimal(1), read_as("10*9 / L", "10*9/L")),
             "blanks mean nothing either",
         ),
         (

@@ -8,7 +8,7 @@ from typing import Any
 
 from refnot_fhir.core.facts import Dose, Measurement
 from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose
-from refnot_fhir.core.values import Interval, Original, Source, When
+from refnot_fhir.core.values import Interval, Original, Source, When, reason
 
 NOON = When(
     datetime(2026, 5, 4, 9, tzinfo=UTC),
@@ -45,7 +45,7 @@ def part(id: str = "m1", **changed: Any) -> Dose:
         "source": administration(id),
         "patient": "p1",
         "outcome": "given",
-        "vials": "100000 [IU]",
+        "vials": (reason("text", text="100000 [IU]"),),
         "given": NOON,
     }
     return Dose(**(said | changed))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from refnot_fhir.core.values import Interval, NotUsable, When
+from refnot_fhir.core.values import Interval, When, reason
 from refnot_fhir.export import SCHEMAS, dosing, eligibility_lab, schema
 from refnot_fhir.export.records import MULTIPLE_PLACES, divided
 from tests.export.rows import LATE, NEVER, NOON, dose, observation, part, record, result
@@ -103,15 +103,22 @@ def test_a_value_known_within_bounds_is_never_shown_as_a_number(
 
 
 def test_a_value_without_an_upper_limit_has_no_multiple_and_says_why() -> None:
-    row = lab(uln=None, no_uln="no reference range was sent")
-    assert row["uln"] == {"value": None, "unit": None, "missing": "no reference range was sent"}
+    row = lab(uln=None, no_uln=reason("no-range"))
+    assert row["uln"] == {
+        "value": None,
+        "unit": None,
+        "missing": "no reference range was sent with the value",
+    }
     assert row["uln_multiple"] is None
 
 
 def test_an_unusable_value_says_why_and_keeps_what_was_sent() -> None:
-    row = lab(value=None, unit="", uln=None, not_usable=NotUsable("no-unit", "no unit was sent"))
+    row = lab(value=None, unit="", uln=None, not_usable=reason("no-unit"))
     assert row["usable"] is False
-    assert row["not_usable"] == {"code": "no-unit", "why": "no unit was sent"}
+    assert row["not_usable"] == {
+        "code": "no-unit",
+        "why": "The value has no unit, and none is ever assumed.",
+    }
     assert row["original"]["value"] == "90"
     assert row["standardised"] == {"value": None, "unit": None, "range": None, "answer": None}
 
@@ -124,12 +131,13 @@ def test_an_answer_is_named_and_is_no_number() -> None:
 
 def test_a_derived_value_names_what_it_was_computed_from() -> None:
     sources = (observation("o2"), observation("o3", "component[1]"))
-    row = lab(formula="white cells x granulocytes %", derived_from=sources, notes=("K/uL",))
+    notes = (reason("unit-read", unit="K/uL", ucum="10*3/uL"),)
+    row = lab(formula="white cells x granulocytes %", derived_from=sources, notes=notes)
     assert row["derivation"]["sources"] == [
         "Observation/o2/_history/2",
         "Observation/o3/_history/2#component[1]",
     ]
-    assert row["notes"] == ["K/uL"]
+    assert row["notes"] == ["unit K/uL read as 10*3/uL"]
 
 
 def test_a_value_of_nobody_known_and_of_no_known_lab_is_exported_all_the_same() -> None:

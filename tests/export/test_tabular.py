@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refnot_fhir.core.values import Interval, Original
+from refnot_fhir.core.values import Interval, Original, reason
 from refnot_fhir.export import columns, csv_lines, dosing, eligibility_lab, json_array, ndjson_lines
 from refnot_fhir.fhir import wire
 from tests.export.rows import LATE, NEVER, dose, observation, record, result
@@ -138,7 +138,7 @@ def test_csv_gives_back_what_went_in(one: str, other: str, number: Decimal) -> N
         result(
             value=Interval.exactly(number),
             original=Original(one, other),
-            notes=(one,),
+            notes=(reason("text", text=one),),
             analyte=other or "x",
         )
     )

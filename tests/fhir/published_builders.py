@@ -21,7 +21,7 @@ from refnot_fhir.core.results import (
     Subject,
 )
 from refnot_fhir.core.rules import Arm, Criterion, DosingRule, PersonRule, Protocol
-from refnot_fhir.core.values import Interval, Original, Source, When
+from refnot_fhir.core.values import Interval, Original, Source, When, reason
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
@@ -122,7 +122,7 @@ CREATININE = Evidence(
         datetime(2026, 5, 4, tzinfo=UTC), datetime(2026, 5, 4, 23, 59, tzinfo=UTC), "2026-05-04"
     ),
     formula="",
-    notes=("mg/dL became umol/L",),
+    notes=(reason("text", text="mg/dL became umol/L"),),
 )
 EARLIER_DOSE = Evidence(source("MedicationAdministration", "m9", "4"), "nivolumab on 2026-04-20")
 FINDINGS = (
@@ -176,7 +176,7 @@ def vial(id: str, **changes: Any) -> Dose:
         "outcome": "given",
         "drug": "refnot",
         "amount": Decimal(100_000),
-        "vials": "1 vial of 100000 IU",
+        "vials": (reason("text", text="1 vial of 100000 IU"),),
     }
     return Dose(**{**facts, **changes})
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from refnot_fhir.core.facts import Dose, Measurement, Person
 from refnot_fhir.core.results import Assessment, Evidence, Finding, StatusChange, Subject
-from refnot_fhir.core.values import DaySpan, Interval, NotUsable, Original, Source, When
+from refnot_fhir.core.values import DaySpan, Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.store import codec
 
@@ -54,6 +54,9 @@ originals = st.builds(Original, text, text, text)
 texts = st.lists(text, max_size=2).map(tuple)
 pairs = st.lists(st.tuples(text, text), max_size=2).map(tuple)
 
+reasons = st.deferred(lambda: st.builds(Reason, text, pairs, text, none_or_one_reason))
+none_or_one_reason = st.lists(reasons, max_size=1).map(tuple)
+
 labs = st.builds(
     Measurement,
     source=sources,
@@ -65,14 +68,14 @@ labs = st.builds(
     answer=text,
     uln=st.none() | numbers,
     multiple=st.none() | intervals,
-    no_uln=text,
+    no_uln=st.none() | reasons,
     collected=st.none() | whens,
     issued=st.none() | whens,
     specimen=text,
     formula=text,
     derived_from=st.lists(sources, max_size=2).map(tuple),
-    notes=texts,
-    not_usable=st.none() | st.builds(NotUsable, text, text),
+    notes=none_or_one_reason,
+    not_usable=st.none() | reasons,
     replaces=st.booleans(),
     sample=text,
     interpretation=text,
@@ -90,15 +93,15 @@ doses = st.builds(
     classified=st.booleans(),
     unclear=texts,
     amount=st.none() | numbers,
-    no_amount=text,
-    vials=text,
+    no_amount=st.none() | reasons,
+    vials=none_or_one_reason,
     route=text,
     body_site=text,
     side=text,
     given=st.none() | whens,
     reason=text,
     studies=texts,
-    notes=texts,
+    notes=none_or_one_reason,
     ended=st.none() | whens,
     ends_course=st.booleans(),
 )
@@ -148,7 +151,7 @@ evidence = st.builds(
     when=st.none() | whens,
     formula=text,
     derived_from=st.lists(sources, max_size=1).map(tuple),
-    notes=texts,
+    notes=none_or_one_reason,
 )
 findings = st.builds(
     Finding,

@@ -16,8 +16,9 @@ from refnot_fhir.core.criteria.moments import Dated, issued, might_be_last, sour
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import LabRule
-from refnot_fhir.core.values import Interval, NotUsable, Original, Source
+from refnot_fhir.core.values import Interval, Original, Source, reason
 from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.vocabulary import Unusable
 
 _EVERYTHING = Interval(None, None)
 
@@ -210,11 +211,9 @@ class _Collection:
     def _contradictory(
         self, reading: Measurement, one: Measurement, other: Measurement
     ) -> Measurement:
-        why = (
-            f"What was reported of one collection contradicts itself: {self._named(one)}, "
-            f"{self._named(other)}."
+        problem = reason(
+            Unusable.CONTRADICTORY_BOUNDS, one=self._named(one), other=self._named(other)
         )
-        problem = NotUsable("contradictory-bounds", why)
         return replace(
             reading, value=None, not_usable=problem, derived_from=_sources(reading, one, other)
         )
@@ -232,7 +231,7 @@ class _Collection:
             original=Original(),
             value=value,
             unit=lab.unit,
-            no_uln="a value known within bounds has no reference range",
+            no_uln=reason("value-within-bounds"),
             collected=reading.collected,
             issued=reading.issued,
             specimen=reading.specimen,

@@ -14,7 +14,8 @@ from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.intervals import over, plus, shown_interval, times
 from refnot_fhir.core.rules import Protocol
-from refnot_fhir.core.values import Interval, NotUsable, Original, When
+from refnot_fhir.core.values import Interval, Original, Reason, When, reason
+from refnot_fhir.core.vocabulary import Unusable
 
 _Collection = tuple[datetime, datetime, tuple[str, ...]]
 """One moment, and what else shows that two readings of it are of one collection."""
@@ -25,7 +26,7 @@ class _Part(NamedTuple):
 
     reading: Measurement
     value: Interval | None
-    problem: NotUsable | None = None
+    problem: Reason | None = None
 
 
 def derived(protocol: Protocol, readings: Mapping[str, Sequence[Measurement]]) -> list[Measurement]:
@@ -114,8 +115,7 @@ def _part(group: Sequence[Measurement]) -> _Part:
         if reading.not_usable is not None:
             return _Part(reading, None, reading.not_usable)
         if reading.value != first.value or reading.value is None:
-            why = "It has values at one time that cannot be told apart."
-            return _Part(reading, None, NotUsable("parts-unclear", why))
+            return _Part(reading, None, reason(Unusable.PARTS_UNCLEAR))
     return _Part(first, first.value)
 
 
@@ -141,7 +141,7 @@ def _computed(protocol: Protocol, rule: Derivation, parts: Sequence[_Part]) -> M
         original=Original(),
         value=None if problem else _value(rule, values),
         unit=lab.unit,
-        no_uln="a derived value has no reference range",
+        no_uln=reason("derived-value"),
         collected=first.collected,
         issued=max(known, key=_latest) if len(known) == len(published) else None,
         specimen=first.specimen,
@@ -162,11 +162,11 @@ def _sum(values: Sequence[Interval]) -> Interval:
     return reduce(plus, values)
 
 
-def _problem(protocol: Protocol, parts: Sequence[_Part]) -> NotUsable | None:
+def _problem(protocol: Protocol, parts: Sequence[_Part]) -> Reason | None:
     for reading, _, problem in parts:
         if problem is not None:
             title = protocol.labs[reading.analyte].title
-            return NotUsable(problem.code, f"It would be derived from {title}: {problem.why}")
+            return reason(problem.code, "derived-from-unusable", problem, part=title)
     return None
 
 

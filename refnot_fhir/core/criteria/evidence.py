@@ -11,7 +11,7 @@ from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import Dose, Measurement
 from refnot_fhir.core.intervals import shown_interval
 from refnot_fhir.core.results import Evidence
-from refnot_fhir.core.values import DaySpan
+from refnot_fhir.core.values import DaySpan, reason
 
 
 def days_text(first: date, last: date) -> str:
@@ -49,7 +49,8 @@ def of_reading(found: Measurement, case: Case, days: DaySpan | None) -> Evidence
     """A reading as evidence, with the reason when it could not be used."""
     notes = found.notes
     if found.not_usable is not None:
-        notes = (*notes, f"not usable ({found.not_usable.code}): {found.not_usable.why}")
+        why = found.not_usable
+        notes = (*notes, reason("not-usable", "", why, of=why.code))
     return Evidence(
         source=found.source,
         shown=_line(found, case, days),

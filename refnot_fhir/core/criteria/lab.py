@@ -105,8 +105,11 @@ def _say(rule: LabRule, case: Case, found: Dated, reason: str) -> str:
         case "beyond-limit":
             return f"{what} is not {limits}{either_way}."
         case "no-upper-limit":
+            from refnot_fhir.wording.readings import sentence  # until these move
+
+            why = "" if reading.no_uln is None else sentence(reading.no_uln)
             return (
-                f"{what} cannot be compared with an upper limit of normal: {reading.no_uln}. "
+                f"{what} cannot be compared with an upper limit of normal: {why}. "
                 "The laboratory's limit for this patient and method would settle it."
             )
         case "lower-bound":

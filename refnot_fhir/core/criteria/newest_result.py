@@ -98,5 +98,7 @@ def _why(question: Question, said: Answer, case: Case, window: tuple[date, date]
     if said.reason == "window-unclear":
         return f"{newest} may be from outside {window[0]} to {window[1]}. {settle}"
     if found.reading.not_usable is not None:
-        return f"{newest} cannot be used: {found.reading.not_usable.why} {settle}"
+        from refnot_fhir.wording.readings import sentence  # until these move too
+
+        return f"{newest} cannot be used: {sentence(found.reading.not_usable)} {settle}"
     return say(found, said.reason)

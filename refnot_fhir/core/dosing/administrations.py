@@ -188,7 +188,10 @@ def _counted(occasion: Occasion, rule: DosingRule) -> Occasion:
     amounts = [part.amount for part in occasion.parts if part.amount is not None]
     known = sum_of(amounts)
     if len(amounts) < len(occasion.parts):
-        reasons = dict.fromkeys(p.no_amount for p in occasion.parts if p.amount is None)
+        from refnot_fhir.wording.readings import sentence  # until these move too
+
+        said = (p.no_amount for p in occasion.parts if p.amount is None)
+        reasons = dict.fromkeys("" if why is None else sentence(why) for why in said)
         return replace(occasion, no_iu="; ".join(reasons), known_iu=known)
     if known <= rule.dose_iu + rule.tolerance_iu or len(amounts) == 1:
         return replace(occasion, iu=known, known_iu=known)

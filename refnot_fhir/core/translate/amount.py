@@ -15,7 +15,8 @@ from refnot_fhir.core.rules import Site, VialStrength
 from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.core.translate.drug import texts_of
 from refnot_fhir.core.translate.units import agreed, normalise
-from refnot_fhir.core.values import Concept, Quantity
+from refnot_fhir.core.values import Concept, Quantity, Reason, reason
+from refnot_fhir.core.vocabulary import Unusable
 
 _INTERNATIONAL_UNIT = "[IU]"
 _UNITY = frozenset({"", "1"})
@@ -26,9 +27,9 @@ class Amount:
     """International units, or why not, with the vials as far as they were said."""
 
     iu: Decimal | None = None
-    why_not: str = ""
-    vials: str = ""
-    notes: tuple[str, ...] = ()
+    why_not: Reason | None = None
+    vials: tuple[Reason, ...] = ()
+    notes: tuple[Reason, ...] = ()
 
 
 @record
@@ -52,14 +53,13 @@ def read_amount(
     Everything else, a mass above all, is refused: amounts are never guessed, and never read from
     free text.
     """
-    dose, lot = seen.dose, f"lot {seen.product.lot}" if seen.product and seen.product.lot else ""
+    dose, lot = seen.dose, _lot(seen)
     if dose is None or dose.value is None:
         return Amount(why_not=_not_said(seen), vials=lot)
     if dose.comparator or dose.value < 0:
-        sent = f"{dose.comparator}{shown(dose.value)}"
-        return Amount(why_not=f"dose not evaluable: {sent} is no exact amount", vials=lot)
+        return Amount(why_not=_inexact(f"{dose.comparator}{shown(dose.value)}"), vials=lot)
     unit = _unit(dose, drug, site)
-    if isinstance(unit, str):
+    if isinstance(unit, Reason):
         return Amount(why_not=unit, vials=lot)
     counted = product(dose.value, unit.factor)
     reading = _Reading(seen, drug, frozenset(protocol_doses), site)
@@ -67,8 +67,8 @@ def read_amount(
         unit.kind
     ](counted)
     mapped = _mapping(unit)
-    vials = ", ".join(part for part in (amount.vials, lot) if part)
-    return Amount(_whole(amount.iu), amount.why_not, vials, (*mapped, *amount.notes))
+    notes = (*mapped, *amount.notes)
+    return Amount(_whole(amount.iu), amount.why_not, (*amount.vials, *lot), notes)
 
 
 @record
@@ -80,37 +80,34 @@ class _Reading:
 
     def of_units(self, units: Decimal) -> Amount:
         strength = self._strength("vials")
-        vials = f"vials of {shown(strength)} IU" if strength is not None else ""
-        return Amount(units, vials=vials)
+        if strength is None:
+            return Amount(units)
+        return Amount(units, vials=(reason("vials-of", strength=shown(strength)),))
 
     def of_vials(self, count: Decimal) -> Amount:
-        strength, note = self._vial()
+        strength, why = self._vial()
         if strength is None:
-            why = note or (
-                "dose not evaluable: the strength of the vials is not said; the Medication "
-                "(ingredient.strength) or the hospital's file (vials) can state it"
-            )
-            return Amount(why_not=why, vials=f"{shown(count)} vial{'' if count == 1 else 's'}")
-        vials = f"{shown(count)} × {shown(strength)} IU"
-        return Amount(product(count, strength), vials=vials, notes=(note,))
+            vials = reason("vials", "one-vial" if count == 1 else "", count=shown(count))
+            return Amount(why_not=why, vials=(vials,))
+        vials = reason("vials-held", count=shown(count), strength=shown(strength))
+        return Amount(product(count, strength), vials=(vials,), notes=(why,))
 
     def of_volume(self, ml: Decimal) -> Amount:
         per_ml = self._strength("ml")
         if per_ml is not None:
-            return Amount(product(ml, per_ml), notes=("volume × the product's strength",))
+            return Amount(product(ml, per_ml), notes=(reason("volume-by-product"),))
         held, volume = self.protocol_doses, self.drug.dissolved_in_ml
         if len(held) != 1 or volume is None:
-            return Amount(why_not="dose not evaluable: what one mL holds is not known")
+            return Amount(why_not=reason("volume-unknown"))
         iu = _divided(product(ml, next(iter(held))), volume)
         if iu is None:
-            return Amount(why_not=f"dose not evaluable: {shown(ml)} mL is no exact amount")
+            return Amount(why_not=_inexact(f"{shown(ml)} mL"))
         vials = set(filter(None, (self._strength("vials"), *self._in_words())))
         if vials - held:
             return Amount(why_not=_contradiction(vials | held))
-        note = f"one protocol dose is dissolved in {shown(volume)} mL"
-        return Amount(iu, notes=(note,))
+        return Amount(iu, notes=(reason("volume-dissolved", volume=shown(volume)),))
 
-    def _vial(self) -> tuple[Decimal | None, str]:
+    def _vial(self) -> tuple[Decimal | None, Reason]:
         """What one vial holds, and who says so; or why that cannot be told."""
         strength, words = self._strength("vials"), self._in_words()
         told = set(words) if strength is None else {strength, *words}
@@ -119,24 +116,24 @@ class _Reading:
         if len(told | stock) > 1:
             return None, _contradiction(told | stock)
         if strength is not None:
-            return strength, "vials × the product's strength"
+            return strength, reason("vials-by-product")
         if words:
-            said, who = next(iter(words.items()))
-            return said, f"vials × the strength in the {who}"
+            return next(iter(words.items()))
         return self._stated()
 
-    def _in_words(self) -> dict[Decimal, str]:
-        """The strengths that texts name, each with the first text that does."""
+    def _in_words(self) -> dict[Decimal, Reason]:
+        """The strengths that texts name, each with a note on the first text that does."""
         made = self.seen.product or Product()
+        in_words = Concept(text=made.strength_text)
         texts = {
-            "dose's text": _strengths_in(self.seen.dose_text, self.drug),
-            "product's words": _strengths_in_name(Concept(text=made.strength_text), self.drug),
-            "drug's name": _strengths_in_name(self.seen.medication, self.drug),
+            reason("vials-by-dose-text"): _strengths_in(self.seen.dose_text, self.drug),
+            reason("vials-by-product-words"): _strengths_in_name(in_words, self.drug),
+            reason("vials-by-name"): _strengths_in_name(self.seen.medication, self.drug),
         }
-        found: dict[Decimal, str] = {}
-        for who, strengths in texts.items():
+        found: dict[Decimal, Reason] = {}
+        for where, strengths in texts.items():
             for strength in strengths:
-                found.setdefault(strength, who)
+                found.setdefault(strength, where)
         return found
 
     def _stock(self) -> set[Decimal]:
@@ -146,14 +143,14 @@ class _Reading:
         general = [one for one in of_drug if one.code is None and not one.text]
         return {one.iu for one in of_product or general}
 
-    def _stated(self) -> tuple[Decimal | None, str]:
+    def _stated(self) -> tuple[Decimal | None, Reason]:
         """What one vial holds where the message says nothing: the hospital's own statement."""
         strengths = self._stock()
         if len(strengths) == 1:
-            return strengths.pop(), "vials × the strength that the hospital states"
+            return strengths.pop(), reason("vials-by-hospital")
         if len(self.drug.vial_units) == 1 and not strengths:
-            return self.drug.vial_units[0], "vials × the only strength that exists"
-        return None, ""
+            return self.drug.vial_units[0], reason("vials-by-only-strength")
+        return None, reason("strength-unknown")
 
     def _is_product(self, stated: VialStrength) -> bool:
         medication = self.seen.medication or Concept()
@@ -166,7 +163,7 @@ class _Reading:
         if made.strength is None or made.strength.value is None:
             return None
         unit = _unit(made.strength, self.drug, self.site)
-        if isinstance(unit, str) or unit.kind != "iu":
+        if isinstance(unit, Reason) or unit.kind != "iu":
             return None
         iu = product(made.strength.value, unit.factor)
         per = made.per or Quantity(Decimal(1))
@@ -175,14 +172,23 @@ class _Reading:
         base = (
             _unit(per, self.drug, self.site) if _has_unit(per) else _Unit("vials", Decimal(1), "")
         )
-        if isinstance(base, str) or base.kind != per_kind:
+        if isinstance(base, Reason) or base.kind != per_kind:
             return None
         return _divided(iu, product(per.value, base.factor))
 
 
-def _contradiction(strengths: Iterable[Decimal]) -> str:
-    said = " and ".join(f"{shown(one)} IU" for one in sorted(strengths))
-    return f"dose not evaluable: what one vial or mL holds is said in contradictory ways: {said}"
+def _contradiction(strengths: Iterable[Decimal]) -> Reason:
+    said = [f"{shown(one)} IU" for one in sorted(strengths)]
+    return reason("strengths-contradict", strengths=said)
+
+
+def _inexact(amount: str) -> Reason:
+    return reason("inexact-amount", amount=amount)
+
+
+def _lot(seen: DoseSeen) -> tuple[Reason, ...]:
+    lot = seen.product.lot if seen.product else ""
+    return (reason("lot", lot=lot),) if lot else ()
 
 
 def _whole(iu: Decimal | None) -> Decimal | None:
@@ -193,26 +199,26 @@ def _whole(iu: Decimal | None) -> Decimal | None:
     return Decimal(shown(whole))
 
 
-def _mapping(unit: _Unit) -> tuple[str, ...]:
+def _mapping(unit: _Unit) -> tuple[Reason, ...]:
     """`U` is an enzyme unit and ЕД any unit: that they count IU here is a reading worth noting."""
     if unit.kind != "iu" or _INTERNATIONAL_UNIT in unit.label.upper():
         return ()
-    return (f"dose unit “{unit.label}” read as {shown(unit.factor)} IU",)
+    return (reason("dose-unit-read", unit=unit.label, iu=shown(unit.factor)),)
 
 
-def _not_said(seen: DoseSeen) -> str:
+def _not_said(seen: DoseSeen) -> Reason:
     if seen.dose is not None:
-        return "dose not evaluable: it has a unit and no number"
+        return reason("dose-without-number")
     if seen.dose_text:
-        return f"dose not evaluable: only said as text, “{seen.dose_text}”"
-    return "dose not evaluable: no dose is said"
+        return reason("dose-only-text", text=seen.dose_text)
+    return reason("no-dose")
 
 
 def _has_unit(quantity: Quantity) -> bool:
     return quantity.unit not in _UNITY or quantity.code not in _UNITY
 
 
-def _unit(quantity: Quantity, drug: Drug, site: Site) -> _Unit | str:
+def _unit(quantity: Quantity, drug: Drug, site: Site) -> _Unit | Reason:
     """The unit of a quantity, or why it is refused; code and text must not contradict."""
     sent = replace(quantity, unit=_unless_unity(quantity.unit), code=_unless_unity(quantity.code))
     found = agreed(
@@ -220,13 +226,11 @@ def _unit(quantity: Quantity, drug: Drug, site: Site) -> _Unit | str:
     )
     if isinstance(found, _Unit):
         return found
-    if found.code == "no-unit" and not (quantity.code or quantity.unit):
-        return "dose not evaluable: it has a number and no unit"
-    if found.code == "unit-conflict":
-        return f"dose not evaluable: {found.why[0].lower()}{found.why[1:].rstrip('.')}"
-    shown_as = quantity.code or quantity.unit
-    what = "counts neither units of activity, vials nor millilitres"
-    return f"dose not evaluable: “{shown_as}” {what}"
+    if found.code == Unusable.NO_UNIT and not (quantity.code or quantity.unit):
+        return reason("dose-without-unit")
+    if found.code == Unusable.UNIT_CONFLICT:
+        return reason("dose-unit-conflict", "", found)
+    return reason("dose-unit-unknown", unit=quantity.code or quantity.unit)
 
 
 def _unless_unity(unit: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import Dose
@@ -12,7 +11,6 @@ from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.seen import DoseSeen
 from refnot_fhir.core.translate.amount import Amount, read_amount
 from refnot_fhir.core.translate.drug import (
-    NOT_LISTED,
     Recognised,
     is_name_of,
     keys_of,
@@ -21,7 +19,8 @@ from refnot_fhir.core.translate.drug import (
 )
 from refnot_fhir.core.translate.place import body_site_of, route_of
 from refnot_fhir.core.translate.study import is_literal, names
-from refnot_fhir.core.values import Concept
+from refnot_fhir.core.values import Concept, Reason, reason
+from refnot_fhir.core.vocabulary import Unlisted
 
 _OUTCOMES = {
     "completed": "given",
@@ -87,15 +86,15 @@ def _amount(seen: DoseSeen, known: Recognised, site: Site, rulebook: Rulebook) -
     if not amount.iu:
         return amount
     if seen.sub_potent:
-        return _less(amount, amount.iu, "sub-potent")
+        return _less(amount, reason("sub-potent", stated=shown(amount.iu)))
     whole = amount.iu in drug.vial_units or any(amount.iu >= dose for dose in doses)
-    return _less(amount, amount.iu, "stopped") if seen.status == "stopped" and whole else amount
+    if seen.status == "stopped" and whole:
+        return _less(amount, reason("stopped", stated=shown(amount.iu)))
+    return amount
 
 
-def _less(amount: Amount, stated: Decimal, how: str) -> Amount:
+def _less(amount: Amount, why: Reason) -> Amount:
     """The stated amount may be what was ordered: how much less was given is not known."""
-    said = f"although {shown(stated)} IU are stated"
-    why = f"dose not evaluable: reported as {how}, not the full dose, {said}"
     return replace(amount, iu=None, why_not=why)
 
 
@@ -116,7 +115,7 @@ def _is_discontinued(seen: DoseSeen, site: Site, rulebook: Rulebook) -> bool:
     )
 
 
-def _unknown_studies(seen: DoseSeen, known: Recognised, rulebook: Rulebook) -> Iterator[str]:
+def _unknown_studies(seen: DoseSeen, known: Recognised, rulebook: Rulebook) -> Iterator[Reason]:
     """The studies that a dose of a study drug is tagged with, if none of them is known."""
     protocols = [
         protocol
@@ -125,8 +124,7 @@ def _unknown_studies(seen: DoseSeen, known: Recognised, rulebook: Rulebook) -> I
     ]
     tags = list(filter(is_literal, seen.studies))
     if protocols and tags and not any(names(tag, one) for tag in tags for one in protocols):
-        said = ", ".join(tags)
-        yield f"{NOT_LISTED}{said} is no study of the mappings, so that this is no dose of one"
+        yield reason(Unlisted.STUDY, studies=", ".join(tags))
 
 
 def _named(

@@ -9,10 +9,8 @@ from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.translate.units import normalise
-from refnot_fhir.core.values import Concept
-
-NOT_LISTED = "not listed: "
-"""How a note begins that tells a sender what was said and could not be used."""
+from refnot_fhir.core.values import Concept, Reason, reason
+from refnot_fhir.core.vocabulary import Unlisted
 
 # Marks that change nothing of a name: trade marks, and the hyphens that word processors write.
 _MARKS = str.maketrans({"®": "", "™": "", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-"})
@@ -26,7 +24,7 @@ class Recognised:
     classes: tuple[str, ...] = ()
     classified: bool = False
     unclear: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
     several: bool = False
     """That it means more drugs than one."""
 
@@ -42,7 +40,7 @@ def texts_of(concept: Concept) -> tuple[str, ...]:
     return tuple(dict.fromkeys(plain(text) for text in shown if text))
 
 
-def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[str, ...]]:
+def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[Reason, ...]]:
     """The codes of a concept, local ones as the standard codes they mean, and notes on those."""
     keys: dict[CodeKey, None] = {}
     notes = []
@@ -52,7 +50,7 @@ def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[st
         sent = (coding.system, coding.code)
         meant = site.codes.get(sent, sent)
         if meant != sent:
-            notes.append(f"local code {sent[1]} read as {meant[1]} of {meant[0]}")
+            notes.append(reason("local-code", sent=sent[1], meant=meant[1], system=meant[0]))
         keys[meant] = None
     return tuple(keys), tuple(notes)
 
@@ -75,7 +73,7 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
         return Recognised(
             None,
             tuple(sorted(shared)),
-            notes=(*notes, f"means several drugs: {titles}"),
+            notes=(*notes, reason("several-drugs", drugs=titles)),
             several=True,
         )
     drug = drugs[0] if drugs else None
@@ -168,7 +166,7 @@ def _any_of(words: Iterable[str], then: str = r"(?!\w)") -> str:
     return rf"(?<![^\W\d])(?:{one}){then}"
 
 
-def _unread_names(concept: Concept, rulebook: Rulebook) -> Iterable[str]:
+def _unread_names(concept: Concept, rulebook: Rulebook) -> Iterable[Reason]:
     """That a text holds the name of a study drug, and more than is understood."""
     studied = {protocol.dosing.drug for protocol in rulebook.protocols.values()}
     names = _any_of(
@@ -178,10 +176,7 @@ def _unread_names(concept: Concept, rulebook: Rulebook) -> Iterable[str]:
     for text in dict.fromkeys(texts):
         found = re.search(names, plain(text))
         if found:
-            yield (
-                f"{NOT_LISTED}“{text}” contains “{found[0]}” and is not taken for it; if it is,"
-                " list the text in drugs.toml or its code in the site's file"
-            )
+            yield reason(Unlisted.NAME, text=text, name=found[0])
 
 
 def _places(keys: Sequence[CodeKey], classes: Iterable[DrugClass]) -> tuple[tuple[str, str], ...]:

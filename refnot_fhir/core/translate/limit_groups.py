@@ -16,7 +16,7 @@ from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import ReferenceRange
 from refnot_fhir.core.translate.limit_text import is_for_adults, sex_of, sexes_of
 from refnot_fhir.core.translate.sex import agrees
-from refnot_fhir.core.values import Coding, Concept, Quantity, When
+from refnot_fhir.core.values import Coding, Concept, Quantity, Reason, When, reason
 
 SEXES = ("male", "female")
 
@@ -45,22 +45,30 @@ class Who:
         return person.gender if person is not None and known else ""
 
 
-def why_not_for(found: ReferenceRange, who: Who, words: RangeWords) -> tuple[str, frozenset[str]]:
-    """Why a range does not surely apply to the patient; empty: it does.
+def why_not_for(
+    found: ReferenceRange, who: Who, words: RangeWords
+) -> tuple[Reason | None, frozenset[str]]:
+    """Why a range does not surely apply to the patient; None: it does.
 
     With it the sexes that the range is for, where nothing but the patient's sex is not known.
     """
-    why = found.doubt or _age_doubt(_of_adults(found, words), who)
+    why = _unknown_modifiers(found) or _age_doubt(_of_adults(found, words), who)
+    if why is not None:
+        return why, frozenset()
     sexes = _sexes(found, who, words)
-    if why or isinstance(sexes, str):
-        return why or str(sexes), frozenset()
+    if isinstance(sexes, Reason):
+        return sexes, frozenset()
     if not sexes or who.sex in sexes:
-        return "", frozenset()
+        return None, frozenset()
     if who.sex:
-        return "it is for the other sex", frozenset()
+        return reason("other-sex"), frozenset()
     if who.person is not None and not agrees(who.person):
-        return "it is for one sex, and what is recorded of the patient's does not agree", sexes
-    return "it is for one sex, and the patient's is not known", sexes
+        return reason("sex-contradicts"), sexes
+    return reason("sex-unknown"), sexes
+
+
+def _unknown_modifiers(found: ReferenceRange) -> Reason | None:
+    return reason("unknown-modifiers", modifiers=found.doubt) if found.doubt else None
 
 
 def parts_by_sex(found: ReferenceRange, words: RangeWords) -> Iterator[ReferenceRange]:
@@ -96,8 +104,8 @@ def _sex_words(text: str, words: RangeWords) -> list[str]:
     return [it[0] for it in _WORD.finditer(text) if sex_of(it[0], words)]
 
 
-def _sexes(found: ReferenceRange, who: Who, words: RangeWords) -> frozenset[str] | str:
-    """The sexes that a range is for; empty: for both. Text: it is for a group that is not a sex."""
+def _sexes(found: ReferenceRange, who: Who, words: RangeWords) -> frozenset[str] | Reason:
+    """The sexes that a range is for; empty: for both. A reason: for a group that is not a sex."""
     sexes: set[str] = set()
     for concept in found.applies_to:
         said = _of_group(concept, who.site, words)
@@ -108,13 +116,13 @@ def _sexes(found: ReferenceRange, who: Who, words: RangeWords) -> frozenset[str]
         return _for_a_group(found.text)
     in_text = {sex_of(word, words) for word in _sex_words(found.text, words)}
     if sexes and in_text and sexes != in_text:
-        return f"its text “{found.text}” names another sex"
+        return reason("other-sex-in-text", text=found.text)
     named = frozenset(sexes or in_text)
     return frozenset() if len(named) == len(SEXES) else named
 
 
-def _for_a_group(name: str) -> str:
-    return f"it is for “{name}”, and whether the patient is of that group is not known"
+def _for_a_group(name: str) -> Reason:
+    return reason("for-a-group", group=name)
 
 
 def _begins_a_group(text: str, words: RangeWords) -> bool:
@@ -149,19 +157,19 @@ def _names(concept: Concept) -> Iterator[str]:
     yield from (coding.display or coding.code for coding in concept.codings)
 
 
-def _age_doubt(found: ReferenceRange, who: Who) -> str:
+def _age_doubt(found: ReferenceRange, who: Who) -> Reason | None:
     if found.age_low is None and found.age_high is None:
-        return ""
+        return None
     birth = who.person.birth if who.person is not None else None
     if birth is None or who.collected is None:
-        return "it is for some ages, and the patient's is not known"
+        return reason("age-unknown")
     days = who.collected.days(who.site.zone)
     sure = _old_enough(found.age_low, birth.last, days.first)
     if sure and found.age_high is not None:
         sure = _young_enough(found.age_high, birth.first, days.last)
     if sure is None:
-        return "its ages are not in whole years, months, weeks or days"
-    return "" if sure else "it is not surely for the patient's age"
+        return reason("ages-not-whole")
+    return None if sure else reason("other-age")
 
 
 def _old_enough(bound: Quantity | None, birth: date, on: date) -> bool | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import Lab, RangeWords
@@ -19,16 +19,16 @@ from refnot_fhir.core.translate.limit_text import (
 )
 from refnot_fhir.core.translate.numbers import begins_above_zero, spoken, spoken_upper_limit
 from refnot_fhir.core.translate.units import UnitRead
-from refnot_fhir.core.values import NotUsable, Quantity
+from refnot_fhir.core.values import Quantity, Reason, reason
 
 # https://hl7.org/fhir/R4/valueset-referencerange-meaning.html
 _NORMAL = ("http://terminology.hl7.org/CodeSystem/referencerange-meaning", "normal")
 
 _LOWER_BOUNDS = (">", "≥")
 
-_ABOVE_ZERO = "it begins above zero, as ranges for a week of pregnancy do"
+_ABOVE_ZERO = reason("begins-above-zero")
 
-ReadUnit = Callable[[Quantity], UnitRead | NotUsable]
+ReadUnit = Callable[[Quantity], UnitRead | Reason]
 
 
 @record
@@ -36,8 +36,8 @@ class UpperLimitRead:
     """An upper limit of normal in the lab's unit, or why there is none."""
 
     value: Decimal | None
-    why_none: str = ""
-    notes: tuple[str, ...] = ()
+    why_none: Reason | None = None
+    notes: tuple[Reason, ...] = ()
     among: tuple[Decimal, ...] = ()
     """Where there is not one: several of which one is the limit for this patient, in order."""
 
@@ -67,16 +67,16 @@ def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitR
         return _of_the_laboratory(asked, bool(ranges))
     if asked.lab.range_from_zero:
         normal = tuple(for_the_not_pregnant(found, asked.words) for found in normal)
-    rejected: list[str] = []
-    limits: dict[Decimal, str] = {}
+    rejected: list[Reason] = []
+    limits: dict[Decimal, tuple[Reason, ...]] = {}
     by_sex: dict[str, set[Decimal]] = {}
     for found in (part for whole in normal for part in parts_by_sex(whole, asked.words)):
         why, sexes = why_not_for(found, asked.who, asked.words)
-        limit = _high(found, asked) if sexes or not why else why
-        if isinstance(limit, str):
+        limit = _high(found, asked) if sexes or why is None else why
+        if isinstance(limit, Reason):
             rejected.append(limit)
             by_sex.setdefault("", set())
-        elif why:
+        elif why is not None:
             rejected.append(why)
             for sex in sexes:
                 by_sex.setdefault(sex, set()).add(limit[0])
@@ -85,25 +85,29 @@ def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitR
     why_none = list(dict.fromkeys(rejected))
     if limits or set(by_sex) != {"male", "female"}:
         return _only(limits, why_none)
-    return _of_either_sex(set().union(*by_sex.values()), "; ".join(why_none))
+    return _of_either_sex(set().union(*by_sex.values()), _each(why_none))
 
 
-def _of_either_sex(limits: set[Decimal], why: str) -> UpperLimitRead:
+def _each(reasons: Sequence[Reason]) -> Reason:
+    """Several reasons as one; the only one as it is."""
+    return reasons[0] if len(reasons) == 1 else reason("each-range", "", *reasons)
+
+
+def _of_either_sex(limits: set[Decimal], why: Reason) -> UpperLimitRead:
     """The limits of both sexes, for a patient whose sex is not surely known."""
     among = tuple(sorted(limits))
     return UpperLimitRead(among[0]) if len(among) == 1 else UpperLimitRead(None, why, among=among)
 
 
-def _only(limits: dict[Decimal, str], rejected: list[str]) -> UpperLimitRead:
-    notes = tuple(f"reference range not used: {why}" for why in rejected)
+def _only(limits: dict[Decimal, tuple[Reason, ...]], rejected: Sequence[Reason]) -> UpperLimitRead:
+    notes = tuple(reason("range-not-used", "", why) for why in rejected)
     if not limits:
-        return UpperLimitRead(None, "; ".join(rejected), notes)
+        return UpperLimitRead(None, _each(rejected), notes)
     if len(limits) > 1:
-        differ = " and ".join(shown(value) for value in sorted(limits))
-        why = f"several ranges apply and differ: {differ}"
+        why = reason("ranges-differ", limits=[shown(value) for value in sorted(limits)])
         return UpperLimitRead(None, why, notes, tuple(sorted(limits)))
-    ((value, note),) = limits.items()
-    return UpperLimitRead(value, "", (*notes, note) if note else notes)
+    ((value, how),) = limits.items()
+    return UpperLimitRead(value, None, (*notes, *how))
 
 
 def _of_the_laboratory(asked: Asked, other_ranges: bool) -> UpperLimitRead:
@@ -123,22 +127,18 @@ def _of_the_laboratory(asked: Asked, other_ranges: bool) -> UpperLimitRead:
 
 def _stated(stated: UpperLimit, asked: Asked) -> UpperLimitRead:
     unit = asked.read_unit(Quantity(stated.value, unit=stated.unit))
-    if isinstance(unit, NotUsable):
-        return UpperLimitRead(None, f"the laboratory's own limit is not usable: {unit.why}")
+    if isinstance(unit, Reason):
+        return UpperLimitRead(None, reason("own-limit-not-usable", "", unit))
     limit = product(stated.value, unit.factor)
     if why := _why_not_a_limit(limit, asked):
-        return UpperLimitRead(None, f"the laboratory's own limit is not usable: {why}")
-    note = f"upper limit {shown(stated.value)} {stated.unit} stated by {stated.source}"
-    return UpperLimitRead(limit, "", (note,))
+        return UpperLimitRead(None, reason("own-limit-not-usable", "", why))
+    note = reason("own-limit", limit=shown(stated.value), unit=stated.unit, source=stated.source)
+    return UpperLimitRead(limit, None, (note,))
 
 
-def _nothing_sent(other_ranges: bool, by_sex: bool) -> str:
-    what = "no reference range was sent with the value"
-    if other_ranges:
-        what = "only ranges of another kind than normal were sent with the value"
-    if by_sex:
-        return f"{what}, and the laboratory's limits are by sex, which is not surely known"
-    return what
+def _nothing_sent(other_ranges: bool, by_sex: bool) -> Reason:
+    sent = reason("other-ranges") if other_ranges else reason("no-range")
+    return reason("own-limits-by-sex", "", sent) if by_sex else sent
 
 
 def _is_normal(found: ReferenceRange) -> bool:
@@ -150,39 +150,39 @@ def _is_normal(found: ReferenceRange) -> bool:
     return kind.text.strip().lower() == "normal"
 
 
-def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, str] | str:
+def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, tuple[Reason, ...]] | Reason:
     """The upper limit in the lab's unit with what was done for it, or why there is none."""
     if found.low is None and found.high is None:
         return _high_of_text(found.text, asked)
     if found.high is None or found.high.value is None:
-        return "it has no upper limit"
+        return reason("no-upper-end")
     if why := _text_doubt(found, asked):
         return why
     limit = _in_lab_unit(found.high, asked)
-    if isinstance(limit, str):
+    if isinstance(limit, Reason):
         return limit
     low = _in_lab_unit(found.low, asked) if found.low is not None and found.low.value else None
-    if isinstance(low, str):
-        return f"its lower limit is not usable: {low}"
+    if isinstance(low, Reason):
+        return reason("lower-end-not-usable", "", low)
     if low is not None and low > 0 and asked.lab.range_from_zero:
         return _ABOVE_ZERO
     if low is not None and low > limit:
-        return "its lower limit is above its upper limit"
-    return _why_not_a_limit(limit, asked) or (limit, "")
+        return reason("ends-swapped")
+    return _why_not_a_limit(limit, asked) or (limit, ())
 
 
-def _text_doubt(found: ReferenceRange, asked: Asked) -> str:
-    """Why the text of a range makes its limits unusable; empty: it does not."""
+def _text_doubt(found: ReferenceRange, asked: Asked) -> Reason | None:
+    """Why the text of a range makes its limits unusable; None: it does not."""
     if _is_a_lower_bound(found):
-        return f"its text “{found.text}” makes of its limit a lower one"
+        return reason("lower-bound-in-text", text=found.text)
     if not is_understood(found, asked.words, lambda text: _is_unit(text, asked)):
-        return f"its text “{found.text}” says more than its limits, and is not understood"
-    return ""
+        return reason("more-in-text", text=found.text)
+    return None
 
 
 def _is_unit(text: str, asked: Asked) -> bool:
     unit = asked.read_unit(Quantity(Decimal(1), unit=text))
-    return not isinstance(unit, NotUsable)
+    return not isinstance(unit, Reason)
 
 
 def _is_a_lower_bound(found: ReferenceRange) -> bool:
@@ -195,42 +195,42 @@ def _is_a_lower_bound(found: ReferenceRange) -> bool:
     return same or found.low is None
 
 
-def _why_not_a_limit(limit: Decimal, asked: Asked) -> str:
-    """Why a number cannot be an upper limit of the lab; empty: it can."""
+def _why_not_a_limit(limit: Decimal, asked: Asked) -> Reason | None:
+    """Why a number cannot be an upper limit of the lab; None: it can."""
     if limit <= 0:
-        return "its upper limit is not above zero"
+        return reason("limit-not-above-zero")
     lowest, highest = asked.lab.plausible or (limit, limit)
     if lowest <= limit <= highest:
-        return ""
-    return f"its upper limit of {shown(limit)} {asked.lab.unit} looks like another unit"
+        return None
+    return reason("implausible-limit", limit=shown(limit), unit=asked.lab.unit)
 
 
-def _in_lab_unit(limit: Quantity, asked: Asked) -> Decimal | str:
+def _in_lab_unit(limit: Quantity, asked: Asked) -> Decimal | Reason:
     if limit.value is None or limit.comparator:
-        return "its limit is not a plain number"
-    unit: UnitRead | NotUsable = asked.unit
+        return reason("limit-no-number")
+    unit: UnitRead | Reason = asked.unit
     # A range is nearly always in the unit of the value, which was read already.
     if (limit.code or limit.unit) and not _in_unit(limit, asked.unit):
         unit = asked.read_unit(limit)
-    return unit.why if isinstance(unit, NotUsable) else product(limit.value, unit.factor)
+    return unit if isinstance(unit, Reason) else product(limit.value, unit.factor)
 
 
 def _in_unit(limit: Quantity, unit: UnitRead) -> bool:
-    return not unit.note and limit.code == limit.unit == unit.ucum
+    return not unit.notes and limit.code == limit.unit == unit.ucum
 
 
-def _high_of_text(text: str, asked: Asked) -> tuple[Decimal, str] | str:
+def _high_of_text(text: str, asked: Asked) -> tuple[Decimal, tuple[Reason, ...]] | Reason:
     if not asked.site.range_text:
-        return f"“{text}” is only text, and this hospital's are not read" if text else "it is empty"
+        return reason("range-only-text", text=text) if text else reason("range-empty")
     bare = bare_limits(text, asked.words)
     spoken = spoken_upper_limit(bare, decimal_comma=asked.site.decimal_comma)
     if spoken is None:
-        return f"“{text}” is not a range in numbers"
+        return reason("range-no-numbers", text=text)
     if asked.lab.range_from_zero and begins_above_zero(bare):
         return _ABOVE_ZERO
     limit = _in_lab_unit(Quantity(spoken[0], unit=spoken[1]), asked)
-    if isinstance(limit, str):
+    if isinstance(limit, Reason):
         return limit
     if why := _why_not_a_limit(limit, asked):
         return why
-    return limit, f"upper limit read from the text “{text}”"
+    return limit, (reason("limit-from-text", text=text),)

@@ -16,19 +16,21 @@ from refnot_fhir.core.translate.limits import Asked, UpperLimitRead, upper_limit
 from refnot_fhir.core.translate.origin import label, origin_problem
 from refnot_fhir.core.translate.units import normalise, read_unit
 from refnot_fhir.core.translate.value import ValueRead, original_value, read_value
-from refnot_fhir.core.values import Concept, Interval, NotUsable, Original, Quantity
+from refnot_fhir.core.values import Concept, Interval, Original, Quantity, Reason, reason
+from refnot_fhir.core.vocabulary import Unusable
 
 _USABLE = frozenset({"final", "amended", "corrected"})
 _NO_RESULT = {
-    "registered": NotUsable("not-final", "The result is still to come."),
-    "preliminary": NotUsable("not-final", "The result is preliminary."),
-    "cancelled": NotUsable("cancelled", "The measurement was cancelled."),
-    "entered-in-error": NotUsable("retracted", "The hospital withdrew it: entered in error."),
+    "registered": reason(Unusable.NOT_FINAL, "still-to-come"),
+    "preliminary": reason(Unusable.NOT_FINAL, "preliminary"),
+    "cancelled": reason(Unusable.CANCELLED),
+    "entered-in-error": reason(Unusable.RETRACTED),
 }
 
-_NO_MEASUREMENT = frozenset(
-    {"no-value", "absent", "not-final", "cancelled", "retracted", "no-date", "no-patient"}
-)
+_NO_MEASUREMENT = frozenset({
+    Unusable.NO_VALUE, Unusable.ABSENT, Unusable.NOT_FINAL, Unusable.CANCELLED,
+    Unusable.RETRACTED, Unusable.NO_DATE, Unusable.NO_PATIENT,
+})  # fmt: skip
 """Reasons that say that there is no measurement to speak of: these never hide an older one."""
 
 # Shown to people only: what is decided compares value and limit by exact multiplication.
@@ -41,8 +43,8 @@ class _Meant:
 
     lab: Lab
     codes: tuple[CodeKey, ...]
-    notes: tuple[str, ...]
-    not_usable: NotUsable | None = None
+    notes: tuple[Reason, ...]
+    not_usable: Reason | None = None
     another: bool = False
     """True when the row surely measured something else."""
 
@@ -100,7 +102,7 @@ def _interpretation(seen: MeasurementSeen, site: Site, rulebook: Rulebook) -> st
     return next((name for name in ("against", "negative") if name in said), "")
 
 
-def _is_a_measurement(problem: NotUsable | None) -> bool:
+def _is_a_measurement(problem: Reason | None) -> bool:
     return problem is None or problem.code not in _NO_MEASUREMENT
 
 
@@ -130,38 +132,38 @@ def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:
         if key in lab.traps
     ]
     if len(hits) > 1:
-        both = " and ".join(lab.title for lab in hits.values())
-        problem = NotUsable("conflicting-codes", f"Its codes mean {both} at once.")
+        titles = [lab.title for lab in hits.values()]
+        problem = reason(Unusable.CONFLICTING_CODES, labs=titles)
         return _Meant(next(iter(hits.values())), codes, notes, problem)
     if traps:
         lab, why = traps[0]
         lab = next(iter(hits.values()), lab)
-        problem = NotUsable("wrong-code", f"Its code means something else: {why.rstrip('.')}.")
+        problem = reason(Unusable.WRONG_CODE, meaning=why.rstrip("."))
         return _Meant(lab, codes, notes, problem, another=not hits)
     if hits:
         return _Meant(next(iter(hits.values())), codes, notes)
     return None
 
 
-def _standard(code: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[str, ...]]:
+def _standard(code: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[Reason, ...]]:
     """The codes with this hospital's own and confused ones replaced, and notes that say so."""
     codes: list[CodeKey] = []
-    notes: list[str] = []
+    notes: list[Reason] = []
     for coding in code.codings:
         sent = (coding.system, coding.code)
         standard = site.swapped.get(sent) or site.codes.get(sent)
         if standard is not None:
-            notes.append(f"code {sent[1]} of this hospital read as {standard[1]}")
+            notes.append(reason("code-read", sent=sent[1], meant=standard[1]))
         codes.append(standard or sent)
     return tuple(codes), tuple(notes)
 
 
 def _problem(
     seen: MeasurementSeen, meant: _Meant, site: Site, rulebook: Rulebook
-) -> tuple[NotUsable | None, bool]:
+) -> tuple[Reason | None, bool]:
     """Why the row cannot be used, before its value is read; True when it is of another thing."""
     if seen.status not in _USABLE:
-        unsaid = NotUsable("not-final", f"The status “{seen.status}” does not say it is final.")
+        unsaid = reason(Unusable.NOT_FINAL, status=seen.status)
         return _NO_RESULT.get(seen.status, unsaid), False
     if meant.not_usable is not None:
         return meant.not_usable, meant.another
@@ -171,16 +173,16 @@ def _problem(
     return _missing(seen), False
 
 
-def _missing(seen: MeasurementSeen) -> NotUsable | None:
+def _missing(seen: MeasurementSeen) -> Reason | None:
     if seen.absent is not None:
-        reason = label(seen.absent) or "no reason given"
-        return NotUsable("absent", f"There is no value: {reason}.")
+        said = label(seen.absent)
+        return reason(Unusable.ABSENT, said=said) if said else reason(Unusable.ABSENT, "unsaid")
     if seen.value is None:
-        return NotUsable("no-value", "The row has no value.")
+        return reason(Unusable.NO_VALUE)
     if seen.collected is None:
-        return NotUsable("no-date", "It is not said when the sample was collected.")
+        return reason(Unusable.NO_DATE)
     if not seen.patient:
-        return NotUsable("no-patient", "It is not said whose result it is.")
+        return reason(Unusable.NO_PATIENT)
     return None
 
 

@@ -9,9 +9,10 @@ from refnot_fhir.core.dictionary import CodeKey, Lab, Others
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import Focus, MeasurementSeen
 from refnot_fhir.core.translate.units import normalise
-from refnot_fhir.core.values import Concept, NotUsable
+from refnot_fhir.core.values import Concept, Reason, reason
+from refnot_fhir.core.vocabulary import Unusable
 
-Problem = tuple[NotUsable, bool]
+Problem = tuple[Reason, bool]
 """Why a measurement cannot be used, and whether it surely is of something or somebody else."""
 
 
@@ -41,11 +42,11 @@ def _focus_problem(focus: tuple[Focus, ...], site: Site, others: Others) -> Prob
     for about in focus:
         said = label(about.what)
         if about.of_another or _means_another(about.what, site, others):
-            return NotUsable("other-focus", f"It is about “{said}”, not about the patient."), True
+            return reason(Unusable.OTHER_FOCUS, about_what=said), True
     if not focus:
         return None
-    why = f"It is said to be about “{label(focus[0].what)}”, which may not be the patient."
-    return NotUsable("other-focus", why), False
+    maybe = label(focus[0].what)
+    return reason(Unusable.OTHER_FOCUS, "unclear-focus", about_what=maybe), False
 
 
 def _means_another(what: Concept, site: Site, others: Others) -> bool:
@@ -57,15 +58,15 @@ def _specimen_problem(specimen: Concept | None, lab: Lab, site: Site) -> Problem
     if specimen is None:
         return None
     if _begin(specimen, lab.wrong_specimens):
-        why = f"The sample is “{label(specimen)}”, which does not show {lab.title}."
-        return NotUsable("wrong-specimen", why), True
+        said = label(specimen)
+        return reason(Unusable.WRONG_SPECIMEN, specimen=said, lab=lab.title), True
     meant = _codes(specimen, site)
     if meant & lab.specimens or (meant and not lab.specimens):
         return None
     if not meant and (not lab.specimen_words or _only(specimen, lab.specimen_words)):
         return None
-    why = f"The sample “{label(specimen)}” is not one known to show {lab.title}."
-    return NotUsable("wrong-specimen", why), False
+    said = label(specimen)
+    return reason(Unusable.WRONG_SPECIMEN, "unknown-specimen", specimen=said, lab=lab.title), False
 
 
 def _place_problem(place: Concept | None, lab: Lab, site: Site) -> Problem | None:
@@ -73,24 +74,25 @@ def _place_problem(place: Concept | None, lab: Lab, site: Site) -> Problem | Non
     if place is None or not (lab.drawn_from or lab.drawn_from_words):
         return None
     if _begin(place, lab.wrong_sites):
-        why = f"It was taken from “{label(place)}”, which does not show {lab.title}."
-        return NotUsable("wrong-site", why), True
+        return reason(Unusable.WRONG_SITE, place=label(place), lab=lab.title), True
     in_words = _words(place) and _only(place, lab.drawn_from_words)
     if _codes(place, site) & lab.drawn_from or in_words:
         return None
-    why = f"It was taken from “{label(place)}”, which is not known to show {lab.title}."
-    return NotUsable("wrong-site", why), False
+    said = label(place)
+    return reason(Unusable.WRONG_SITE, "unknown-site", place=said, lab=lab.title), False
 
 
 def _method_problem(seen: MeasurementSeen, lab: Lab, site: Site) -> Problem | None:
     """A method or a device that is known not to measure the lab; others change no meaning."""
-    for name, said in (("method", seen.method), ("device", seen.device)):
+    for said in (seen.method, seen.device):
         if said is None:
             continue
         wrong = _words(said) & lab.wrong_method_words or _codes(said, site) & lab.wrong_methods
         if wrong or _begin(said, lab.wrong_specimens):
-            why = f"The {name}, “{label(said)}”, does not measure {lab.title}."
-            return NotUsable("wrong-method", why), False
+            return reason(
+                Unusable.WRONG_METHOD, "" if said is seen.method else "wrong-device",
+                how=label(said), lab=lab.title,
+            ), False  # fmt: skip
     return None
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from refnot_fhir.core.dictionary import PlaceWords
 from refnot_fhir.core.rules import Site
-from refnot_fhir.core.translate.drug import NOT_LISTED, keys_of, texts_of
-from refnot_fhir.core.values import Concept
+from refnot_fhir.core.translate.drug import keys_of, texts_of
+from refnot_fhir.core.values import Concept, Reason, reason
+from refnot_fhir.core.vocabulary import Unlisted
 
 _OTHER = "other"
 
@@ -18,7 +19,7 @@ class Place(NamedTuple):
 
     name: str = ""
     side: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
     """What was said and counts as not said."""
 
 
@@ -36,7 +37,10 @@ def route_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Place:
         names = {places.route_texts[text] for text in texts if text in places.route_texts}
     if names:
         return Place(_one(names))
-    return Place(_OTHER) if keys else Place(notes=_unlisted("route", said))
+    if keys:
+        return Place(_OTHER)
+    text = _text(said)
+    return Place(notes=(reason(Unlisted.ROUTE, text=text),) if text else ())
 
 
 def body_site_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Place:
@@ -58,15 +62,13 @@ def body_site_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Pla
         return Place(_one(names), _one(sides))
     if any(key not in places.sides for key in keys):
         return Place(_OTHER, _one(sides))
-    return Place("", _one(sides), _unlisted("injection site", said))
+    text = _text(said)
+    return Place("", _one(sides), (reason(Unlisted.SITE, text=text),) if text else ())
 
 
-def _unlisted(what: str, said: Concept) -> tuple[str, ...]:
+def _text(said: Concept) -> str:
     texts = (said.text, *(coding.display for coding in said.codings))
-    text = next(filter(None, texts), "")
-    if not text:
-        return ()
-    return (f"{NOT_LISTED}{what} “{text}” counts as not said; list it in places.toml",)
+    return next(filter(None, texts), "")
 
 
 def _one(names: Iterable[str]) -> str:

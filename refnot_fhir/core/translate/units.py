@@ -16,7 +16,8 @@ from typing import TypeVar
 from refnot_fhir.core.dictionary import Dimension, Lab
 from refnot_fhir.core.exact import product
 from refnot_fhir.core.record import record
-from refnot_fhir.core.values import NotUsable, Quantity
+from refnot_fhir.core.values import Quantity, Reason, reason
+from refnot_fhir.core.vocabulary import Unusable
 
 UCUM = "http://unitsofmeasure.org"
 
@@ -34,7 +35,7 @@ class UnitRead:
     ucum: str
     dimension: str
     factor: Decimal
-    note: str = ""
+    notes: tuple[Reason, ...] = ()
     """What was mapped, if the unit was not written in UCUM."""
 
 
@@ -89,18 +90,18 @@ def read_unit(
     *,
     dimensions: Mapping[str, Dimension],
     site_units: Mapping[str, str],
-) -> UnitRead | NotUsable:
+) -> UnitRead | Reason:
     """What the unit of a quantity means for a lab, or why the quantity cannot be used."""
     read = partial(_read_text, lab=lab, dimensions=dimensions, site_units=site_units)
     found = agreed(quantity, read, same=lambda unit: (unit.dimension, unit.factor))
-    if isinstance(found, NotUsable):
+    if isinstance(found, Reason):
         return found
     if found.dimension != lab.dimension and found.dimension not in lab.conversions:
-        why = (
-            f"The unit {found.ucum} measures {_words(found.dimension)}, "
-            f"but {lab.title} is measured as {_words(lab.dimension)}."
-        )
-        return NotUsable("wrong-dimension", why)
+        return reason(
+            Unusable.WRONG_DIMENSION,
+            unit=found.ucum, measures=_words(found.dimension),
+            lab=lab.title, asked=_words(lab.dimension),
+        )  # fmt: skip
     return found
 
 
@@ -109,7 +110,7 @@ def agreed(
     read: Callable[[str], _Meaning | None],
     *,
     same: Callable[[_Meaning], Hashable],
-) -> _Meaning | NotUsable:
+) -> _Meaning | Reason:
     """What the unit of a quantity means by its code and by its text, which must agree.
 
     `read` understands one of the two, and `same` says when two meanings are one. A code that is
@@ -120,7 +121,7 @@ def agreed(
     coded = normalise(quantity.code)
     seen = coded if quantity.unit == quantity.code else normalise(quantity.unit)
     if not coded and not seen:
-        return NotUsable("no-unit", "The value has no unit, and none is ever assumed.")
+        return reason(Unusable.NO_UNIT)
     by_code = read(coded) if coded else None
     if seen in ("", coded):
         return _known(by_code, coded)
@@ -128,23 +129,18 @@ def agreed(
     if by_code is None and (not coded or quantity.system != UCUM):
         return _known(by_text, seen)
     if by_code is None and by_text is None:
-        return NotUsable("unknown-unit", f"The unit “{coded}”, shown as “{seen}”, is not known.")
+        return reason(Unusable.UNKNOWN_UNIT, "unknown-unit-shown", coded=coded, shown=seen)
     if by_code is None:
-        why = f"Its UCUM code, “{coded}”, is not known to mean the unit shown, “{seen}”."
-        return NotUsable("unit-conflict", why)
+        return reason(Unusable.UNIT_CONFLICT, "unknown-unit-code", coded=coded, shown=seen)
     if by_text is None:
-        why = f"The unit shown, “{seen}”, is not known to mean the same as its code, “{coded}”."
-        return NotUsable("unit-conflict", why)
+        return reason(Unusable.UNIT_CONFLICT, "unknown-unit-text", coded=coded, shown=seen)
     if same(by_text) != same(by_code):
-        why = f"The unit shown, “{seen}”, contradicts its code, “{coded}”."
-        return NotUsable("unit-conflict", why)
+        return reason(Unusable.UNIT_CONFLICT, coded=coded, shown=seen)
     return by_code
 
 
-def _known(meaning: _Meaning | None, text: str) -> _Meaning | NotUsable:
-    if meaning is None:
-        return NotUsable("unknown-unit", f"The unit “{text}” is not known.")
-    return meaning
+def _known(meaning: _Meaning | None, text: str) -> _Meaning | Reason:
+    return reason(Unusable.UNKNOWN_UNIT, unit=text) if meaning is None else meaning
 
 
 def _words(dimension: str) -> str:
@@ -165,8 +161,8 @@ def _read_text(
             factor = dimension.factors[ucum]
             if dimension.name in lab.conversions:
                 factor = product(factor, lab.conversions[dimension.name])
-            note = "" if ucum == text else f"unit {text} read as {ucum}"
-            return UnitRead(ucum, dimension.name, factor, note)
+            notes = () if ucum == text else (reason("unit-read", unit=text, ucum=ucum),)
+            return UnitRead(ucum, dimension.name, factor, notes)
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import CodeKey, Dimension, Lab
@@ -13,7 +13,8 @@ from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import OtherValue, Value
 from refnot_fhir.core.translate import numbers
 from refnot_fhir.core.translate.units import UnitRead, read_unit
-from refnot_fhir.core.values import Concept, Interval, NotUsable, Quantity
+from refnot_fhir.core.values import Concept, Interval, Quantity, Reason, reason
+from refnot_fhir.core.vocabulary import Unusable
 
 
 @record
@@ -23,8 +24,8 @@ class ValueRead:
     value: Interval | None = None
     answer: str = ""
     unit: UnitRead | None = None
-    notes: tuple[str, ...] = ()
-    not_usable: NotUsable | None = None
+    notes: tuple[Reason, ...] = ()
+    not_usable: Reason | None = None
 
 
 def read_value(
@@ -39,10 +40,10 @@ def read_value(
     if isinstance(value, bool):
         said = lab.texts.get("true" if value else "false")
         if said is None:
-            return _refused("other-value", "yes or no is not a value of this lab")
+            return _refused(Unusable.OTHER_VALUE, "no-yes-or-no")
         return _answer(said, lab)
     if isinstance(value, OtherValue):
-        return _refused("other-value", f"what was sent ({value.kind}) is not a value of this lab")
+        return _refused(Unusable.OTHER_VALUE, kind=value.kind)
     if isinstance(value, Concept):
         return _concept(value, lab, questions, site)
     if isinstance(value, str):
@@ -66,25 +67,24 @@ def original_value(value: Value | None) -> tuple[str, str]:
     return ("" if value is None else str(value)), ""
 
 
-def _refused(code: str, why: str) -> ValueRead:
-    return ValueRead(not_usable=NotUsable(code, f"{why[0].upper()}{why[1:]}."))
+def _refused(code: Unusable, case: str = "", /, **about: str) -> ValueRead:
+    return ValueRead(not_usable=reason(code, case, **about))
 
 
 def _quantity(
     quantity: Quantity, lab: Lab, site: Site, dimensions: Mapping[str, Dimension]
 ) -> ValueRead:
     if lab.kind == "answer":
-        return _refused("other-value", "a number does not answer this question")
+        return _refused(Unusable.OTHER_VALUE, "no-answer")
     if quantity.value is None:
-        return _refused("no-value", "the quantity has no number")
+        return _refused(Unusable.NO_VALUE, "no-number")
     found = numbers.interval(quantity.value, quantity.comparator)
     if found is None:
-        why = f"the comparator “{quantity.comparator}” does not bound the value"
-        return _refused("other-value", why)
+        return _refused(Unusable.OTHER_VALUE, "no-bound", comparator=quantity.comparator)
     if lab.kind == "score" and not (quantity.unit or quantity.code):
         return _score(found, None, lab)
     unit = read_unit(quantity, lab, dimensions=dimensions, site_units=site.units)
-    if isinstance(unit, NotUsable):
+    if isinstance(unit, Reason):
         return ValueRead(not_usable=unit)
     if lab.kind == "score":
         return _score(found, unit, lab)
@@ -96,25 +96,24 @@ def _in_bounds(value: Interval, unit: UnitRead, lab: Lab) -> ValueRead:
     below = value.high is not None and value.high < lowest
     above = value.low is not None and highest is not None and value.low > highest
     if below or above:
-        limits = shown(lowest) if highest is None else f"{shown(lowest)} to {shown(highest)}"
-        return _refused(
-            "implausible",
-            f"the value is outside {limits} {lab.unit}, which looks like a mistake of unit",
-        )
-    return ValueRead(value, unit=unit, notes=(unit.note,) if unit.note else ())
+        least = shown(lowest)
+        if highest is None:
+            return _refused(Unusable.IMPLAUSIBLE, "below-plausible", lowest=least, unit=lab.unit)
+        return _refused(Unusable.IMPLAUSIBLE, lowest=least, highest=shown(highest), unit=lab.unit)
+    return ValueRead(value, unit=unit, notes=unit.notes)
 
 
 def _score(value: Interval, unit: UnitRead | None, lab: Lab) -> ValueRead:
     number = value.exact
     if number is None or number != number.to_integral_value():
-        return _refused("unknown-answer", "a score is one whole number")
+        return _refused(Unusable.UNKNOWN_ANSWER, "no-whole-number")
     if lab.plausible is not None and not lab.plausible[0] <= number <= lab.plausible[1]:
-        return _refused("implausible", f"the score has no grade {shown(number)}")
-    notes = (unit.note,) if unit is not None and unit.note else ()
+        return _refused(Unusable.IMPLAUSIBLE, "no-such-grade", grade=shown(number))
+    notes = () if unit is None else unit.notes
     return ValueRead(value, str(int(number)), unit=unit, notes=notes)
 
 
-def _answer(name: str, lab: Lab, notes: tuple[str, ...] = ()) -> ValueRead:
+def _answer(name: str, lab: Lab, notes: tuple[Reason, ...] = ()) -> ValueRead:
     """The answer of that name; a score's name is its number."""
     if lab.kind == "score":
         return ValueRead(Interval.exactly(Decimal(name)), name, notes=notes)
@@ -124,13 +123,13 @@ def _answer(name: str, lab: Lab, notes: tuple[str, ...] = ()) -> ValueRead:
 def _text(text: str, lab: Lab, site: Site, dimensions: Mapping[str, Dimension]) -> ValueRead:
     said = lab.texts.get(_plain(text))
     if said is not None:
-        return _answer(said, lab, (f"answer read from the text “{text}”",))
+        return _answer(said, lab, (reason("answer-from-text", text=text),))
     spoken = numbers.spoken(text, decimal_comma=site.decimal_comma)
     if spoken is None or lab.kind == "answer":
-        return _refused("text-value", f"the text “{text}” is not understood")
+        return _refused(Unusable.TEXT_VALUE, text=text)
     value, comparator, unit = spoken
     read = _quantity(Quantity(value, unit, comparator=comparator), lab, site, dimensions)
-    note = f"value read from the text “{text}”"
+    note = reason("value-from-text", text=text)
     return ValueRead(read.value, read.answer, read.unit, (note, *read.notes), read.not_usable)
 
 
@@ -140,18 +139,19 @@ def _plain(text: str) -> str:
 
 def _concept(concept: Concept, lab: Lab, questions: tuple[CodeKey, ...], site: Site) -> ValueRead:
     if lab.kind == "quantity":
-        return _refused("other-value", "a coded answer is not a quantity")
+        return _refused(Unusable.OTHER_VALUE, "coded-for-quantity")
     codes = [(coding.system, coding.code) for coding in concept.codings]
     codes = [site.codes.get(code, code) for code in codes]
     named = {name for code in codes if (name := _coded(code, lab, questions))}
     if len(named) > 1:
-        return _refused("conflicting-codes", f"the answer says {_either(named)}")
+        both = reason(Unusable.CONFLICTING_CODES, "several-answers", answers=sorted(named))
+        return ValueRead(not_usable=both)
     if named:
         return _answer(named.pop(), lab)
     if not concept.codings and (said := lab.texts.get(_plain(concept.text))) is not None:
-        return _answer(said, lab, (f"answer read from the text “{concept.text}”",))
+        return _answer(said, lab, (reason("answer-from-text", text=concept.text),))
     what = concept.text or ", ".join(coding.code for coding in concept.codings)
-    return _refused("unknown-answer", f"the answer “{what}” is not known")
+    return _refused(Unusable.UNKNOWN_ANSWER, answer=what)
 
 
 def _coded(code: CodeKey, lab: Lab, questions: tuple[CodeKey, ...]) -> str:
@@ -160,7 +160,3 @@ def _coded(code: CodeKey, lab: Lab, questions: tuple[CodeKey, ...]) -> str:
         if (question, code) in lab.answers_by_question:
             return lab.answers_by_question[question, code]
     return lab.answers.get(code, "")
-
-
-def _either(names: Iterable[str]) -> str:
-    return " and ".join(sorted(names)) + " at once"

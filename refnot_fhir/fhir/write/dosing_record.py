@@ -51,6 +51,7 @@ from refnot_fhir.fhir.write.published import (
 )
 from refnot_fhir.fhir.write.structure_definitions import COURSE_NUMBER, DOSE_NUMBER, PLANNED_DATE
 from refnot_fhir.fhir.write.structure_definitions import url as extension_url
+from refnot_fhir.wording.readings import sentence
 
 _SNOMED = "http://snomed.info/sct"
 # https://hl7.org/fhir/R4/valueset-medication-admin-status.html; what is pending has not begun or
@@ -246,7 +247,7 @@ def _moment(dose: ProtocolDose) -> str:
 def _notes(dose: ProtocolDose) -> Iterator[str]:
     texts = [dose.no_iu]
     for part in dose.parts:
-        texts += [part.vials, *part.notes]
+        texts += [", ".join(map(sentence, part.vials)), *map(sentence, part.notes)]
     yield from dict.fromkeys(filter(None, texts))
 
 

@@ -50,6 +50,7 @@ from refnot_fhir.fhir.write.published import (
     steady_id,
     study_extension,
 )
+from refnot_fhir.wording.readings import sentence
 
 # https://hl7.org/fhir/R4/datatypes.html#decimal: 18 significant digits are what all must handle.
 _DECIMAL = Context(prec=18)
@@ -177,7 +178,7 @@ def _sources(finding: Finding) -> Iterable[tuple[Source, str]]:
 def _notes(finding: Finding) -> Iterator[str]:
     yield finding.why
     for evidence in finding.evidence:
-        yield from evidence.notes
+        yield from map(sentence, evidence.notes)
 
 
 def _finding_parts(finding: Finding) -> Iterator[tuple[str, Json]]:

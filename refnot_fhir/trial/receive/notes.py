@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from refnot_fhir.core.facts import Dose, Measurement
 from refnot_fhir.core.rules import Rulebook
-from refnot_fhir.core.translate.drug import NOT_LISTED
+from refnot_fhir.core.vocabulary import Unlisted
 from refnot_fhir.errors import Trouble
 from refnot_fhir.fhir.types import KINDS, Understood
 from refnot_fhir.fhir.whose import Whose
 from refnot_fhir.trial.receive.request import FAILED, NOT_RETAINED, Request, Result
+from refnot_fhir.wording.readings import sentence
+
+_UNLISTED = frozenset(Unlisted)
 
 
 def not_retained(request: Request) -> Result:
@@ -39,19 +42,17 @@ def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Tr
     for lab in (it for it in understood.facts if isinstance(it, Measurement)):
         expression = ".".join(filter(None, (where, lab.source.part)))
         if lab.not_usable:
-            notes.append(
-                Trouble("processing", f"{lab.analyte}: {unquoted(lab.not_usable.why)}", expression)
-            )
+            said = unquoted(sentence(lab.not_usable))
+            notes.append(Trouble("processing", f"{lab.analyte}: {said}", expression))
         elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
-            notes.append(
-                Trouble("informational", f"{lab.analyte}: {unquoted(lab.no_uln)}", expression)
-            )
+            said = unquoted(sentence(lab.no_uln))
+            notes.append(Trouble("informational", f"{lab.analyte}: {said}", expression))
     for dose in (it for it in understood.facts if isinstance(it, Dose)):
         if not dose.resolved:
-            said = unquoted("; ".join(dose.notes)) or _UNRESOLVED
+            said = unquoted("; ".join(map(sentence, dose.notes))) or _UNRESOLVED
             notes.append(Trouble("processing", said, where))
-        unlisted = (note for note in dose.notes if note.startswith(NOT_LISTED))
-        notes += [Trouble("informational", unquoted(note), where) for note in unlisted]
+        unlisted = (sentence(note) for note in dose.notes if note.code in _UNLISTED)
+        notes += [Trouble("informational", unquoted(said), where) for said in unlisted]
     return tuple(notes)
 
 

@@ -1,0 +1,35 @@
+"""What is said of a reading: why it cannot be used, and what was done to understand it."""
+
+from __future__ import annotations
+
+from refnot_fhir.core.values import Reason
+from refnot_fhir.wording import ENGLISH, Language, language
+
+_SECTION = "reading"
+
+
+def sentence(reason: Reason, spoken: str = ENGLISH) -> str:
+    """The sentence of a reason that was made in `core.translate`, with all that it rests on.
+
+    A template has its reason's own parameters, and of what the reason rests on `{why}` and
+    `{clause}`: whole sentences, and the same without a capital letter and a full stop.
+    """
+    words = language(spoken)
+    whys = [sentence(inner, spoken) for inner in reason.because]
+    about = _parameters(reason, words)
+    about["why"], about["clause"] = "; ".join(whys), "; ".join(map(_clause, whys))
+    return words.say(_SECTION, reason.case or reason.code, about)
+
+
+def _parameters(reason: Reason, words: Language) -> dict[str, str]:
+    """The parameters, several of one name as a list in words."""
+    found: dict[str, str] = {}
+    for name, text in reason.about:
+        found[name] = (
+            f"{found[name]}{words.sections['list']['and']}{text}" if name in found else text
+        )
+    return found
+
+
+def _clause(whole: str) -> str:
+    return f"{whole[:1].lower()}{whole[1:].rstrip('.')}"
