@@ -23,14 +23,27 @@ from refnot_fhir.core.record import record
 
 
 @record
-class Trouble:
-    """One problem of an input: an issue of an OperationOutcome in the making."""
+class Problem:
+    """One thing that is wrong with what was sent: an issue of an OperationOutcome in the making.
+
+    It names places, and repeats nothing received that may be a patient's.
+    """
 
     code: str
-    """A code of FHIR's issue-type value set."""
+    """A code of FHIR's issue-type value set (http://hl7.org/fhir/ValueSet/issue-type)."""
     message: str
+    """One sentence."""
     expression: str = ""
-    """FHIRPath of the culprit."""
+    """FHIRPath of the culprit; empty when no place is known."""
+
+    def inside(self, place: str, type: str) -> Problem:
+        """The same of a resource of a type that stands at a place: `Bundle.entry[3].resource`."""
+        inner = self.expression.removeprefix(type)
+        inner = f".{inner}" if inner == "resourceType" else inner
+        words = self.message
+        if words.startswith(self.expression):
+            words = place + inner + words.removeprefix(self.expression)
+        return Problem(self.code, words, place + inner)
 
     @property
     def told(self) -> str:
@@ -61,11 +74,11 @@ class RefnotError(Exception):
     """Base of all errors that this package raises on purpose."""
 
     code = "exception"
-    """The issue-type code that it is reported under, unless a `Trouble` says better."""
+    """The issue-type code that it is reported under, unless a `Problem` says better."""
 
-    def __init__(self, message: str, troubles: tuple[Trouble, ...] = ()) -> None:
+    def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(message)
-        self.troubles = troubles or (Trouble(self.code, message),)
+        self.problems = problems or (Problem(self.code, message),)
 
 
 class BadInput(RefnotError):
@@ -74,9 +87,9 @@ class BadInput(RefnotError):
     code = "invalid"
 
     def __init__(
-        self, message: str, troubles: tuple[Trouble, ...] = (), *, unprocessable: bool = False
+        self, message: str, problems: tuple[Problem, ...] = (), *, unprocessable: bool = False
     ) -> None:
-        super().__init__(message, troubles)
+        super().__init__(message, problems)
         self.unprocessable = unprocessable
         """True when the syntax is right and the content is not (422 instead of 400)."""
 

@@ -113,7 +113,7 @@ def test_a_file_is_read_whatever_form_it_has(
 
     tally = delivered(service, tmp_path / name)
 
-    assert (tally.outcomes, tally.troubles) == ({"created": created}, []), why
+    assert (tally.outcomes, tally.problems) == ({"created": created}, []), why
 
 
 def test_standard_input_is_read_and_left_open(service: Service) -> None:
@@ -196,9 +196,9 @@ def test_what_cannot_be_read_is_named_with_its_place(
     tally = delivered(service, tmp_path / "a.json")
 
     assert tally.outcomes["failed"] == 1
-    assert len(tally.troubles) == 1
-    assert tally.troubles[0].startswith(f"{tmp_path / where}: ")
-    assert what in tally.troubles[0]
+    assert len(tally.problems) == 1
+    assert tally.problems[0].startswith(f"{tmp_path / where}: ")
+    assert what in tally.problems[0]
 
 
 def test_a_file_has_the_limits_of_a_body(service: Service, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_file_has_the_limits_of_a_body(service: Service, tmp_path: Path) -> No
         file.write_text(f'{{"resourceType":"Patient",{many}}}\n')
         tally = delivered(service, file)
         assert tally.outcomes == {"failed": 1}
-        assert "a resource has more than 100000 values" in tally.troubles[0]
+        assert "a resource has more than 100000 values" in tally.problems[0]
 
 
 def test_one_bad_file_does_not_stop_the_others(service: Service, tmp_path: Path) -> None:
@@ -374,4 +374,4 @@ def test_what_a_server_answers_is_counted_and_told(
         tally = sent(url, tmp_path, [])
 
     assert tally.outcomes == outcomes
-    assert said in "".join(tally.troubles)
+    assert said in "".join(tally.problems)

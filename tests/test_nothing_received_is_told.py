@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.sources.deliver import IntoStore, deliver_all
@@ -147,11 +148,11 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 @settings(deadline=None)
 @given(FAULTY, st.sampled_from(list(Version)))
 def test_the_gate_repeats_nothing(faulty: tuple[int, int, str, str], version: Version) -> None:
-    refused: list[wire.WireError | gate.Problem] = []
+    refused: tuple[Problem, ...]
     try:
-        refused += gate.problems(wire.decode(sent(made(faulty))), version)
-    except wire.WireError as error:
-        refused.append(error)
+        refused = gate.problems(wire.decode(sent(made(faulty))), version)
+    except BadInput as error:
+        refused = error.problems
     for one in refused:
         assert silent(f"{one.message} {one.expression}")
 
@@ -191,7 +192,7 @@ def test_the_lines_of_ingest_repeat_nothing(
     file.write_bytes(text)
     target = IntoStore(door.service, door.service.site())
     tally = deliver_all([str(file)], target, stdin=io.BytesIO())
-    assert silent("\n".join(tally.troubles))
+    assert silent("\n".join(tally.problems))
 
 
 BUNDLES: dict[str, Callable[[str], Json]] = {

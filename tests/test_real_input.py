@@ -264,7 +264,7 @@ def test_files_give_what_http_gives_and_resending_them_changes_nothing(
     before = counts(service)
     again = ingest.deliver_all(names, target, stdin=io.BytesIO())
 
-    assert (first.troubles, again.troubles) == ([], [])
+    assert (first.problems, again.problems) == ([], [])
     assert first.outcomes["created"] == again.outcomes["unchanged"] > 0
     assert counts(service) == before
     over_http = rows(loaded.service, "eligibility-labs")

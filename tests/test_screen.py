@@ -11,7 +11,7 @@ import pytest
 
 from refnot_fhir.core.results import Assessment
 from refnot_fhir.core.rules import Rulebook
-from refnot_fhir.errors import Trouble
+from refnot_fhir.errors import Problem
 from refnot_fhir.trial import screen as batch
 
 ON = date(2026, 5, 20)
@@ -44,16 +44,16 @@ DOSE = {
 
 def screened(
     rulebook: Rulebook, *resources: Any
-) -> tuple[list[Assessment], list[tuple[int, tuple[Trouble, ...]]]]:
+) -> tuple[list[Assessment], list[tuple[int, tuple[Problem, ...]]]]:
     """The assessments of lines, and what was refused of them."""
-    refused: list[tuple[int, tuple[Trouble, ...]]] = []
+    refused: list[tuple[int, tuple[Problem, ...]]] = []
     lines = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in resources]
     found = batch.screen(
         lines,
         site=rulebook.sites["default"],
         rulebook=rulebook,
         as_of=ON,
-        refused=lambda number, troubles: refused.append((number, troubles)),
+        refused=lambda number, problems: refused.append((number, problems)),
     )
     return list(found), refused
 

@@ -123,13 +123,13 @@ def ingest_command(paths: tuple[str, ...], server: str | None, site: str, as_jso
                 most=chosen(**stated).max_body_bytes,
             )  # fmt: skip
         except KeyboardInterrupt:
-            tally_shown(tally.outcomes, tally.troubles, as_json)
+            tally_shown(tally.outcomes, tally.problems, as_json)
             stop("stopped; what was delivered stays delivered: run it again for the rest", STOPPED)
         except RefnotError:
-            tally_shown(tally.outcomes, tally.troubles, as_json)
+            tally_shown(tally.outcomes, tally.problems, as_json)
             raise
-    tally_shown(tally.outcomes, tally.troubles, as_json)
-    sys.exit(FAILED if tally.troubles else OK)
+    tally_shown(tally.outcomes, tally.problems, as_json)
+    sys.exit(FAILED if tally.problems else OK)
 
 
 @main.command("simulate")
@@ -261,8 +261,8 @@ def _of_files(service: Service, paths: tuple[str, ...], site: str, on: date | No
         site=where,
         rulebook=service.rulebook,
         as_of=on or service.judge().today(where),
-        refused=lambda _number, troubles: refused.extend(
-            ": ".join(filter(None, (lines.at, one.told))) for one in troubles
+        refused=lambda _number, problems: refused.extend(
+            ": ".join(filter(None, (lines.at, one.told))) for one in problems
         ),
     )
 

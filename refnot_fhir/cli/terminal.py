@@ -52,15 +52,15 @@ def rows_shown(rows: Sequence[Mapping[str, str]], as_json: bool) -> None:
             click.echo("\t".join(row.values()))
 
 
-def tally_shown(outcomes: Mapping[str, int], troubles: Sequence[str], as_json: bool) -> None:
-    """Print what became of a delivery; as text, troubles go to standard error."""
+def tally_shown(outcomes: Mapping[str, int], problems: Sequence[str], as_json: bool) -> None:
+    """Print what became of a delivery; as text, problems go to standard error."""
     if as_json:
-        told = {"outcomes": dict(sorted(outcomes.items())), "troubles": troubles}
+        told = {"outcomes": dict(sorted(outcomes.items())), "troubles": problems}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     for outcome, count in sorted(outcomes.items()):
         click.echo(f"{count:8d}  {outcome}")
-    for line in troubles:
+    for line in problems:
         click.echo(line, err=True)
 
 

@@ -15,7 +15,7 @@ from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Subject
 from refnot_fhir.core.values import Source
-from refnot_fhir.errors import BadInput, Trouble
+from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.store.contract import PatientRow, Reader, Store, SubjectQuery
 from refnot_fhir.trial import subjects as enrolment
 from refnot_fhir.trial.judge import Judge, charts, family, heir
@@ -48,7 +48,7 @@ class Place(NamedTuple):
         """A place as `str` writes it. Raises BadInput for anything else."""
         if not re.fullmatch(r"\d{1,18}\.\d{1,18}", text, re.ASCII):
             said = "the place to go on from is not one that was given here: follow the next link"
-            raise BadInput(said, (Trouble("value", said),))
+            raise BadInput(said, (Problem("value", said),))
         return cls(*map(int, text.split(".")))
 
     def __str__(self) -> str:
@@ -216,5 +216,5 @@ def moment(text: str) -> datetime:
         found = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
         said = "since is not an instant such as 2026-05-01T00:00:00Z"
-        raise BadInput(said, (Trouble("value", said),)) from None
+        raise BadInput(said, (Problem("value", said),)) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

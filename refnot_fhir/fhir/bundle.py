@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from refnot_fhir.errors import BadInput, Trouble
-from refnot_fhir.fhir.bundle_entry import Entry, read, with_troubles
+from refnot_fhir.errors import BadInput, Problem
+from refnot_fhir.fhir.bundle_entry import Entry, read, with_problems
 from refnot_fhir.fhir.write.published import Json, absolute, filled, instant
 
 __all__ = ["Entry", "aliases", "answer", "in_order", "parse", "response", "searchset"]
@@ -35,8 +35,8 @@ _HELP = {
 def parse(bundle: Mapping[str, Any], *, base: str = "") -> tuple[Entry, ...]:
     """The entries of a transaction or batch, in the order sent.
 
-    In a batch each entry carries its own troubles. Raises BadInput for any other Bundle, and for a
-    transaction with a trouble anywhere, naming every place. Absolute URLs below `base` are taken.
+    In a batch each entry carries its own problems. Raises BadInput for any other Bundle, and for a
+    transaction with a problem anywhere, naming every place. Absolute URLs below `base` are taken.
     """
     kind = bundle.get("type")
     if bundle.get("resourceType") != "Bundle" or kind not in ("transaction", "batch"):
@@ -46,9 +46,9 @@ def parse(bundle: Mapping[str, Any], *, base: str = "") -> tuple[Entry, ...]:
     if kind == "batch":
         return tuple(entries)
     entries = _marked(entries, (*_reads(entries), *_same_target(entries)))
-    troubles = tuple(trouble for entry in entries for trouble in entry.troubles)
-    if troubles:
-        raise BadInput("the transaction cannot be processed", troubles)
+    problems = tuple(problem for entry in entries for problem in entry.problems)
+    if problems:
+        raise BadInput("the transaction cannot be processed", problems)
     return tuple(entries)
 
 
@@ -155,36 +155,36 @@ def _told(outcome: Json, id: str) -> Json:
 def _not_a_request(bundle: Mapping[str, Any]) -> BadInput:
     if bundle.get("resourceType") != "Bundle":
         said = "only a Bundle can be posted here; a single resource goes to the address of its type"
-        return BadInput(said, (Trouble("invalid", said),))
+        return BadInput(said, (Problem("invalid", said),))
     kind = str(bundle.get("type", ""))
     said = _HELP.get(kind, "the type of a Bundle to process is transaction or batch")
-    return BadInput(said, (Trouble("not-supported", said, "Bundle.type"),))
+    return BadInput(said, (Problem("not-supported", said, "Bundle.type"),))
 
 
-def _marked(entries: list[Entry], found: Iterable[tuple[int, Trouble]]) -> list[Entry]:
+def _marked(entries: list[Entry], found: Iterable[tuple[int, Problem]]) -> list[Entry]:
     marked = list(entries)
-    for index, trouble in found:
-        marked[index] = with_troubles(marked[index], trouble)
+    for index, problem in found:
+        marked[index] = with_problems(marked[index], problem)
     return marked
 
 
-def _same_full_url(entries: Sequence[Entry]) -> Iterator[tuple[int, Trouble]]:
+def _same_full_url(entries: Sequence[Entry]) -> Iterator[tuple[int, Problem]]:
     """Bdl-7: a fullUrl names one resource; a second one would make references ambiguous."""
     first: dict[str, Entry] = {}
     for entry in entries:
         if entry.full_url and first.setdefault(entry.full_url, entry) is not entry:
             said = f"is that of {first[entry.full_url].place} too"
-            yield entry.index, Trouble("duplicate", said, f"{entry.place}.fullUrl")
+            yield entry.index, Problem("duplicate", said, f"{entry.place}.fullUrl")
 
 
-def _reads(entries: Sequence[Entry]) -> Iterator[tuple[int, Trouble]]:
+def _reads(entries: Sequence[Entry]) -> Iterator[tuple[int, Problem]]:
     for entry in entries:
         if entry.method == "GET":
             said = "a transaction here only writes; send reads as a batch"
-            yield entry.index, Trouble("not-supported", said, f"{entry.place}.request.method")
+            yield entry.index, Problem("not-supported", said, f"{entry.place}.request.method")
 
 
-def _same_target(entries: Sequence[Entry]) -> Iterator[tuple[int, Trouble]]:
+def _same_target(entries: Sequence[Entry]) -> Iterator[tuple[int, Problem]]:
     """The outcome of a transaction must not depend on the order of its entries."""
     first: dict[str, Entry] = {}
     for entry in entries:
@@ -192,4 +192,4 @@ def _same_target(entries: Sequence[Entry]) -> Iterator[tuple[int, Trouble]]:
             known = first.setdefault(entry.target, entry)
             if known is not entry:
                 said = f"{known.place} writes the same resource; a transaction may do so once"
-                yield entry.index, Trouble("duplicate", said, f"{entry.place}.request.url")
+                yield entry.index, Problem("duplicate", said, f"{entry.place}.request.url")

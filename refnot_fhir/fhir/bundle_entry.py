@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from refnot_fhir.core.record import record
-from refnot_fhir.errors import Trouble
+from refnot_fhir.errors import Problem
 
 _URL = re.compile(
     r"([A-Z][A-Za-z]{0,63})(?:/([A-Za-z0-9\-.]{1,64})(/_history/\d{1,9})?)?(?:\?(.*))?", re.DOTALL
@@ -17,7 +17,7 @@ _URL = re.compile(
 
 @record
 class Entry:
-    """What one entry of a transaction or batch asks for; `troubles` say why it cannot be done."""
+    """What one entry of a transaction or batch asks for; `problems` say why it cannot be done."""
 
     index: int
     method: str = ""
@@ -30,7 +30,7 @@ class Entry:
     if_none_match: str = ""
     if_none_exist: str = ""
     resource: Mapping[str, Any] | None = None
-    troubles: tuple[Trouble, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     @property
     def target(self) -> str:
@@ -50,7 +50,7 @@ def read(raw: Mapping[str, Any], index: int, base: str) -> Entry:
     if not isinstance(request, Mapping):
         bare = Entry(index, full_url=full_url, resource=resource)
         said = "an entry to process needs a request with method and url"
-        return with_troubles(bare, Trouble("required", said, f"{bare.place}.request"))
+        return with_problems(bare, Problem("required", said, f"{bare.place}.request"))
     type, id, search, unclear = _address(str(request.get("url", "")), base)
     entry = Entry(
         index,
@@ -65,8 +65,8 @@ def read(raw: Mapping[str, Any], index: int, base: str) -> Entry:
         resource=resource,
     )
     if unclear:
-        return with_troubles(entry, Trouble("value", unclear, f"{entry.place}.request.url"))
-    return with_troubles(entry, *_CHECKS.get(entry.method, _unknown_method)(entry))
+        return with_problems(entry, Problem("value", unclear, f"{entry.place}.request.url"))
+    return with_problems(entry, *_CHECKS.get(entry.method, _unknown_method)(entry))
 
 
 def _address(url: str, base: str) -> tuple[str, str, str, str]:
@@ -78,66 +78,66 @@ def _address(url: str, base: str) -> tuple[str, str, str, str]:
     return match[1], (match[2] or "") + (match[3] or ""), match[4] or "", ""
 
 
-def _unknown_method(entry: Entry) -> Iterator[Trouble]:
+def _unknown_method(entry: Entry) -> Iterator[Problem]:
     place = f"{entry.place}.request.method"
     if entry.method in ("PATCH", "HEAD"):
-        yield Trouble("not-supported", f"{entry.method} is not offered in a Bundle", place)
+        yield Problem("not-supported", f"{entry.method} is not offered in a Bundle", place)
     else:
-        yield Trouble("code-invalid", "is none of GET, POST, PUT, DELETE", place)
+        yield Problem("code-invalid", "is none of GET, POST, PUT, DELETE", place)
 
 
-def _get(entry: Entry) -> Iterator[Trouble]:
+def _get(entry: Entry) -> Iterator[Problem]:
     if entry.resource is not None:
-        yield Trouble("invalid", "a GET takes no resource", f"{entry.place}.resource")
+        yield Problem("invalid", "a GET takes no resource", f"{entry.place}.resource")
 
 
-def _of_a_version(entry: Entry) -> Iterator[Trouble]:
+def _of_a_version(entry: Entry) -> Iterator[Problem]:
     if "/" in entry.id:
         said = "a version can be read and not written: leave /_history out"
-        yield Trouble("value", said, f"{entry.place}.request.url")
+        yield Problem("value", said, f"{entry.place}.request.url")
 
 
-def _post(entry: Entry) -> Iterator[Trouble]:
+def _post(entry: Entry) -> Iterator[Problem]:
     if entry.id or entry.search:
         said = (
             "a POST creates: its url is the type alone (with an id it is a PUT, and a condition is "
             "the ifNoneExist of the request)"
         )
-        yield Trouble("value", said, f"{entry.place}.request.url")
+        yield Problem("value", said, f"{entry.place}.request.url")
     yield from _carried(entry)
 
 
-def _put(entry: Entry) -> Iterator[Trouble]:
+def _put(entry: Entry) -> Iterator[Problem]:
     if not entry.id and not entry.search:
         said = "a PUT names what it writes: Type/id, or Type?query"
-        yield Trouble("value", said, f"{entry.place}.request.url")
+        yield Problem("value", said, f"{entry.place}.request.url")
     yield from _of_a_version(entry)
     yield from _carried(entry)
     resource = entry.resource
     if entry.id and resource is not None and resource.get("id") != entry.id:
         said = "must be the id that the url names"
-        yield Trouble("invalid", said, f"{entry.place}.resource.id")
+        yield Problem("invalid", said, f"{entry.place}.resource.id")
 
 
-def _delete(entry: Entry) -> Iterator[Trouble]:
+def _delete(entry: Entry) -> Iterator[Problem]:
     if not entry.id and not entry.search:
         said = "a DELETE names what it removes: Type/id, or Type?query"
-        yield Trouble("value", said, f"{entry.place}.request.url")
+        yield Problem("value", said, f"{entry.place}.request.url")
     yield from _of_a_version(entry)
 
 
-def _carried(entry: Entry) -> Iterator[Trouble]:
+def _carried(entry: Entry) -> Iterator[Problem]:
     """POST and PUT carry a resource of the type that their url names."""
     place = f"{entry.place}.resource"
     if entry.resource is None:
-        yield Trouble("required", f"a {entry.method} needs a resource", place)
+        yield Problem("required", f"a {entry.method} needs a resource", place)
     elif entry.resource.get("resourceType") != entry.type:
-        yield Trouble("invalid", "is not of the type that the url names", place)
+        yield Problem("invalid", "is not of the type that the url names", place)
 
 
 _CHECKS = {"GET": _get, "POST": _post, "PUT": _put, "DELETE": _delete}
 
 
-def with_troubles(entry: Entry, *troubles: Trouble) -> Entry:
-    """The entry with more troubles."""
-    return replace(entry, troubles=(*entry.troubles, *troubles)) if troubles else entry
+def with_problems(entry: Entry, *problems: Problem) -> Entry:
+    """The entry with more problems."""
+    return replace(entry, problems=(*entry.problems, *problems)) if problems else entry

@@ -1,32 +1,15 @@
 """What went wrong, or is worth knowing, as OperationOutcome.
 
 The shape is the same in R4, R4B and R5 (https://hl7.org/fhir/R4/operationoutcome.html). Texts come
-from `Trouble` and gate problems, which name places and never repeat patient data.
+from `Problem`, which names places and never repeats patient data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
-from refnot_fhir.errors import RefnotError
+from refnot_fhir.errors import Problem, RefnotError
 from refnot_fhir.fhir.write.published import Json, filled
-
-
-class Explained(Protocol):
-    """A `Trouble` or a gate problem: what is wrong, and where."""
-
-    @property
-    def code(self) -> str:
-        """A code of FHIR's issue-type value set."""
-
-    @property
-    def message(self) -> str:
-        """One sentence."""
-
-    @property
-    def expression(self) -> str:
-        """FHIRPath of the culprit, or empty."""
 
 
 def issue(
@@ -44,11 +27,11 @@ def issue(
     )
 
 
-def issues(troubles: Iterable[Explained], *, severity: str = "error") -> list[Json]:
-    """One issue for each trouble."""
+def issues(problems: Iterable[Problem], *, severity: str = "error") -> list[Json]:
+    """One issue for each problem."""
     return [
-        issue(severity, trouble.code, trouble.message, expression=trouble.expression)
-        for trouble in troubles
+        issue(severity, problem.code, problem.message, expression=problem.expression)
+        for problem in problems
     ]
 
 
@@ -58,14 +41,14 @@ def write(issues: Iterable[Json]) -> Json:
     return {"resourceType": "OperationOutcome", "issue": found}
 
 
-def refused(troubles: Iterable[Explained]) -> Json:
+def refused(problems: Iterable[Problem]) -> Json:
     """The outcome of a request that was refused for these reasons."""
-    return write(issues(troubles))
+    return write(issues(problems))
 
 
 def from_error(error: RefnotError) -> Json:
     """The outcome of a request that ended in one of our own errors."""
-    return refused(error.troubles)
+    return refused(error.problems)
 
 
 def internal_error(incident: str) -> Json:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
+from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.fhir.definitions import element_names, resource_types
 
 DEEPEST: Final = 64
@@ -39,20 +40,10 @@ _KEY_END = re.compile(rb'"[ \t\r\n]*:')
 _BEFORE_COLON = (b"\t", b"\n", b"\r", b" :")
 
 
-class WireError(ValueError):
-    """A body that is not acceptable JSON: issue type, plain words, and where when it is known."""
-
-    def __init__(self, code: str, message: str, expression: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.expression = expression
-
-
 def decode(body: bytes) -> Any:
     """The value of a JSON text: every number with a point or exponent an exact Decimal.
 
-    Raises WireError: not UTF-8, not JSON, a key twice in one object, beyond the limits above.
+    Raises BadInput: not UTF-8, not JSON, a key twice in one object, beyond the limits above.
     """
     text = body.removeprefix(BOM)
     if len(text) > MOST_VALUES_OF_RESOURCE:
@@ -62,11 +53,11 @@ def decode(body: bytes) -> Any:
     except RecursionError:
         raise _too_deep(None) from None
     except UnicodeDecodeError as error:
-        raise WireError("structure", f"the body is not UTF-8 (byte {error.start})") from None
+        raise _refused("structure", f"the body is not UTF-8 (byte {error.start})") from None
     except msgspec.ValidationError:  # of an untyped value: a number
         raise _absurd(_absurd_number(text)) from None
     except msgspec.DecodeError as error:
-        raise WireError("structure", f"the body is not JSON: {error}") from None
+        raise _refused("structure", f"the body is not JSON: {error}") from None
     if _counted_keys(value) != _key_ends(text):
         _refuse_duplicates(text)
     if b"\\" in text and b"\\u0000" in text:
@@ -115,10 +106,10 @@ def _refuse_too_many(text: bytes) -> None:
     allowed = MOST_VALUES_OF_RESOURCE + MOST_VALUES_OF_ENTRY * len(resources)
     if max([others - allowed, *(n - MOST_VALUES_OF_RESOURCE for n in resources)]) > 0:
         said = f"a resource has more than {MOST_VALUES_OF_RESOURCE} values (commas and brackets)"
-        raise WireError("too-costly", said)
+        raise _refused("too-costly", said)
     if values > MOST_VALUES:
         said = f"the body has more than {MOST_VALUES} values: send it in smaller bundles"
-        raise WireError("too-costly", said)
+        raise _refused("too-costly", said)
 
 
 def _most_values(text: bytes) -> int:
@@ -236,7 +227,7 @@ def _refuse_duplicates(text: bytes) -> None:
     place = _place(tree, is_duplicate)
     if found:
         key = f'the key "{found[0].key}"' if found[0].key in element_names() else "a key"
-        raise WireError("structure", f"{key} stands twice in one object", place)
+        raise _refused("structure", f"{key} stands twice in one object", place)
 
 
 def _refuse_nul(value: Any) -> None:
@@ -247,7 +238,7 @@ def _refuse_nul(value: Any) -> None:
 
     place = _place(value, has_nul)
     if place is not None:
-        raise WireError("value", "a string contains the character NUL: leave it out", place)
+        raise _refused("value", "a string contains the character NUL: leave it out", place)
 
 
 def _place(value: Any, wanted: Callable[[Any, int], bool]) -> str | None:
@@ -281,13 +272,17 @@ def _root(value: Any) -> str:
     return name if isinstance(name, str) and name in resource_types() else "$"
 
 
-def _absurd(place: str | None) -> WireError:
+def _refused(code: str, said: str, place: str | None = None) -> BadInput:
+    return BadInput(said, (Problem(code, said, place or ""),))
+
+
+def _absurd(place: str | None) -> BadInput:
     allowed = f"at most {LONGEST_NUMBER} characters, and no exponent beyond {LARGEST_EXPONENT}"
-    return WireError("value", f"a number is too long or too large: {allowed}", place)
+    return _refused("value", f"a number is too long or too large: {allowed}", place)
 
 
-def _too_deep(place: str | None) -> WireError:
-    return WireError("too-costly", f"the JSON is nested deeper than {DEEPEST} levels", place)
+def _too_deep(place: str | None) -> BadInput:
+    return _refused("too-costly", f"the JSON is nested deeper than {DEEPEST} levels", place)
 
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=_number)

@@ -41,7 +41,7 @@ def check(folder: Path) -> tuple[Remark, ...]:
     try:
         rulebook = load(folder)
     except BadMapping as error:
-        return tuple(_remark(trouble.message) for trouble in error.troubles)
+        return tuple(_remark(problem.message) for problem in error.problems)
     remarks: list[Remark] = []
     for checked in WORD_CHECKS:
         remarks += checked(folder, rulebook)

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from refnot_fhir.core.record import record
-from refnot_fhir.errors import BadMapping, Trouble
+from refnot_fhir.errors import BadMapping, Problem
 from refnot_fhir.rulebook import find
 
 Table = Mapping[str, Any]
@@ -94,20 +94,20 @@ def _place(error: ValidationError) -> str:
 
 def all_wrong(found: Sequence[BadMapping]) -> BadMapping:
     """What is wrong with several files as one error."""
-    troubles = tuple(one for error in found for one in error.troubles)
-    return BadMapping(_first(troubles), troubles)
+    problems = tuple(one for error in found for one in error.problems)
+    return BadMapping(_first(problems), problems)
 
 
-def _first(troubles: Sequence[Trouble]) -> str:
-    more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
-    return troubles[0].message + more
+def _first(problems: Sequence[Problem]) -> str:
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return problems[0].message + more
 
 
 def _all_wrong(name: str, told: tuple[tuple[str, str], ...]) -> BadMapping:
-    troubles = tuple(
-        Trouble("invalid", f"{name}: {key}: {reason}", f"{name}#{key}") for key, reason in told
+    problems = tuple(
+        Problem("invalid", f"{name}: {key}: {reason}", f"{name}#{key}") for key, reason in told
     )
-    return BadMapping(_first(troubles), troubles)
+    return BadMapping(_first(problems), problems)
 
 
 def _told(error: ValidationError) -> tuple[str, str]:

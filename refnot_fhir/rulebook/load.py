@@ -23,7 +23,7 @@ PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
 def load(folder: Path) -> Rulebook:
     """All mapping files below `folder`, every reference between them checked.
 
-    Raises `BadMapping` naming file, key and reason; its troubles are of every file that is wrong by
+    Raises `BadMapping` naming file, key and reason; its problems are of every file that is wrong by
     itself. A reference between files is judged once the files it leads through are right.
     """
     files = _dictionaries(folder)

@@ -12,7 +12,7 @@ import requests
 
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import Busy, NotFound, RefnotError, StoreFull, Trouble
+from refnot_fhir.errors import Busy, NotFound, Problem, RefnotError, StoreFull
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.sources import files as feed
 from refnot_fhir.sources.files import Parcel
@@ -31,18 +31,18 @@ class Tally:
     """What became of everything delivered."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    troubles: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     """One line for each thing that failed: where, and how to mend it."""
 
-    def failed(self, where: str, troubles: Iterable[Trouble]) -> None:
+    def failed(self, where: str, problems: Iterable[Problem]) -> None:
         """Count one failure and keep what it was."""
         self.outcomes[FAILED] += 1
-        self.note(where, troubles)
+        self.note(where, problems)
 
-    def note(self, where: str, troubles: Iterable[Trouble]) -> None:
-        """Keep a line for each trouble."""
-        for one in troubles:
-            self.troubles.append(f"{where}: {one.told}")
+    def note(self, where: str, problems: Iterable[Problem]) -> None:
+        """Keep a line for each problem."""
+        for one in problems:
+            self.problems.append(f"{where}: {one.told}")
 
 
 class Target(Protocol):
@@ -71,7 +71,7 @@ class IntoStore:
         )
         for result in received.results:
             tally.outcomes[result.outcome] += 1
-            tally.note(one.name, result.troubles)
+            tally.note(one.name, result.problems)
 
 
 @record
@@ -98,7 +98,7 @@ class ToServer:
             response = entry["response"]
             if response["status"] >= "4":
                 issues = (response.get("outcome") or {}).get("issue", ())
-                tally.failed(one.name, [_trouble(issue) for issue in issues])
+                tally.failed(one.name, [_problem(issue) for issue in issues])
             else:
                 unchanged = replayed and response["status"].startswith("20")
                 tally.outcomes[UNCHANGED if unchanged else response["status"]] += 1
@@ -152,7 +152,7 @@ def deliver_all(
             except (Busy, NotFound, StoreFull):
                 raise
             except RefnotError as error:
-                tally.failed(one.name, error.troubles)
+                tally.failed(one.name, error.problems)
             progress(before + one.consumed)
         before += feed.size([name])
     return tally
@@ -163,13 +163,13 @@ def _seconds(stated: str) -> float:
     return float(stated) if stated.isdecimal() else _WAIT
 
 
-def _issues(answer: requests.Response) -> list[Trouble]:
+def _issues(answer: requests.Response) -> list[Problem]:
     try:
-        return [_trouble(issue) for issue in answer.json()["issue"]]
+        return [_problem(issue) for issue in answer.json()["issue"]]
     except (ValueError, KeyError, TypeError):
-        return [Trouble("exception", f"the server answered {answer.status_code} {answer.reason}")]
+        return [Problem("exception", f"the server answered {answer.status_code} {answer.reason}")]
 
 
-def _trouble(issue: dict[str, Any]) -> Trouble:
+def _problem(issue: dict[str, Any]) -> Problem:
     text = (issue.get("details") or {}).get("text") or issue.get("diagnostics") or issue["code"]
-    return Trouble(issue["code"], text, next(iter(issue.get("expression", ())), ""))
+    return Problem(issue["code"], text, next(iter(issue.get("expression", ())), ""))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from refnot_fhir.core.record import record
-from refnot_fhir.errors import BadInput, Trouble
+from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.fhir import bundle, references, wire
 from refnot_fhir.fhir.bundle import Entry
 from refnot_fhir.trial.receive import parcel
@@ -22,7 +22,7 @@ STDIN = "-"
 LINES_AT_ONCE = 200
 """NDJSON lines that are delivered as one batch."""
 
-Damaged = Callable[[str, tuple[Trouble, ...]], None]
+Damaged = Callable[[str, tuple[Problem, ...]], None]
 """Told which file, and which line of it, cannot be read, and why."""
 
 MOST_BYTES = 50_000_000
@@ -96,7 +96,7 @@ def parcels(
             for body in bodies:
                 yield Parcel(shown(name), body, position())
     except BadInput as error:
-        damaged(shown(name), error.troubles)
+        damaged(shown(name), error.problems)
 
 
 @dataclass(slots=True)
@@ -186,7 +186,7 @@ class _Text:
 
     def _too_large(self) -> BadInput:
         said = f"it is over {self._most} bytes: send it in smaller bundles, or as NDJSON"
-        return BadInput(said, (Trouble("too-long", said),))
+        return BadInput(said, (Problem("too-long", said),))
 
 
 def _beginning(name: str, text: _Text) -> tuple[list[bytes], bool]:
@@ -220,7 +220,7 @@ def _of_lines(name: str, lines: Iterable[bytes], damaged: Damaged) -> Iterator[b
             sent = parcel.content(line)
             request = _as_request(line) if sent["resourceType"] == "Bundle" else b""
         except BadInput as error:
-            damaged(f"{shown(name)}:{number}", error.troubles)
+            damaged(f"{shown(name)}:{number}", error.problems)
             continue
         if not request:
             some.append(_entry(line.strip(), sent))
@@ -258,13 +258,13 @@ def _carried(body: bytes, sent: dict[str, Any]) -> Iterator[tuple[bytes, dict[st
     entries = sent.get("entry", [])
     if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
         said = "the entries of a Bundle are objects in an array"
-        raise BadInput(said, (Trouble("structure", said, "Bundle.entry"),))
+        raise BadInput(said, (Problem("structure", said, "Bundle.entry"),))
     for index, (raw, entry) in enumerate(zip(wire.raw_entries(body), entries, strict=True)):
         if isinstance(entry.get("resource"), dict) and raw is not None:
             yield raw, entry
         elif raw is not None:
             said = "a resource is an object"
-            raise BadInput(said, (Trouble("structure", said, f"Bundle.entry[{index}].resource"),))
+            raise BadInput(said, (Problem("structure", said, f"Bundle.entry[{index}].resource"),))
 
 
 def _entries(body: bytes) -> Iterator[bytes]:

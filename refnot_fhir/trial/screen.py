@@ -17,14 +17,14 @@ from refnot_fhir.core.facts import Fact, Person
 from refnot_fhir.core.results import Assessment
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.values import Source
-from refnot_fhir.errors import Trouble
+from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.types import KINDS, Context, patient_of, understand
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.whose import Identifier, identifiers, patient_identifier, survivor, whose
 
 Json = Mapping[str, Any]
-Refused = Callable[[int, tuple[Trouble, ...]], None]
+Refused = Callable[[int, tuple[Problem, ...]], None]
 """Told the number of a line (from 1) that is not valid FHIR, and why."""
 
 
@@ -34,7 +34,7 @@ def screen(
     site: Site,
     rulebook: Rulebook,
     as_of: date,
-    refused: Refused = lambda _number, _troubles: None,
+    refused: Refused = lambda _number, _problems: None,
 ) -> Iterator[Assessment]:
     """The assessment of every patient named in `lines`, one resource a line, in any order.
 
@@ -46,9 +46,9 @@ def screen(
     read = _Lines(site, rulebook)
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            troubles = read.take(number, line)
-            if troubles:
-                refused(number, troubles)
+            problems = read.take(number, line)
+            if problems:
+                refused(number, problems)
     for chart in read.charts(refused):
         for protocol in rulebook.protocols.values():
             yield assess(protocol, chart, as_of)
@@ -82,17 +82,17 @@ class _Lines:
         self._named: dict[str, None] = {}
         """The patients, in the order in which lines named them."""
 
-    def take(self, number: int, line: bytes) -> tuple[Trouble, ...]:
+    def take(self, number: int, line: bytes) -> tuple[Problem, ...]:
         """Keep one line if it is the newest of its resource; why not, if it is refused."""
         try:
             resource = wire.decode(line)
-        except wire.WireError as error:
-            return (Trouble(error.code, error.message, error.expression or ""),)
+        except BadInput as error:
+            return error.problems
         if not isinstance(resource, dict) or resource.get("resourceType") not in KINDS:
             return ()
         problems = gate.problems(resource, self._version)
         if problems:
-            return tuple(Trouble(p.code, p.message, p.expression) for p in problems)
+            return problems
         why = _nobodys(resource)
         if why:
             return (_left_out(why),)
@@ -193,8 +193,8 @@ def _updated(resource: Json) -> datetime | None:
     return None if stated is None else datetime.fromisoformat(stated)
 
 
-def _left_out(why: str) -> Trouble:
-    return Trouble("required", f"nobody is assessed with it: {why}")
+def _left_out(why: str) -> Problem:
+    return Problem("required", f"nobody is assessed with it: {why}")
 
 
 def _nobodys(resource: Json) -> str:

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from refnot_fhir.core.results import Subject
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import BadInput, NotFound, Trouble
+from refnot_fhir.errors import BadInput, NotFound, Problem
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import dosing_record, screening_report
@@ -69,7 +69,7 @@ def _date(service: Service) -> date | None:
     unknown = sorted(set(stated) - {"date", "_format", "_pretty"})
     if unknown:
         said = "a parameter is not known here: there is date"
-        raise BadInput(said, (Trouble("not-supported", said),))
+        raise BadInput(said, (Problem("not-supported", said),))
     text = stated.get("date")
     if not text:
         return None
@@ -78,7 +78,7 @@ def _date(service: Service) -> date | None:
         return date.fromisoformat(text if _DATE.fullmatch(text) else "")
     except ValueError:
         said = "date is not a calendar date such as 2026-05-01"
-        raise BadInput(said, (Trouble("value", said),)) from None
+        raise BadInput(said, (Problem("value", said),)) from None
 
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -93,8 +93,7 @@ def _posted(service: Service) -> dict[str, str]:
         raise BadInput("an operation takes a Parameters resource, and nothing else")
     problems = gate.problems(sent, Version.R5)
     if problems:
-        troubles = tuple(Trouble(p.code, p.message, p.expression) for p in problems)
-        raise BadInput("the Parameters are not valid", troubles)
+        raise BadInput("the Parameters are not valid", problems)
     return {
         str(one.get("name")): str(one.get("valueDate", one.get("valueString", "")))
         for one in sent.get("parameter", ())

@@ -95,7 +95,7 @@ def _undone(received: Received, version: Version, headers: dict[str, str]) -> Re
         issue
         for result in received.results
         if result.outcome == R.FAILED
-        for issue in outcome.issues(result.troubles)
+        for issue in outcome.issues(result.problems)
     ]
     failures = [r.failure for r in received.results if r.outcome == R.FAILED]
     first = next((one for one in failures if one != "undone"), "invalid")
@@ -191,7 +191,7 @@ def _place(result: Result) -> str:
 
 def _outcome(asked: Request, result: Result, changes: Sequence[SubjectChange]) -> Json:
     if result.outcome == R.FAILED:
-        return outcome.write(outcome.issues(result.troubles) or [outcome.information(_UNDONE)])
+        return outcome.write(outcome.issues(result.problems) or [outcome.information(_UNDONE)])
     issues = [
         outcome.issue(_SEVERITY[note.code], note.code, note.message, expression=note.expression)
         for note in result.notes

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import BadInput, NotFound, NotSupported, Trouble
+from refnot_fhir.errors import BadInput, NotFound, NotSupported, Problem
 from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.versions import Version
@@ -171,7 +171,7 @@ def _check_query(place: str, action: str) -> None:
             f": to create only what is not there yet, POST to {place} with the header "
             "If-None-Exist: identifier=system|value"
         )
-    raise BadInput(said, (Trouble("not-supported", said, f"http.{unknown[0][:64]}"),))
+    raise BadInput(said, (Problem("not-supported", said, f"http.{unknown[0][:64]}"),))
 
 
 _GENERAL = FORMS_ONLY | {"_summary", "_elements"}
@@ -181,10 +181,10 @@ _GENERAL = FORMS_ONLY | {"_summary", "_elements"}
 def _check_content(content: Mapping[str, Any], type_: str, id_: str) -> None:
     if content["resourceType"] != type_:
         said = f"the resource is of another type: the address is that of {type_}"
-        raise BadInput(said, (Trouble("invalid", said, f"{type_}.resourceType"),))
+        raise BadInput(said, (Problem("invalid", said, f"{type_}.resourceType"),))
     if id_ and content.get("id") != id_:
         said = f"the id of the resource must be the one of the address, {id_}"
-        raise BadInput(said, (Trouble("invalid", said, f"{type_}.id"),))
+        raise BadInput(said, (Problem("invalid", said, f"{type_}.id"),))
 
 
 def _conditions(action: str, type_: str, id_: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import BadInput, Gone, NotFound, NotSupported, Trouble
+from refnot_fhir.errors import BadInput, Gone, NotFound, NotSupported, Problem
 from refnot_fhir.fhir import gate, references, wire
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search.values import Target, Token
@@ -145,10 +145,10 @@ class _Found:
                 self._patients[kept.key.id] = kept.patient
                 yield row, resource
 
-    def remarks(self) -> list[Trouble]:
+    def remarks(self) -> list[Problem]:
         """What a search in this version cannot show."""
         return [
-            Trouble(
+            Problem(
                 "incomplete",
                 f"something that was looked through is kept in FHIR {own.full}, is not valid in "
                 f"{self._version.full} and is not shown: search with fhirVersion {own.mime}, too",
@@ -184,7 +184,7 @@ class _Found:
             f"a search of {wanted.type} names a patient, an _id or an identifier: "
             "there is no index on anything else"
         )
-        raise BadInput(said, (Trouble("too-costly", said),))
+        raise BadInput(said, (Problem("too-costly", said),))
 
     def _finders(self, type_: str) -> Mapping[str, _Finder]:
         by_patient = {"patient": self._of_patients, "subject": self._of_patients}

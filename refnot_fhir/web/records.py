@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, request
 
 from refnot_fhir import export
-from refnot_fhir.errors import BadInput, NotFound, NotSupported, Trouble
+from refnot_fhir.errors import BadInput, NotFound, NotSupported, Problem
 from refnot_fhir.export.listing import KINDS, Asked, Place, Row, everything, moment, page
 from refnot_fhir.trial.service import DEFAULT_SITE, Service
 from refnot_fhir.web import answers
@@ -80,7 +80,7 @@ def _others(names: tuple[str, ...]) -> list[tuple[str, object]]:
 def _count(text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) == 0:
         said = f"_count is a number of rows, from 1 to {_MOST_OF_A_PAGE}"
-        raise BadInput(said, (Trouble("value", said),))
+        raise BadInput(said, (Problem("value", said),))
     return min(int(text), _MOST_OF_A_PAGE)
 
 
@@ -131,11 +131,11 @@ def _asked(service: Service) -> Asked:
     unknown = sorted(set(request.args) - _FILTERS)
     if unknown:
         said = f"there is no filter {unknown[0]}: there are subject, site, since, _count"
-        raise BadInput(said, (Trouble("not-supported", said),))
+        raise BadInput(said, (Problem("not-supported", said),))
     empty = [name for name, value in request.args.items() if not value]
     if empty:
         said = f"the filter {empty[0]} has no value: leave it out, or give it one"
-        raise BadInput(said, (Trouble("value", said),))
+        raise BadInput(said, (Problem("value", said),))
     since = request.args.get("since")
     subject = request.args.get("subject", "")
     return Asked(

@@ -10,7 +10,7 @@ from flask import Response, request
 
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import BadInput, NotSupported, TooLarge, Trouble
+from refnot_fhir.errors import BadInput, NotSupported, Problem, TooLarge
 from refnot_fhir.fhir import bundle, outcome, search
 from refnot_fhir.fhir.search import Search
 from refnot_fhir.fhir.versions import Version
@@ -64,7 +64,7 @@ def after() -> int:
     marker = dict(_arguments()).get(AFTER) or "0"
     if not marker.isdecimal():
         said = f"{AFTER} is not a page marker of this service: follow the next link unchanged"
-        raise BadInput(said, (Trouble("value", said),))
+        raise BadInput(said, (Problem("value", said),))
     return int(marker[:18])
 
 
@@ -120,7 +120,7 @@ def answer(
     new_id: Callable[[], str],
     linked: Callable[[Json], Json] = _itself,
     *,
-    remarks: Callable[[], Iterable[Trouble]] = tuple,
+    remarks: Callable[[], Iterable[Problem]] = tuple,
 ) -> Response:
     """The searchset of the matches: one page, or only their number.
 
@@ -163,7 +163,7 @@ def _url(wanted: Search, next_after: int | None = None) -> str:
     return f"{answers.base_url()}/{wanted.type}" + (f"?{query}" if query else "")
 
 
-def _remarks(wanted: Search, missing: list[str], further: Iterable[Trouble]) -> Json | None:
+def _remarks(wanted: Search, missing: list[str], further: Iterable[Problem]) -> Json | None:
     """What was ignored, and what was to be included and cannot be."""
     issues = [
         outcome.warning(one.message, code=one.code, expression=one.expression)

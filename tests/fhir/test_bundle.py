@@ -24,10 +24,10 @@ def transaction(*entries, kind="transaction"):
     return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
 
 
-def troubles(sent, **options):
+def problems(sent, **options):
     with pytest.raises(BadInput) as caught:
         bundle.parse(sent, **options)
-    return [(trouble.code, trouble.expression) for trouble in caught.value.troubles]
+    return [(problem.code, problem.expression) for problem in caught.value.problems]
 
 
 def test_an_entry_says_what_it_asks_for():
@@ -73,11 +73,11 @@ def test_a_bundle_without_entries_asks_for_nothing():
 def test_a_wrong_entry_refuses_the_transaction_and_is_named(entry, expected, why):
     code, place = expected
     fine = asked("POST", "Patient", {"resourceType": "Patient"})
-    assert (code, f"Bundle.entry[1].{place}") in troubles(transaction(fine, entry)), why
+    assert (code, f"Bundle.entry[1].{place}") in problems(transaction(fine, entry)), why
 
 
 def test_every_wrong_entry_is_named_at_once():
-    found = troubles(transaction({}, asked("POST", "Patient"), asked("GET", "Patient")))
+    found = problems(transaction({}, asked("POST", "Patient"), asked("GET", "Patient")))
     assert [place for _, place in found] == [
         "Bundle.entry[0].request",
         "Bundle.entry[1].resource",
@@ -85,7 +85,7 @@ def test_every_wrong_entry_is_named_at_once():
     ]
 
 
-def test_in_a_batch_only_the_wrong_entry_has_troubles():
+def test_in_a_batch_only_the_wrong_entry_has_problems():
     sent = transaction(
         asked("GET", "Patient?_id=p1"),
         asked("POST", "Patient"),
@@ -94,13 +94,13 @@ def test_in_a_batch_only_the_wrong_entry_has_troubles():
         asked("DELETE", "Patient/p1"),
         kind="batch",
     )
-    found = [[trouble.code for trouble in entry.troubles] for entry in bundle.parse(sent)]
+    found = [[problem.code for problem in entry.problems] for entry in bundle.parse(sent)]
     assert found == [[], ["required"], ["invalid"], [], []]
 
 
 def test_one_resource_may_be_written_once_in_a_transaction():
     sent = transaction(asked("DELETE", "Patient/p1"), asked("PUT", "Patient/p1", PATIENT))
-    assert troubles(sent) == [("duplicate", "Bundle.entry[1].request.url")]
+    assert problems(sent) == [("duplicate", "Bundle.entry[1].request.url")]
 
 
 @pytest.mark.parametrize("kind", ["transaction", "batch"])
@@ -113,9 +113,9 @@ def test_a_full_url_names_one_entry(kind):
     )
     expected = [("duplicate", "Bundle.entry[1].fullUrl")]
     if kind == "transaction":
-        assert troubles(sent) == expected
+        assert problems(sent) == expected
     else:
-        found = [(t.code, t.expression) for entry in bundle.parse(sent) for t in entry.troubles]
+        found = [(t.code, t.expression) for entry in bundle.parse(sent) for t in entry.problems]
         assert found == expected
 
 
@@ -132,9 +132,9 @@ def test_an_absolute_url_of_this_service_is_understood(url):
 def test_other_bundles_are_refused_with_a_way_out(kind):
     with pytest.raises(BadInput) as caught:
         bundle.parse({"resourceType": "Bundle", "type": kind})
-    (trouble,) = caught.value.troubles
-    assert trouble.expression == "Bundle.type"
-    assert "transaction" in trouble.message or "batch" in trouble.message
+    (problem,) = caught.value.problems
+    assert problem.expression == "Bundle.type"
+    assert "transaction" in problem.message or "batch" in problem.message
 
 
 def test_a_single_resource_is_sent_to_its_own_address():

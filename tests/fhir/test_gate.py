@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refnot_fhir.fhir.gate import GATED, Problem, problems
+from refnot_fhir.errors import Problem
+from refnot_fhir.fhir.gate import GATED, problems
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.wire import decode
 
@@ -477,9 +478,9 @@ def test_a_property_that_fhir_does_not_know_is_told_by_its_number_alone() -> Non
     count = len(PERSON)
     assert found == Problem(
         "structure",
-        "Patient",
         f"Patient: each of the properties {count + 1}, {count + 2} of this object is no element "
         "of FHIR: did you mean gender?",
+        "Patient",
     )
 
 

@@ -35,12 +35,12 @@ def test_every_error_becomes_a_valid_outcome_under_its_own_code(error, version):
     ]
 
 
-def test_every_trouble_is_an_issue_with_its_place():
-    troubles = (
-        errors.Trouble("value", "not a date", "Patient.birthDate"),
-        errors.Trouble("required", "is missing", "Observation.status"),
+def test_every_problem_is_an_issue_with_its_place():
+    problems = (
+        errors.Problem("value", "not a date", "Patient.birthDate"),
+        errors.Problem("required", "is missing", "Observation.status"),
     )
-    written = outcome.from_error(errors.BadInput("two problems", troubles))
+    written = outcome.from_error(errors.BadInput("two problems", problems))
     assert [(i["code"], i["expression"]) for i in written["issue"]] == [
         ("value", ["Patient.birthDate"]),
         ("required", ["Observation.status"]),
@@ -81,8 +81,8 @@ def test_a_fault_shows_the_incident_and_nothing_else_of_it():
     assert "1f3a" in json.dumps(written)
 
 
-def test_a_severity_of_its_own_can_be_given_to_troubles():
-    found = outcome.issues([errors.Trouble("not-found", "gone")], severity="warning")
+def test_a_severity_of_its_own_can_be_given_to_problems():
+    found = outcome.issues([errors.Problem("not-found", "gone")], severity="warning")
     assert found[0]["severity"] == "warning"
     assert "expression" not in found[0]
     assert_valid(outcome.write(found), Version.R4)

@@ -217,10 +217,10 @@ def test_a_study_is_found_in_r4_by(query, expected, version):
 )
 def test_what_is_not_known_is_ignored_and_says_so(query):
     asking = asked(SUBJECT, f"{query}&_id=1")
-    (trouble,) = asking.ignored
+    (problem,) = asking.ignored
     name = query.partition("=")[0]
-    assert trouble.expression == f"http.{name}"
-    assert trouble.message.startswith(name)
+    assert problem.expression == f"http.{name}"
+    assert problem.message.startswith(name)
     assert asking.used == (("_id", "1"),)
 
 
@@ -250,10 +250,10 @@ def test_what_is_not_known_is_ignored_and_says_so(query):
 def test_what_cannot_be_meant_is_refused_by_name(query, code):
     with pytest.raises(BadInput) as caught:
         asked(SUBJECT, query)
-    (trouble,) = caught.value.troubles
+    (problem,) = caught.value.problems
     name = query.partition("=")[0]
-    assert (trouble.code, trouble.expression) == (code, f"http.{name}")
-    assert trouble.message.startswith(f"{name}: ")
+    assert (problem.code, problem.expression) == (code, f"http.{name}")
+    assert problem.message.startswith(f"{name}: ")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_number_or_a_composite_has_its_form(query, version):
 def test_every_wrong_parameter_is_named_at_once():
     with pytest.raises(BadInput) as caught:
         asked(SUBJECT, "date=x&_count=y")
-    assert [t.expression for t in caught.value.troubles] == ["http.date", "http._count"]
+    assert [t.expression for t in caught.value.problems] == ["http.date", "http._count"]
 
 
 def test_what_was_understood_is_kept_for_the_self_link():

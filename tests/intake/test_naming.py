@@ -121,10 +121,10 @@ def test_a_long_chain_is_named_without_recursion() -> None:
 @pytest.mark.parametrize("urn", ["urn:uuid:none", "urn:oid:1.2.3"])
 def test_a_reference_to_no_entry_is_named_with_its_place(urn: str) -> None:
     naming = Naming([create(referring("x", "Patient/1", urn), where="Bundle.entry[0].resource")])
-    trouble = naming.dangling(0)
-    assert trouble is not None
-    assert trouble.expression == "Bundle.entry[0].resource.hasMember[1].reference"
-    assert urn not in trouble.message
+    problem = naming.dangling(0)
+    assert problem is not None
+    assert problem.expression == "Bundle.entry[0].resource.hasMember[1].reference"
+    assert urn not in problem.message
 
 
 def test_a_delivery_is_recognised_by_what_it_asks_for() -> None:

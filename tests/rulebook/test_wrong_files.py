@@ -416,7 +416,7 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path):
     with pytest.raises(BadMapping) as caught:
         load(folder)
     assert "(and 1 more)" in str(caught.value)
-    assert {trouble.expression for trouble in caught.value.troubles} == {
+    assert {problem.expression for problem in caught.value.problems} == {
         f"{DOSING}#top level",
         f"{DOSING}#dose_iu",
     }

@@ -8,7 +8,6 @@ cannot say is in `invariants`, and what a narrative may hold in `narrative`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -16,14 +15,13 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
 from refnot_fhir.core.record import record
+from refnot_fhir.errors import Problem
 from refnot_fhir.fhir import definitions
 from refnot_fhir.fhir.gate.contained import references_in
 from refnot_fhir.fhir.gate.invariants import broken
-from refnot_fhir.fhir.gate.messages import Explainer, Problem, wrong_target
+from refnot_fhir.fhir.gate.messages import Explainer, problem, wrong_target
 from refnot_fhir.fhir.gate.narrative import Rules
 from refnot_fhir.fhir.versions import Version
-
-__all__ = ["GATED", "Problem", "problems"]
 
 GATED = frozenset(definitions.schema(Version.R4)["properties"])
 """The resource types that may be received or published, now or soon."""
@@ -44,7 +42,7 @@ def problems(resource: Json, version: Version) -> tuple[Problem, ...]:
     """
     found = tuple(islice(_distinct(_problems(resource, version, None)), _MOST_PROBLEMS))
     # Elements that a version does not have speak for another one; a wrong value does not.
-    plain = [problem for problem in found if problem.code == "structure"]
+    plain = [one for one in found if one.code == "structure"]
     other = _other_version(resource, version) if plain else None
     if other is None:
         return found
@@ -59,11 +57,11 @@ def _other_version(resource: Json, version: Version) -> Version | None:
 
 def _of_another_version(name: str, read: Version, right: Version, first: Problem) -> Problem:
     said = (
-        f"{name}: is not valid as FHIR {read}, as which it was read, but is as {right}: if it is "
+        f"is not valid as FHIR {read}, as which it was read, but is as {right}: if it is "
         f"{right}, send it with Content-Type: application/fhir+json; fhirVersion={right.mime}, or "
         f'set fhir = "{right}" in the file of the site; if it is {read}, {first.message}'
     )
-    return Problem("structure", name, said)
+    return problem("structure", name, said)
 
 
 @record
@@ -77,7 +75,7 @@ class _Inside:
 def _problems(resource: Json, version: Version, inside: _Inside | None) -> Iterator[Problem]:
     name = resource.get("resourceType")
     if not isinstance(name, str) or not name:
-        yield Problem("structure", "resourceType", "resourceType: is missing or not a string")
+        yield problem("structure", "resourceType", "is missing or not a string")
         return
     compiled = _compiled_for(name, version, is_inside=inside is not None)
     if compiled is None:
@@ -93,7 +91,7 @@ def _problems(resource: Json, version: Version, inside: _Inside | None) -> Itera
     for rule in broken(resource, version, _narrative(version), inside=container):
         where = explainer.expression((name, *rule.path))
         key = f"{rule.key}: " if rule.key else ""
-        yield Problem(rule.code, where, f"{where}: {key}{rule.message}")
+        yield problem(rule.code, where, f"{key}{rule.message}")
     yield from _wrong_contained(resource, explainer)
     yield from _nested(resource, version, is_inside=inside is not None)
 
@@ -113,7 +111,7 @@ def _unknown_type(name: str, version: Version, *, is_inside: bool) -> Problem:
     said = f"is not a resource type of {version}" if is_inside else "is not read here"
     if where == "resourceType" and not is_inside:
         said = "is not a resource type that is read here"
-    return Problem("not-supported", where, f"{where}: {said}")
+    return problem("not-supported", where, said)
 
 
 def _violations(validator: Draft202012Validator, wrapped: Json) -> Iterator[ValidationError]:
@@ -151,16 +149,14 @@ def _wrong_contained(resource: Json, explainer: Explainer) -> Iterator[Problem]:
         wanted = explainer.targets(path)
         if wanted and types.get(reference, wanted[0]) not in wanted:
             where = explainer.expression((*path, "reference"))
-            yield Problem("value", where, f"{where}: {wrong_target(wanted)}")
+            yield problem("value", where, wrong_target(wanted))
 
 
 def _nested(resource: Json, version: Version, *, is_inside: bool) -> Iterator[Problem]:
     """The problems of resources inside this one, other than the entries of a Bundle received."""
     for place, item, container in _inner(resource, is_inside=is_inside):
         for found in _problems(item, version, _Inside(container)):
-            yield _moved(
-                found, str(item.get("resourceType")), f"{resource['resourceType']}.{place}"
-            )
+            yield found.inside(f"{resource['resourceType']}.{place}", str(item.get("resourceType")))
 
 
 def _inner(resource: Json, *, is_inside: bool) -> Iterator[tuple[str, Json, Json | None]]:
@@ -192,20 +188,13 @@ def _parameters(parameters: Iterable[Json], name: str) -> Iterator[tuple[str, Js
         yield from _parameters(parameter.get("part", ()), f"{place}.part")
 
 
-def _moved(problem: Problem, name: str, place: str) -> Problem:
-    inner = problem.expression.removeprefix(name)
-    inner = f".{inner}" if inner == "resourceType" else inner
-    words = problem.message.removeprefix(problem.expression)
-    return replace(problem, expression=place + inner, message=f"{place}{inner}{words}")
-
-
 def _distinct(found: Iterator[Problem]) -> Iterator[Problem]:
     """The first problem of each place: what a schema says next about it is seldom news."""
     seen: set[str] = set()
-    for problem in found:
-        if problem.expression not in seen:
-            seen.add(problem.expression)
-            yield problem
+    for one in found:
+        if one.expression not in seen:
+            seen.add(one.expression)
+            yield one
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonschema_rs import ValidationError
 
-from refnot_fhir.core.record import record
+from refnot_fhir.errors import Problem
 from refnot_fhir.fhir.definitions import element_names
 
 Schema = Mapping[str, Any]
@@ -48,16 +48,9 @@ _FORMS = {
 }
 
 
-@record
-class Problem:
-    """One thing wrong with a resource: issue type, FHIRPath of the culprit, plain words.
-
-    Source of the codes: http://hl7.org/fhir/ValueSet/issue-type.
-    """
-
-    code: str
-    expression: str
-    message: str
+def problem(code: str, where: str, words: str) -> Problem:
+    """A problem whose message begins with its place."""
+    return Problem(code, f"{where}: {words}", where)
 
 
 class Explainer:
@@ -109,7 +102,7 @@ class Explainer:
         else:
             code, words = self._plain(error, instance)
             where = self.expression(path)
-            yield Problem(code, where, f"{where}: {words}")
+            yield problem(code, where, words)
 
     def _follow(self, node: Any, keyword: str, name: str | None) -> Any:
         """What a schema or one that it refers to says under a keyword (and a name in it)."""
@@ -132,7 +125,7 @@ class Explainer:
         about = rule.get("x-of", "")
         where = self.expression(path)
         if rule.get("x-rule") == "invariant":
-            yield Problem("invariant", where, f"{where}: {about}: {rule['x-says']}")
+            yield problem("invariant", where, f"{about}: {rule['x-says']}")
         elif rule.get("x-rule") == "required":
             yield _missing(f"{where}.{about}")
         else:
@@ -147,13 +140,12 @@ class Explainer:
         for name in strangers:
             if name in element_names():
                 where = f"{parent}.{name}"
-                said = f"is no element here{_meant([name], allowed)}"
-                yield Problem("structure", where, f"{where}: {said}")
+                yield problem("structure", where, f"is no element here{_meant([name], allowed)}")
         nameless = [name for name in strangers if name not in element_names()]
         if nameless:
             which = _numbered(sent, nameless)
             said = f"{which} of this object is no element of FHIR{_meant(nameless, allowed)}"
-            yield Problem("structure", parent, f"{parent}: {said}")
+            yield problem("structure", parent, said)
 
     def _plain(self, error: ValidationError, instance: Any) -> tuple[str, str]:
         name, details = error.kind.name, error.kind.as_dict()
@@ -203,7 +195,7 @@ def _wrong_reference(reference: str, targets: Sequence[str]) -> str:
 
 
 def _missing(where: str) -> Problem:
-    return Problem("required", where, f"{where}: is required, and missing")
+    return problem("required", where, "is required, and missing")
 
 
 def _choice(where: str, rule: Schema, instance: Schema) -> Problem:
@@ -211,10 +203,8 @@ def _choice(where: str, rule: Schema, instance: Schema) -> Problem:
     options = [name for name in names if name is not None]
     given = [name for name in options if name in instance or "_" + name in instance]
     if given:
-        return Problem("structure", where, f"{where}: only one of {', '.join(given)} may be given")
-    return Problem(
-        "required", where, f"{where}: is required, and missing: give one of {_listed(options)}"
-    )
+        return problem("structure", where, f"only one of {', '.join(given)} may be given")
+    return problem("required", where, f"is required, and missing: give one of {_listed(options)}")
 
 
 def _first(option: Schema) -> str | None:

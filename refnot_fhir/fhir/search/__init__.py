@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 
 from refnot_fhir.core.record import record
-from refnot_fhir.errors import BadInput, Trouble
+from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.search import match as matching
 from refnot_fhir.fhir.search.clause import (
@@ -53,7 +53,7 @@ class Search:
     """Only how many match is asked for."""
     used: tuple[tuple[str, str], ...] = ()
     """The parameters that were understood, as sent: those of the `self` link."""
-    ignored: tuple[Trouble, ...] = ()
+    ignored: tuple[Problem, ...] = ()
 
     def of(self, name: str) -> tuple[Clause, ...]:
         """The clauses of a parameter."""
@@ -84,9 +84,9 @@ def parse(
             reading.take(name, text)
         else:
             reading.ignore(name, "value", "it has no value")
-    if reading.troubles:
-        said = "; ".join(trouble.message for trouble in reading.troubles)
-        raise BadInput(said, tuple(reading.troubles))
+    if reading.problems:
+        said = "; ".join(problem.message for problem in reading.problems)
+        raise BadInput(said, tuple(reading.problems))
     count_only = reading.summary == _COUNT_ONLY or reading.count == 0
     return Search(
         type,
@@ -126,8 +126,17 @@ class _Reading:
     """A search being read, parameter by parameter."""
 
     __slots__ = (
-        "clauses", "count", "ignored", "includes", "known", "setting", "summary", "troubles",
-        "type", "used", "version",
+        "clauses",
+        "count",
+        "ignored",
+        "includes",
+        "known",
+        "problems",
+        "setting",
+        "summary",
+        "type",
+        "used",
+        "version",
     )  # fmt: skip
 
     def __init__(self, type: str, version: Version, setting: Setting) -> None:
@@ -140,8 +149,8 @@ class _Reading:
         self.count: int | None = None
         self.summary = ""
         self.used: list[tuple[str, str]] = []
-        self.ignored: list[Trouble] = []
-        self.troubles: list[Trouble] = []
+        self.ignored: list[Problem] = []
+        self.problems: list[Problem] = []
 
     def take(self, name: str, text: str) -> None:
         """Understand one parameter, or note why not."""
@@ -151,7 +160,7 @@ class _Reading:
             why_not = self.clause(name, text) if control is None else control(self, text)
         except ValueError as error:
             code = "not-supported" if isinstance(error, NotOffered) else "value"
-            self.troubles.append(Trouble(code, f"{shown}: {error}", f"http.{shown}"))
+            self.problems.append(Problem(code, f"{shown}: {error}", f"http.{shown}"))
             return
         if why_not:
             self.ignore(name, "not-supported", why_not)
@@ -161,7 +170,7 @@ class _Reading:
     def ignore(self, name: str, code: str, why: str) -> None:
         """Note a parameter that is left out."""
         shown = _shown(name)
-        self.ignored.append(Trouble(code, f"{shown} was ignored: {why}", f"http.{shown}"))
+        self.ignored.append(Problem(code, f"{shown} was ignored: {why}", f"http.{shown}"))
 
     def clause(self, name: str, text: str) -> str:
         """Add a clause; or why it is ignored."""

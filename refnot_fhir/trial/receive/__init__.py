@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import Busy, Trouble
+from refnot_fhir.errors import Busy, Problem
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.versions import Version
@@ -70,9 +70,9 @@ def _checked(delivery: Delivery, naming: Naming, site: Site) -> list[Request | R
     """Each request if it may go on, else what became of it."""
     checked = [_check(request, site) for request in delivery.requests]
     for index, one in enumerate(checked):
-        trouble = naming.dangling(index) if isinstance(one, Request) else None
-        if trouble is not None:
-            checked[index] = _invalid(delivery.requests[index], (trouble,))
+        problem = naming.dangling(index) if isinstance(one, Request) else None
+        if problem is not None:
+            checked[index] = _invalid(delivery.requests[index], (problem,))
     # What refers to an entry that fails, fails as well, and so does what refers to that.
     failed = {index for index, one in enumerate(checked) if _has_failed(one)}
     while failed:
@@ -83,22 +83,22 @@ def _checked(delivery: Delivery, naming: Naming, site: Site) -> list[Request | R
         }
         for index in failed:
             request = delivery.requests[index]
-            trouble = Trouble("not-found", _FAILED_TOO, request.where)
-            checked[index] = _invalid(request, (trouble,))
+            problem = Problem("not-found", _FAILED_TOO, request.where)
+            checked[index] = _invalid(request, (problem,))
     return checked
 
 
 _FAILED_TOO = "it refers to an entry that cannot be taken: mend that one, and send both again"
 
 
-def _invalid(request: Request, troubles: tuple[Trouble, ...]) -> Result:
-    return Result(FAILED, request.type, request.id, failure="invalid", troubles=troubles)
+def _invalid(request: Request, problems: tuple[Problem, ...]) -> Result:
+    return Result(FAILED, request.type, request.id, failure="invalid", problems=problems)
 
 
 def _check(request: Request, site: Site) -> Request | Result:
     """The request if it may go on, else what became of it: the gate."""
-    if request.troubles:
-        return _invalid(request, request.troubles)
+    if request.problems:
+        return _invalid(request, request.problems)
     if request.action == READ:
         return Result(ASKED, request.type, request.id)
     if request.type not in KINDS or request.action == DELETE or request.resource is None:
@@ -106,20 +106,9 @@ def _check(request: Request, site: Site) -> Request | Result:
     problems = gate.problems(request.resource, Version(request.fhir or site.fhir))
     if not problems:
         return request
-    return _invalid(
-        request,
-        tuple(_placed(problem, request) for problem in problems),
-    )
-
-
-def _placed(problem: gate.Problem, request: Request) -> Trouble:
-    """`Observation.status` as `Bundle.entry[3].resource.status`, where that is where it is."""
-    place, message = problem.expression, problem.message
     if request.where.startswith("Bundle."):
-        place = request.where + place.removeprefix(request.type)
-        if message.startswith(problem.expression):
-            message = place + message.removeprefix(problem.expression)
-    return Trouble(problem.code, message, place)
+        problems = tuple(one.inside(request.where, request.type) for one in problems)
+    return _invalid(request, problems)
 
 
 def _has_failed(one: Request | Result) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from refnot_fhir.errors import Trouble
+from refnot_fhir.errors import Problem
 from refnot_fhir.fhir.elements import CONDITIONAL
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.whose import Identifier, carrying
@@ -62,9 +62,9 @@ class Conditional:
         asked = CONDITIONAL.fullmatch(relative)
         if asked is not None and asked[1] in KINDS:
             request = naming.requests[index]
-            trouble = Trouble("not-supported", _UNDERSTOOD, place_of(request, reference))
+            problem = Problem("not-supported", _UNDERSTOOD, place_of(request, reference))
             self.refused[index] = Result(
-                R.FAILED, request.type, request.id, failure="invalid", troubles=(trouble,)
+                R.FAILED, request.type, request.id, failure="invalid", problems=(problem,)
             )
 
 
@@ -98,8 +98,8 @@ def _meant(
 def _refused(request: Request, reference: str, count: int) -> Result:
     code = "multiple-matches" if count else "not-found"
     said = _MANY.format(count=count) if count else _NONE
-    trouble = Trouble(code, said, place_of(request, reference))
-    return Result(R.FAILED, request.type, request.id, failure="precondition", troubles=(trouble,))
+    problem = Problem(code, said, place_of(request, reference))
+    return Result(R.FAILED, request.type, request.id, failure="precondition", problems=(problem,))
 
 
 _NONE = (

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from refnot_fhir.core.record import record
-from refnot_fhir.errors import Trouble
+from refnot_fhir.errors import Problem
 from refnot_fhir.store.contract import Head, Key
 from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.receive.naming import Named
@@ -68,8 +68,8 @@ def decide(
     if request.action == R.DELETE:
         return _deletion(named, head, policy)
     if request.action == R.UPDATE and (request.resource or {}).get("id", key.id) != key.id:
-        trouble = Trouble("invalid", _OTHER_ID, f"{request.where}.id")
-        return Result(R.FAILED, request.type, request.id, failure="invalid", troubles=(trouble,))
+        problem = Problem("invalid", _OTHER_ID, f"{request.where}.id")
+        return Result(R.FAILED, request.type, request.id, failure="invalid", problems=(problem,))
     if head is None:
         return Result(R.CREATED, key.type, key.id, 1)
     if request.action == R.CREATE:
@@ -162,7 +162,7 @@ def _update(named: Named, head: Head, now: datetime, policy: Policy) -> Result:
             return _again(named, head, now)
         if older:
             said = _LATE_DELETED if head.deleted else _LATE
-            note = Trouble("processing", said.format(version=head.version))
+            note = Problem("processing", said.format(version=head.version))
             return Result(R.LATE, key.type, key.id, head.last + 1, notes=(note,))
     outcome = R.CREATED if head.deleted else R.UPDATED
     return Result(outcome, key.type, key.id, head.last + 1)
@@ -212,13 +212,13 @@ def _ambiguous(named: Named, head: Head) -> str:
 
 
 def _unchanged(key: Key, head: Head, note: str = "") -> Result:
-    notes = (Trouble("processing", note),) if note else ()
+    notes = (Problem("processing", note),) if note else ()
     return Result(R.UNCHANGED, key.type, key.id, head.version, notes=notes)
 
 
 def _failed(request: Request, failure: str, message: str) -> Result:
-    trouble = Trouble("conflict", message, request.where)
-    return Result(R.FAILED, request.type, request.id, failure=failure, troubles=(trouble,))
+    problem = Problem("conflict", message, request.where)
+    return Result(R.FAILED, request.type, request.id, failure=failure, problems=(problem,))
 
 
 def _many(request: Request, count: int) -> str:
@@ -251,9 +251,9 @@ def once(decided: Iterable[Decided]) -> Iterator[Decided]:
             yield named, result
         else:
             said = "another entry of this delivery writes the same resource"
-            trouble = Trouble("duplicate", said, named.request.where)
+            problem = Problem("duplicate", said, named.request.where)
             yield (
                 named,
                 replace(result, outcome=R.FAILED, version=0, failure="conflict", notes=(),
-                        troubles=(trouble,)),
+                        problems=(problem,)),
             )  # fmt: skip

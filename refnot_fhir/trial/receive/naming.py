@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from refnot_fhir.core.record import record
-from refnot_fhir.errors import Trouble
+from refnot_fhir.errors import Problem
 from refnot_fhir.fhir import bundle, references, wire
 from refnot_fhir.fhir.bundle import Entry
 from refnot_fhir.fhir.elements import CONDITIONAL
@@ -104,14 +104,14 @@ class Naming:
         )
         return any(found is not None and found[1] in KINDS for found in asked)
 
-    def dangling(self, index: int) -> Trouble | None:
+    def dangling(self, index: int) -> Problem | None:
         """Why a request cannot be carried out: it refers to an entry that there is not."""
         request = self.requests[index]
         for named in sorted(self.stated[index]):
             if named.startswith(_FULL_URL_ONLY) and named not in self.meant:
-                return Trouble("not-found", _NO_ENTRY, place_of(request, named))
+                return Problem("not-found", _NO_ENTRY, place_of(request, named))
             if named in self._ambiguous and not self._roots[index]:
-                return Trouble("multiple-matches", _MANY_ENTRIES, place_of(request, named))
+                return Problem("multiple-matches", _MANY_ENTRIES, place_of(request, named))
         return None
 
     def refers_to(self, index: int, others: set[int]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from refnot_fhir.core.facts import Dose, Measurement
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.vocabulary import Unlisted
-from refnot_fhir.errors import Trouble
+from refnot_fhir.errors import Problem
 from refnot_fhir.fhir.types import KINDS, Understood
 from refnot_fhir.fhir.whose import Whose
 from refnot_fhir.trial.receive.request import FAILED, NOT_RETAINED, Request, Result
@@ -16,7 +16,7 @@ _UNLISTED = frozenset(Unlisted)
 
 def not_retained(request: Request) -> Result:
     """The result of what no protocol has a use for."""
-    note = Trouble(
+    note = Problem(
         "informational",
         "acknowledged and not retained: no protocol has a use for it"
         + ("" if request.type in KINDS else " (resources of its type are not read)"),
@@ -29,13 +29,13 @@ def unlinked(request: Request, of: Whose, *, fails: bool = False) -> Result:
     """The result of what is in no chart; it `fails` when nothing can ever put it into one."""
     place = ".".join(filter(None, (request.where, "subject")))
     if fails:
-        trouble = Trouble("required", of.unlinked, place)
-        return Result(FAILED, request.type, request.id, failure="invalid", troubles=(trouble,))
-    note = Trouble("processing", f"kept, and not linked: {of.unlinked}", place)
+        problem = Problem("required", of.unlinked, place)
+        return Result(FAILED, request.type, request.id, failure="invalid", problems=(problem,))
+    note = Problem("processing", f"kept, and not linked: {of.unlinked}", place)
     return Result("", request.type, request.id, notes=(note,))
 
 
-def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Trouble, ...]:
+def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Problem, ...]:
     """What could not be used, and why: a sender can mend it."""
     notes = []
     # Reasons quote what was sent, for the people who may see the chart; a sender's log may not.
@@ -43,16 +43,16 @@ def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Tr
         expression = ".".join(filter(None, (where, lab.source.part)))
         if lab.not_usable:
             said = unquoted(sentence(lab.not_usable))
-            notes.append(Trouble("processing", f"{lab.analyte}: {said}", expression))
+            notes.append(Problem("processing", f"{lab.analyte}: {said}", expression))
         elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
             said = unquoted(sentence(lab.no_uln))
-            notes.append(Trouble("informational", f"{lab.analyte}: {said}", expression))
+            notes.append(Problem("informational", f"{lab.analyte}: {said}", expression))
     for dose in (it for it in understood.facts if isinstance(it, Dose)):
         if not dose.resolved:
             said = unquoted("; ".join(map(sentence, dose.notes))) or _UNRESOLVED
-            notes.append(Trouble("processing", said, where))
+            notes.append(Problem("processing", said, where))
         unlisted = (sentence(note) for note in dose.notes if note.code in _UNLISTED)
-        notes += [Trouble("informational", unquoted(said), where) for said in unlisted]
+        notes += [Problem("informational", unquoted(said), where) for said in unlisted]
     return tuple(notes)
 
 

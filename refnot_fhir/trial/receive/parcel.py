@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from refnot_fhir.errors import BadInput, TooLarge, Trouble
+from refnot_fhir.errors import BadInput, Problem, TooLarge
 from refnot_fhir.fhir import bundle, gate, wire
 from refnot_fhir.fhir.bundle import Entry
 from refnot_fhir.fhir.definitions import resource_types
@@ -23,11 +23,7 @@ _ACTIONS = {"POST": CREATE, "PUT": UPDATE, "DELETE": DELETE, "GET": READ}
 
 def content(body: bytes) -> dict[str, Any]:
     """A body as one FHIR resource. Raises BadInput naming the place of what is wrong."""
-    try:
-        value = wire.decode(body)
-    except wire.WireError as error:
-        trouble = Trouble(error.code, error.message, error.expression or "")
-        raise BadInput(error.message, (trouble,)) from None
+    value = wire.decode(body)
     if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
         raise BadInput("this is not a FHIR resource: an object with a resourceType is expected")
     return value
@@ -59,14 +55,14 @@ def of_bundle(
     """The delivery that a transaction or batch is; `sent` is `body`, decoded.
 
     Its Bundle.identifier is a key, too, beside the `key` of the sender. Entries of a batch carry
-    their own troubles. Raises BadInput, naming every place, for a Bundle that is not valid, that
-    is neither a transaction nor a batch, or a transaction with a trouble.
+    their own problems. Raises BadInput, naming every place, for a Bundle that is not valid, that
+    is neither a transaction nor a batch, or a transaction with a problem.
     """
     atomic = sent.get("type") == "transaction"
-    found = [Trouble(p.code, p.message, p.expression) for p in gate.problems(sent, version)]
+    found = gate.problems(sent, version)
     own = {} if atomic else _of_entries(found)
     if len(found) > sum(map(len, own.values())):
-        raise BadInput("the Bundle is not valid", tuple(found), unprocessable=True)
+        raise BadInput("the Bundle is not valid", found, unprocessable=True)
     entries = bundle.parse(sent, base=base)
     bases = (base,) if base else ()
     requests = [
@@ -74,21 +70,21 @@ def of_bundle(
         for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
     ]
     requests = [
-        replace(one, troubles=tuple(own[index])) if index in own else one
+        replace(one, problems=tuple(own[index])) if index in own else one
         for index, one in enumerate(requests)
     ]
     if atomic:
         requests = list(_without_rivals(requests))
-        troubles = tuple(trouble for request in requests for trouble in request.troubles)
-        if troubles:
-            raise BadInput("the transaction cannot be processed", troubles)
+        problems = tuple(problem for request in requests for problem in request.problems)
+        if problems:
+            raise BadInput("the transaction cannot be processed", problems)
     keys = tuple(filter(None, (_called(sent.get("identifier") or {}), key)))
     return Delivery(tuple(requests), atomic, who, str(sent["type"]), keys, strict, bases)
 
 
-def _of_entries(found: Iterable[Trouble]) -> dict[int, list[Trouble]]:
-    """Those troubles of a Bundle that are of one entry alone: an id or an address."""
-    own: dict[int, list[Trouble]] = {}
+def _of_entries(found: Iterable[Problem]) -> dict[int, list[Problem]]:
+    """Those problems of a Bundle that are of one entry alone: an id or an address."""
+    own: dict[int, list[Problem]] = {}
     for one in found:
         match = _ENTRY_ALONE.fullmatch(one.expression)
         if match:
@@ -156,15 +152,15 @@ def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...]) -> Request
         resource=entry.resource,
         full_url=entry.full_url,
         where=f"{entry.place}.resource",
-        troubles=entry.troubles,
+        problems=entry.problems,
     )
     if entry.method == "GET":
         return replace(request, search=entry.search)
     if entry.type and entry.type not in resource_types():
-        return _with(request, Trouble("not-supported", NO_TYPE, f"{entry.place}.request.url"))
+        return _with(request, Problem("not-supported", NO_TYPE, f"{entry.place}.request.url"))
     if entry.type in _NOT_SENT:
         place = f"{entry.place}.request.url"
-        return _with(request, Trouble("not-supported", _NOT_SENT[entry.type], place))
+        return _with(request, Problem("not-supported", _NOT_SENT[entry.type], place))
     return _absent(_matched(_conditional(request, entry, bases), entry), entry)
 
 
@@ -183,21 +179,21 @@ def _absent(request: Request, entry: Entry) -> Request:
     if entry.method == "PUT" and entry.if_none_match == "*":
         return replace(request, if_absent=True)
     place = f"{entry.place}.request.ifNoneMatch"
-    return _with(request, Trouble("not-supported", "is only understood as * of a PUT", place))
+    return _with(request, Problem("not-supported", "is only understood as * of a PUT", place))
 
 
 def _conditional(request: Request, entry: Entry, bases: tuple[str, ...]) -> Request:
     search = entry.if_none_exist or entry.search
-    if not search or entry.troubles:
+    if not search or entry.problems:
         return request
     place = f"{entry.place}.request.{'ifNoneExist' if entry.if_none_exist else 'url'}"
     if entry.method == "DELETE":
         said = "a conditional delete is not offered: name the resource by its id"
-        return _with(request, Trouble("not-supported", said, place))
+        return _with(request, Problem("not-supported", said, place))
     try:
         return replace(request, condition=conditions(search, entry.type, bases))
     except ValueError as error:
-        return _with(request, Trouble("not-supported", str(error), place))
+        return _with(request, Problem("not-supported", str(error), place))
 
 
 def _matched(request: Request, entry: Entry) -> Request:
@@ -206,8 +202,8 @@ def _matched(request: Request, entry: Entry) -> Request:
     try:
         return replace(request, if_match=version_of(entry.if_match))
     except ValueError as error:
-        trouble = Trouble("value", str(error), f"{entry.place}.request.ifMatch")
-        return _with(request, trouble)
+        problem = Problem("value", str(error), f"{entry.place}.request.ifMatch")
+        return _with(request, problem)
 
 
 def _without_rivals(requests: Iterable[Request]) -> Iterable[Request]:
@@ -217,10 +213,10 @@ def _without_rivals(requests: Iterable[Request]) -> Iterable[Request]:
     for request in requests:
         if request.condition and stated[request.type, request.condition] > 1:
             said = "another entry has the same condition: a transaction may use it once"
-            yield _with(request, Trouble("duplicate", said, request.where))
+            yield _with(request, Problem("duplicate", said, request.where))
         else:
             yield request
 
 
-def _with(request: Request, trouble: Trouble) -> Request:
-    return replace(request, troubles=(*request.troubles, trouble))
+def _with(request: Request, problem: Problem) -> Request:
+    return replace(request, problems=(*request.problems, problem))

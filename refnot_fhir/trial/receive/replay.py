@@ -10,7 +10,7 @@ import msgspec
 
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import BadInput, Trouble
+from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.fhir.types import about_patient
 from refnot_fhir.store.contract import Head, Key, Reader, Receipt, Writer
 from refnot_fhir.trial.judge import Judge
@@ -97,7 +97,7 @@ def answered(reader: Reader, delivery: Delivery, seal: Seal, site: Site) -> Earl
         return None
     answers = [msgspec.json.decode(kept.body, type=_Answered) for kept in found]
     if any(answer.content != seal.content for answer in answers):
-        raise BadInput(_OTHER_CONTENT, (Trouble("duplicate", _OTHER_CONTENT),), unprocessable=True)
+        raise BadInput(_OTHER_CONTENT, (Problem("duplicate", _OTHER_CONTENT),), unprocessable=True)
     before = answers[0].received
     told = _told(reader, delivery, before, site)
     if not seal.keyed and not all(stands for _, stands in told):
@@ -151,11 +151,11 @@ def _now(
 
 
 def _noted(
-    now: Result, said: str, result: Result, head: Head, before: Sequence[Trouble] = ()
+    now: Result, said: str, result: Result, head: Head, before: Sequence[Problem] = ()
 ) -> Result:
     """A result with a note; what was warned of before is still so."""
     severe = "informational" if said is _STANDS else "processing"
-    note = Trouble(severe, said.format(version=result.version, now=head.version))
+    note = Problem(severe, said.format(version=result.version, now=head.version))
     return replace(now, notes=(note, *before))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from refnot_fhir.core.record import record
-from refnot_fhir.errors import Trouble
+from refnot_fhir.errors import Problem
 from refnot_fhir.trial.judge import SubjectChange
 
 CREATE, UPDATE, DELETE, READ = "create", "update", "delete", "read"
@@ -53,7 +53,7 @@ class Request:
     """The FHIR version that the resource is of, `R4`; empty: the one that the site speaks."""
     search: str = ""
     """Of a read in a batch: what it asks for besides the address."""
-    troubles: tuple[Trouble, ...] = ()
+    problems: tuple[Problem, ...] = ()
     """Why it cannot be carried out, when that is known before anything is looked up."""
 
 
@@ -96,9 +96,9 @@ class Result:
     """Whose chart it changed."""
     unlinked: bool = False
     """It is kept, and in no chart: its patient is not known."""
-    troubles: tuple[Trouble, ...] = ()
+    problems: tuple[Problem, ...] = ()
     """Why it failed."""
-    notes: tuple[Trouble, ...] = ()
+    notes: tuple[Problem, ...] = ()
     """What a sender should know although it did not fail."""
 
 
