@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Concept, Quantity, Source, When
 
@@ -39,6 +41,19 @@ class Focus:
     """That it is a reference to a person who is not the patient."""
 
 
+class SpecimenState(StrEnum):
+    """What is known of the specimen that a measurement was made of."""
+
+    UNNAMED = "unnamed"
+    NOT_SENT = "not-sent"
+    """It is named by a reference that shows nothing, and did not come (yet)."""
+    KNOWN = "known"
+    UNSATISFACTORY = "unsatisfactory"
+    """It was not fit to be measured."""
+    WITHDRAWN = "withdrawn"
+    """What was said of it was said in error."""
+
+
 @record
 class MeasurementSeen:
     """One measurement, score or answer as a hospital sent it: an Observation or a part of one."""
@@ -54,6 +69,7 @@ class MeasurementSeen:
     collected: When | None = None
     issued: When | None = None
     specimen: Concept | None = None
+    specimen_state: SpecimenState = SpecimenState.UNNAMED
     method: Concept | None = None
     sample: str = ""
     """Which specimen it is: its id at the site, or `#id` inside the resource; empty: not said."""

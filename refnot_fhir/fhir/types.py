@@ -12,7 +12,7 @@ from refnot_fhir.core.translate.dose import dose_given
 from refnot_fhir.core.translate.measurement import lab_result
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.elements import id_of
-from refnot_fhir.fhir.read import medication_administration, observation, patient
+from refnot_fhir.fhir.read import medication_administration, observation, patient, specimen
 from refnot_fhir.fhir.versions import Version
 
 Json = Mapping[str, Any]
@@ -105,7 +105,12 @@ def _observation(resource: Json, source: Source, context: Context) -> Iterator[F
     site = context.site
     of = patient_of(resource)
     for seen in observation.read(
-        resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc, version=context.version
+        resource,
+        source,
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+        version=context.version,
+        resource_of=context.resource,
     ):
         # A member sent inside a panel may be of another patient than the panel: no fact of either.
         if seen.patient == of:
@@ -147,7 +152,9 @@ def _no_facts(_resource: Json, _source: Source, _context: Context) -> Iterator[F
 
 KINDS: Mapping[str, Kind] = {
     "Patient": Kind(_patient, about_patient=False, shared=True),
-    "Observation": Kind(_observation, depends_on_person=True, useful=_is_panel),
+    "Observation": Kind(
+        _observation, depends_on=specimen.references, depends_on_person=True, useful=_is_panel
+    ),
     "MedicationAdministration": Kind(_administration, depends_on=_product),
     "Medication": Kind(_no_facts, about_patient=False, shared=True),
 }

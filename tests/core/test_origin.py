@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from refnot_fhir.core.dictionary import Others
-from refnot_fhir.core.seen import Focus
-from refnot_fhir.core.translate.origin import label, origin_problem
+from refnot_fhir.core.seen import Focus, SpecimenState
+from refnot_fhir.core.translate.origin import label, origin_notes, origin_problem
 from refnot_fhir.core.values import Concept
 from tests.builders import LABS, LOCAL, SNOMED, concept, lab_seen, site, worded
 
@@ -111,3 +111,34 @@ def test_a_specimen_in_words_must_be_said_in_known_ones(specimen: Concept, code:
     lab = replace(BLOOD, specimens=frozenset({(SNOMED, "119297000")}), specimen_words=words)
     found = origin_problem(replace(lab_seen("2160-0"), specimen=specimen), lab, site(), OTHERS)
     assert (found[0].code if found else "") == code
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (SpecimenState.UNSATISFACTORY, "The sample was not fit to be measured."),
+        (SpecimenState.WITHDRAWN, "The hospital withdrew what it said of the sample."),
+        (SpecimenState.KNOWN, ""),
+        (SpecimenState.NOT_SENT, ""),
+    ],
+)
+def test_a_sample_that_could_not_be_measured_shows_nothing(state: SpecimenState, said: str) -> None:
+    seen = replace(lab_seen("2160-0"), specimen_state=state)
+    found = origin_problem(seen, BLOOD, site(), OTHERS)
+    assert (worded(found[0]) if found else "") == said
+
+
+@pytest.mark.parametrize(
+    ("state", "wrong", "notes"),
+    [
+        (SpecimenState.NOT_SENT, {"urin"}, ["specimen-not-sent"]),
+        (SpecimenState.NOT_SENT, set(), []),
+        (SpecimenState.KNOWN, {"urin"}, []),
+    ],
+)
+def test_a_sample_that_did_not_come_leaves_the_code_standing_and_a_note(
+    state: SpecimenState, wrong: set[str], notes: list[str]
+) -> None:
+    lab = replace(BLOOD, wrong_specimens=frozenset(wrong))
+    found = origin_notes(replace(lab_seen("2160-0"), specimen_state=state, sample="s1"), lab)
+    assert [note.code for note in found] == notes

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange
+from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange, SpecimenState
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source
 from refnot_fhir.fhir.read import observation
 from refnot_fhir.fhir.versions import Version
@@ -158,11 +158,6 @@ TUBE = Concept(text="tube 7")
         ({"resourceType": "Group", "type": "person"}, "#s1", TUBE),
         ({}, "#s1", TUBE),
         ({}, "Specimen/s1", TUBE),
-        ({"type": "blood"}, "#s1", TUBE),
-        ({"type": {"text": 7}}, "#s1", TUBE),
-        ({"type": {"coding": "BLD"}}, "#s1", TUBE),
-        ({"type": {"coding": ["BLD"]}}, "#s1", TUBE),
-        ({"type": {"coding": [{"code": 7}]}}, "#s1", TUBE),
     ],
 )
 def test_the_specimen_is_its_contained_type_or_what_the_reference_shows(
@@ -322,3 +317,57 @@ def test_r5_observations_read_the_same():
     resource = build.observation(valueQuantity=PLATELETS, effectiveInstant="2010-03-01T10:00:00Z")
 
     assert read(resource, Version.R5) == read(resource, Version.R4)
+
+
+def specimen(**more: object) -> dict[str, object]:
+    return {"resourceType": "Specimen", "id": "s1", **more}
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({}, (SpecimenState.KNOWN, None)),
+        ({"type": {"text": "urine"}}, (SpecimenState.KNOWN, Concept(text="urine"))),
+        ({"status": "unavailable"}, (SpecimenState.KNOWN, None)),
+        ({"status": "unsatisfactory"}, (SpecimenState.UNSATISFACTORY, None)),
+        ({"status": "entered-in-error"}, (SpecimenState.WITHDRAWN, None)),
+        ({"modifierExtension": DENIED}, (SpecimenState.WITHDRAWN, None)),
+    ],
+)
+@pytest.mark.parametrize("reference", ["Specimen/s1", "#s1"])
+def test_a_specimen_is_known_inside_or_as_a_resource_of_its_own(sent, expected, reference):
+    resource = build.observation(
+        valueQuantity=PLATELETS,
+        contained=[specimen(**sent)],
+        specimen={"reference": reference},
+    )
+    (seen,) = observation.read(
+        resource, SOURCE, zone=MOSCOW, dates_in_utc=False, version=Version.R4,
+        resource_of={"Specimen/s1": specimen(**sent)}.get,
+    )  # fmt: skip
+
+    assert (seen.specimen_state, seen.specimen) == expected
+
+
+def test_a_specimen_that_did_not_come_is_told_from_none():
+    assert only(specimen={"reference": "Specimen/s1"}).specimen_state is SpecimenState.NOT_SENT
+    assert only().specimen_state is SpecimenState.UNNAMED
+
+
+@pytest.mark.parametrize(
+    "site",
+    [{"text": "left arm"}, {"concept": {"text": "left arm"}},
+     {"reference": {"display": "left arm"}}],
+)  # fmt: skip
+def test_a_specimen_says_when_and_where_it_was_taken_if_the_observation_does_not(site):
+    drawn = specimen(collection={"bodySite": site, "collectedDateTime": "2010-03-01"})
+    seen = only(specimen={"reference": "#s1"}, contained=[drawn], effectiveDateTime=None)
+
+    assert seen.body_site == Concept(text="left arm")
+    assert seen.collected is not None
+    assert seen.collected.text == "2010-03-01"
+
+
+def test_the_place_of_a_specimen_may_be_a_structure_without_a_name():
+    drawn = specimen(collection={"bodySite": {"reference": {"reference": "BodyStructure/1"}}})
+    assert only(specimen={"reference": "#s1"}, contained=[drawn]).body_site is None

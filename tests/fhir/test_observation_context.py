@@ -95,7 +95,6 @@ def test_a_focus_sent_along_is_another_person_by_its_type(
         ({"reference": "Patient/p2"}, (Focus(Concept(text="Patient/p2"), of_another=True),)),
         ({"reference": "Patient/p1"}, ()),
         ({"display": "x"}, ()),
-        ("Patient/p2", ()),
     ],
 )
 def test_a_specimen_of_another_person_is_a_focus(
@@ -146,9 +145,7 @@ def test_the_body_structure_of_r5_is_a_body_site() -> None:
         ({"reference": "Device/d1"}, {}, None),
         ({"reference": "#d", "display": "x"}, {"type": {"text": "simulator"}}, "simulator"),
         ({"reference": "#d"}, {"type": [{"text": "simulator"}]}, "simulator"),
-        ({"reference": "#d", "display": "x"}, {"type": ["simulator"]}, "x"),
-        ({"reference": "#d", "display": "x"}, {"type": {"text": 7}}, "x"),
-        ({"reference": "#d", "display": "x"}, {"type": {"coding": [7]}}, "x"),
+        ({"reference": "#d", "display": "x"}, {"type": []}, "x"),
     ],
 )
 def test_a_device_is_what_is_said_of_it(

@@ -13,7 +13,7 @@ from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange
 from refnot_fhir.core.translate.limit_groups import Who
 from refnot_fhir.core.translate.limits import Asked, UpperLimitRead, upper_limit
-from refnot_fhir.core.translate.origin import label, origin_problem
+from refnot_fhir.core.translate.origin import label, origin_notes, origin_problem
 from refnot_fhir.core.translate.units import normalise, read_unit
 from refnot_fhir.core.translate.value import ValueRead, original_value, read_value
 from refnot_fhir.core.values import Concept, Interval, Original, Quantity, Reason, reason
@@ -87,7 +87,7 @@ def lab_result(
         issued=seen.issued,
         specimen=label(seen.specimen),
         sample=seen.sample,
-        notes=(*meant.notes, *read.notes, *limit.notes),
+        notes=(*meant.notes, *origin_notes(seen, lab), *read.notes, *limit.notes),
         not_usable=read.not_usable,
         replaces=not another and _is_a_measurement(read.not_usable),
     )

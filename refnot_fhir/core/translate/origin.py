@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from refnot_fhir.core.dictionary import CodeKey, Lab, Others
 from refnot_fhir.core.rules import Site
-from refnot_fhir.core.seen import Focus, MeasurementSeen
+from refnot_fhir.core.seen import Focus, MeasurementSeen, SpecimenState
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.values import Concept, Reason, reason
 from refnot_fhir.core.vocabulary import Unusable
@@ -24,6 +24,7 @@ def origin_problem(seen: MeasurementSeen, lab: Lab, site: Site, others: Others) 
     """
     return (
         _focus_problem(seen.focus, site, others)
+        or _state_problem(seen.specimen_state)
         or _specimen_problem(seen.specimen, lab, site)
         or _place_problem(seen.body_site, lab, site)
         or _method_problem(seen, lab, site)
@@ -36,6 +37,13 @@ def label(concept: Concept | None) -> str:
         return ""
     names = (coding.display or coding.code for coding in concept.codings)
     return concept.text or next(names, "")
+
+
+def origin_notes(seen: MeasurementSeen, lab: Lab) -> tuple[Reason, ...]:
+    """That the specimen is not known, where it could be one that does not show the lab."""
+    if seen.specimen_state is SpecimenState.NOT_SENT and lab.wrong_specimens:
+        return (reason("specimen-not-sent", sample=seen.sample),)
+    return ()
 
 
 def _focus_problem(focus: tuple[Focus, ...], site: Site, others: Others) -> Problem | None:
@@ -52,6 +60,16 @@ def _focus_problem(focus: tuple[Focus, ...], site: Site, others: Others) -> Prob
 def _means_another(what: Concept, site: Site, others: Others) -> bool:
     said = (normalise(text).casefold() for text in _texts(what))
     return bool(_codes(what, site) & others.codes) or any(text in others.texts for text in said)
+
+
+def _state_problem(state: SpecimenState) -> Problem | None:
+    """Why nothing that was measured of such a specimen can be used, whatever it is of."""
+    match state:
+        case SpecimenState.UNSATISFACTORY:
+            return reason(Unusable.WRONG_SPECIMEN, "unsatisfactory-specimen"), False
+        case SpecimenState.WITHDRAWN:
+            return reason(Unusable.WRONG_SPECIMEN, "withdrawn-specimen"), False
+    return None
 
 
 def _specimen_problem(specimen: Concept | None, lab: Lab, site: Site) -> Problem | None:

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/observation.html, https://hl7.org/fhir/R5/observation.ht
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -24,8 +24,12 @@ from refnot_fhir.fhir.elements import (
     quantity,
     when,
 )
-from refnot_fhir.fhir.read.observation_context import body_site, device, focus, is_concept
+from refnot_fhir.fhir.read.observation_context import body_site, device, focus
+from refnot_fhir.fhir.read.specimen import Taken, taken
 from refnot_fhir.fhir.versions import Version
+
+Lookup = Callable[[str], Json | None]
+"""A reference and the resource that it names, if it is known."""
 
 _RETRACTED = "entered-in-error"
 _WHY_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
@@ -39,14 +43,16 @@ def read(
     zone: tzinfo,
     dates_in_utc: bool,
     version: Version,  # noqa: ARG001 (one shape for all readers; these elements never changed)
+    resource_of: Lookup = lambda _reference: None,
 ) -> tuple[MeasurementSeen, ...]:
     """Every reading in an Observation: its own, one per component, one per contained member.
 
     A panel, which has no value but components or members, is no reading of its own; members that
     are resources of their own are read when they arrive. What a contained member does not say of
-    its patient, time, specimen, focus, body site, method and device is the panel's.
+    its patient, time, specimen, focus, body site, method and device is the panel's. `resource_of`
+    gives the Specimen that a reference (`Specimen/s1`) names, if it is known.
     """
-    reader = _Reader(resource, zone, dates_in_utc)
+    reader = _Reader(resource, zone, dates_in_utc, resource_of)
     return tuple(reader.readings(resource, source, _Frame(source), frozenset()))
 
 
@@ -59,7 +65,7 @@ class _Frame:
     status: str = ""
     collected: When | None = None
     issued: When | None = None
-    specimen: Concept | None = None
+    taken: Taken = Taken()
     sample: str = ""
     method: Concept | None = None
     focus: tuple[Focus, ...] = ()
@@ -72,6 +78,7 @@ class _Reader:
     root: Json
     zone: tzinfo
     dates_in_utc: bool
+    resource_of: Lookup
 
     def readings(
         self, resource: Json, source: Source, panel: _Frame, above: frozenset[str]
@@ -92,20 +99,26 @@ class _Reader:
     def _frame(self, resource: Json, source: Source, panel: _Frame) -> _Frame:
         subject = resource.get("subject")
         issued = self._issued(resource)
-        own = _specimen(self.root, resource.get("specimen")), _sample(resource.get("specimen"))
-        specimen, sample = own if any(own) else (panel.specimen, panel.sample)
+        named = resource.get("specimen")
+        own = panel.taken if named is None else self._taken(named)
+        sample = panel.sample if named is None else _sample(named)
         return _Frame(
             source=source,
             patient=panel.patient if subject is None else id_of(subject, "Patient"),
             status=_RETRACTED if panel.status == _RETRACTED else resource["status"],
-            collected=self._collected(resource, issued) or panel.collected,
+            collected=self._collected(resource, issued) or panel.collected or own.collected,
             issued=issued or panel.issued,
-            specimen=specimen,
+            taken=own,
             sample=sample,
             method=concept(resource.get("method")) or panel.method,
-            focus=focus(self.root, resource) or panel.focus,
-            body_site=body_site(resource) or panel.body_site,
+            focus=focus(self.root, resource, own.owner) or panel.focus,
+            body_site=body_site(resource) or panel.body_site or own.body_site,
             device=device(self.root, resource) or panel.device,
+        )
+
+    def _taken(self, named: Json) -> Taken:
+        return taken(
+            self.root, named, self.resource_of, zone=self.zone, dates_in_utc=self.dates_in_utc
         )
 
     def _issued(self, resource: Json) -> When | None:
@@ -144,7 +157,8 @@ def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> Measur
         ranges=tuple(map(_range, element.get("referenceRange", ()))),
         collected=frame.collected,
         issued=frame.issued,
-        specimen=frame.specimen,
+        specimen=frame.taken.type,
+        specimen_state=frame.taken.state,
         method=frame.method,
         sample=frame.sample,
         focus=frame.focus,
@@ -203,22 +217,7 @@ def _range(element: Json) -> ReferenceRange:
     )
 
 
-def _specimen(root: Json, reference: Json | None) -> Concept | None:
-    """The type of a specimen that was sent along inside, else what the reference shows."""
-    if reference is None:
-        return None
-    found = contained(root, reference.get("reference", ""))
-    if found is not None and found[1].get("resourceType") == "Specimen":
-        type_ = found[1].get("type")
-        # A Specimen is not gated, so that its type may be anything.
-        if is_concept(type_):
-            return concept(type_)
-    return Concept(text=reference["display"]) if reference.get("display") else None
-
-
-def _sample(reference: Json | None) -> str:
+def _sample(reference: Json) -> str:
     """Which specimen a reference means, whatever it is of."""
-    if reference is None:
-        return ""
     literal: str = reference.get("reference", "")
     return id_of(reference, "Specimen") or literal

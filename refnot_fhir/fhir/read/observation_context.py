@@ -7,7 +7,6 @@ observation when it is not the patient of record … such as a spouse, parent, f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 
 from refnot_fhir.core.seen import Focus
 from refnot_fhir.core.values import Concept
@@ -21,10 +20,10 @@ _PEOPLE = frozenset(
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?")
 
 
-def focus(root: Json, resource: Json) -> tuple[Focus, ...]:
-    """What an Observation, or the specimen sent inside it, is about other than its subject."""
+def focus(root: Json, resource: Json, owner: Json | None) -> tuple[Focus, ...]:
+    """What an Observation, or the specimen of this owner, is about other than its subject."""
     subject = resource.get("subject") or {}
-    references = [*resource.get("focus", ()), *_owner_of_the_specimen(root, resource)]
+    references = [*resource.get("focus", ()), *((owner,) if owner else ())]
     seen = (
         Focus(Concept(text=_label(it)), _is_another_person(root, it))
         for it in references
@@ -48,31 +47,11 @@ def device(root: Json, resource: Json) -> Concept | None:
     if reference is None:
         return None
     found = contained(root, reference.get("reference", ""))
-    types = [] if found is None else found[1].get("type", [])
-    for type_ in types if isinstance(types, list) else [types]:
-        if is_concept(type_):
-            return concept(type_)
-    return Concept(text=reference["display"]) if reference.get("display") else None
-
-
-def is_concept(element: object) -> bool:
-    """Whether an element of a resource that no gate saw is shaped as a CodeableConcept."""
-    if not isinstance(element, Mapping) or not isinstance(element.get("text", ""), str):
-        return False
-    codings = element.get("coding", [])
-    return isinstance(codings, list) and all(
-        isinstance(found, Mapping)
-        and all(isinstance(found.get(name, ""), str) for name in ("system", "code", "display"))
-        for found in codings
-    )
-
-
-def _owner_of_the_specimen(root: Json, resource: Json) -> Iterator[Json]:
-    """The subject of a specimen that was sent along inside."""
-    found = contained(root, resource.get("specimen", {}).get("reference", ""))
-    owner = None if found is None else found[1].get("subject")
-    if isinstance(owner, Mapping) and isinstance(owner.get("reference"), str):
-        yield owner
+    types = None if found is None else found[1].get("type")
+    # One type in R4, any number of them in R5.
+    type_ = next(iter(types), None) if isinstance(types, list) else types
+    shown = Concept(text=reference["display"]) if reference.get("display") else None
+    return concept(type_) or shown
 
 
 def _is_the_subject(reference: Json, subject: Json) -> bool:
