@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Literal, NamedTuple
 
 from refnot_fhir.core.values import DaySpan, When
-from refnot_fhir.errors import BadInput, Trouble
+from refnot_fhir.errors import BadInput, Problem
 
 Precision = Literal["year", "month", "day", "time"]
 
@@ -118,7 +118,7 @@ def asked_day(text: str, name: str) -> date:
 
 
 def _not_asked(said: str) -> BadInput:
-    return BadInput(said, (Trouble("value", said),))
+    return BadInput(said, (Problem("value", said),))
 
 
 def _stated(text: str) -> datetime | None:

@@ -257,7 +257,7 @@ def test_a_moment_is_asked_for_with_or_without_time_and_offset(text, expected):
 def test_what_is_no_moment_to_ask_for_is_bad_input_that_names_the_parameter(text):
     with pytest.raises(BadInput, match="since is not an instant such as") as refused:
         asked_moment(text, "since")
-    assert [one.code for one in refused.value.troubles] == ["value"]
+    assert [one.code for one in refused.value.problems] == ["value"]
 
 
 @pytest.mark.parametrize("text", ["", "2026-05", "2026-05-01T10:00:00Z", "2026-02-30", "20260501"])
