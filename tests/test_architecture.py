@@ -69,7 +69,9 @@ def test_the_core_needs_nothing_but_the_standard_library() -> None:
     assert rooms == {"core"}
 
 
-def test_a_json_bundle_is_received_without_loading_fhir_resources(tmp_path: Path) -> None:
+def test_a_json_bundle_is_received_without_loading_fhir_resources_and_a_study_is_built_by_it(
+    tmp_path: Path,
+) -> None:
     database = f"sqlite:///{tmp_path / 'x.sqlite3'}"
     sent = ROOT / "examples" / "one-patient" / "r4" / "1-morning-results.json"
     code = f"""
@@ -82,9 +84,12 @@ client = create_app(compose.prepare(settings)).test_client()
 body = open({str(sent)!r}, "rb").read()
 assert client.post("/fhir", data=body).status_code == 200
 assert client.get("/fhir/ResearchSubject").status_code == 200
-print([name for name in sys.modules if name.startswith(("fhir.resources", "pydantic"))])
+loaded = lambda: [name for name in sys.modules if name.startswith(("fhir.resources", "pydantic"))]
+print(loaded())
+assert client.get("/fhir/ResearchStudy").status_code == 200
+print("fhir.resources" in loaded())
 """
-    assert asked(code).strip() == "[]"
+    assert asked(code).splitlines() == ["[]", "True"]
 
 
 def test_the_rulebook_can_be_sent_to_other_processes(production: Rulebook) -> None:

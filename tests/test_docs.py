@@ -18,11 +18,12 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import click
 import pytest
 
-from refnot_fhir import compose, export
+from refnot_fhir import compose
 from refnot_fhir.cli import main
 from refnot_fhir.core.vocabulary import Unusable
 from refnot_fhir.errors import RefnotError
-from refnot_fhir.export.listing import KINDS
+from refnot_fhir.export.records import KINDS
+from refnot_fhir.export.rows import schema
 from refnot_fhir.fhir.search.table import TYPES, includes, parameters
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.code_systems import DEVIATIONS
@@ -129,12 +130,12 @@ def test_every_search_parameter_and_include_is_documented(type_: str) -> None:
 
 def test_every_field_of_the_records_is_documented() -> None:
     for record in KINDS.values():
-        schema = export.schema(record)
-        text = page("records.md").partition(f"\n## {schema['title']}\n")[2].partition("\n## ")[0]
-        for name, described in _fields(schema, schema.get("$defs", {})):
+        described = schema(record)
+        text = page("records.md").partition(f"\n## {described['title']}\n")[2].partition("\n## ")[0]
+        for name, said in _fields(described, described.get("$defs", {})):
             row = re.search(rf"^\| `{re.escape(name)}` \| (.+) \| (.+) \|$", text, re.MULTILINE)
             assert row, name
-            assert row[2] == described
+            assert row[2] == said
 
 
 def _fields(schema: Any, defined: Any, above: str = "") -> Iterator[tuple[str, str]]:

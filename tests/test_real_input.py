@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 
 from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.rules import Rulebook
-from refnot_fhir.export import listing as records
+from refnot_fhir.export import records
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.settings import Settings
 from refnot_fhir.sources import deliver as ingest

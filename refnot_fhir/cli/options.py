@@ -15,7 +15,7 @@ from refnot_fhir import compose
 from refnot_fhir.cli.terminal import bar
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, BadMapping, NotFound, RefnotError
-from refnot_fhir.export import listing as records
+from refnot_fhir.fhir.dates import asked_moment
 from refnot_fhir.rulebook.find import folder
 from refnot_fhir.settings import PREFIX, Settings, from_environment
 from refnot_fhir.sources import files as feed
@@ -132,6 +132,6 @@ def address(_ctx: click.Context, _option: click.Parameter, stated: str | None) -
 def instant(_ctx: click.Context, _option: click.Parameter, stated: str | None) -> datetime | None:
     """The callback of an option that is a moment."""
     try:
-        return records.moment(stated) if stated else None
+        return asked_moment(stated, "since") if stated else None
     except BadInput as error:
         raise click.BadParameter(str(error)) from None

@@ -1,224 +1,210 @@
-"""The two records that data managers work with, as JSON objects that follow published schemas."""
+"""The two records, row by row, out of the store: eligibility labs and dosing."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from fractions import Fraction
-from functools import cache
-from importlib import resources
-from typing import Any
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Any, Literal, NamedTuple
 
+from refnot_fhir.core.criteria.case import lay_out
 from refnot_fhir.core.facts import Measurement
-from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose
-from refnot_fhir.core.values import Interval, Reason, Source, When
-from refnot_fhir.wording.readings import sentence
+from refnot_fhir.core.record import record
+from refnot_fhir.core.results import Subject
+from refnot_fhir.core.values import Source
+from refnot_fhir.errors import BadInput, Problem
+from refnot_fhir.export.rows import dosing, eligibility_lab
+from refnot_fhir.store.contract import PatientRow, Reader, Store, SubjectQuery
+from refnot_fhir.trial import subjects as enrolment
+from refnot_fhir.trial.judge import Judge, charts, family, heir
 
-Json = dict[str, Any]
+KINDS = {"eligibility-labs": "eligibility-lab", "dosing": "dosing-record"}
+"""What is listed, and the schema of its rows."""
 
-SCHEMAS = ("eligibility-lab", "dosing-record")
-"""Names of the records."""
-
-MULTIPLE_PLACES = 6
-"""Decimal places of a multiple whose division does not come out even."""
-
-_PRECISION = (
-    ("year", re.compile(r"\d{4}")),
-    ("month", re.compile(r"\d{4}-\d{2}")),
-    ("day", re.compile(r"\d{4}-\d{2}-\d{2}")),
-    ("time", re.compile(r"\d{4}-\d{2}-\d{2}T[^/ ]+")),
-)
+Row = dict[str, Any]
 
 
-@cache
-def schema(name: str) -> Json:
-    """The JSON Schema (2020-12) of a record, by its name in `SCHEMAS`."""
-    if name not in SCHEMAS:
-        raise KeyError(name)
-    file = resources.files("refnot_fhir.export").joinpath("schemas", f"{name}.schema.json")
-    loaded: Json = json.loads(file.read_text("utf-8"))
-    return loaded
+@record
+class Asked:
+    """Which rows; an empty field is no restriction."""
+
+    subject: str = ""
+    """A ResearchSubject (`ResearchSubject/…`) or a patient (`Patient/…`), or the id of one."""
+    site: str | None = None
+    since: datetime | None = None
+    """Only what was received at or after this moment."""
 
 
-def eligibility_lab(result: Measurement, *, subject: str = "") -> Json:
-    """One eligibility lab, following `schema("eligibility-lab")`; numbers are exact Decimals.
+class Place(NamedTuple):
+    """How far a list has been read: so many rows of the patient with that number."""
 
-    `subject` is the reference of the patient's ResearchSubject, if there is one.
+    patient: int = 0
+    rows: int = 0
+
+    @classmethod
+    def of(cls, text: str) -> Place:
+        """A place as `str` writes it. Raises BadInput for anything else."""
+        if not re.fullmatch(r"\d{1,18}\.\d{1,18}", text, re.ASCII):
+            said = "the place to go on from is not one that was given here: follow the next link"
+            raise BadInput(said, (Problem("value", said),))
+        return cls(*map(int, text.split(".")))
+
+    def __str__(self) -> str:
+        return f"{self.patient}.{self.rows}"
+
+
+class Page(NamedTuple):
+    """Some rows, and where the next page begins; None after the last one."""
+
+    rows: list[Row]
+    end: Place | None
+
+
+def page(
+    reader: Reader, judge: Judge, kind: str, asked: Asked, after: Place, count: int,
+    *, whole: bool = False,
+) -> Page:  # fmt: skip
+    """The next `count` rows; with `whole`, all those of the last patient with them.
+
+    The order is stable: patients as they arrived, and of each what was sent as it arrived, then
+    what is computed from it. Unusable readings are there, with their reasons. Doses of a record
+    that was merged into another are listed once, with the subject of that one.
     """
-    return {
-        "subject": subject or None,
-        "patient": f"Patient/{result.patient}" if result.patient else None,
-        "analyte": result.analyte or None,
-        "original": {
-            "value": result.original.value,
-            "unit": result.original.unit,
-            "range": result.original.range,
-        },
-        "standardised": {
-            "value": _exact(result.value),
-            "unit": (result.unit or None) if result.value is not None else None,
-            "range": _range(result.value),
-            "answer": result.answer or None,
-        },
-        "uln": {
-            "value": result.uln,
-            "unit": (result.unit or None) if result.uln is not None else None,
-            "missing": None if result.no_uln is None else sentence(result.no_uln),
-        },
-        **_multiples(result),
-        "usable": result.not_usable is None,
-        "not_usable": _reason(result.not_usable),
-        "collected": _moment(result.collected),
-        "issued": _moment(result.issued),
-        "specimen": result.specimen or None,
-        "derivation": {
-            "formula": result.formula or None,
-            "sources": [_cited(source) for source in result.derived_from],
-        },
-        "notes": [sentence(note) for note in result.notes],
-        "source": {
-            "site": result.source.site,
-            "reference": result.source.reference,
-            "version": result.source.version,
-            "part": result.source.part or None,
-        },
-    }
+    found: list[Row] = []
+    end = after
+    for place, row in _walk(reader, judge, kind, asked, after):
+        full = len(found) >= count and (not whole or place.patient != end.patient)
+        if full or len(found) >= _MOST:
+            return Page(found, end)
+        found.append(row)
+        end = place
+    return Page(found, None)
 
 
-def dosing(record: DosingRecord, *, subject: str = "") -> Iterator[Json]:
-    """The doses of one patient, following `schema("dosing-record")`, in the record's order.
+def everything(store: Store, judge: Judge, kind: str, asked: Asked) -> Iterator[Row]:
+    """All rows, read page by page: between pages nothing in the store is held or locked.
 
-    Deviations that belong to no dose come last, one row each, so that none is lost.
+    A patient whose data change meanwhile is shown as when its page is read.
     """
-    who = {
-        "subject": subject or None,
-        "patient": f"Patient/{record.patient}",
-        "site": record.site,
-        "protocol": record.protocol,
-    }
-    for dose in record.doses:
-        yield who | _dose(dose)
-    told = {deviation for dose in record.doses for deviation in dose.deviations}
-    for deviation in record.deviations:
-        if deviation not in told:
-            yield who | _of_no_dose(deviation)
+    after: Place | None = Place()
+    while after is not None:
+        with store.read() as reader:
+            found, after = page(reader, judge, kind, asked, after, _AT_ONCE, whole=True)
+        yield from found
 
 
-def _dose(dose: ProtocolDose) -> Json:
-    return {
-        "course": dose.course,
-        "dose_number": dose.number,
-        "status": dose.outcome,
-        "dose_iu": dose.iu,
-        "no_dose_iu": dose.no_iu or None,
-        "vials": [", ".join(map(sentence, it.vials)) for it in dose.parts if it.vials],
-        "route": dose.route or None,
-        "body_site": dose.body_site or None,
-        "side": dose.side or None,
-        "given_on": _day(dose.on) if dose.outcome in ("given", "partial") else None,
-        "given_at": [part.given.text for part in dose.parts if part.given is not None],
-        "planned_on": _day(dose.planned),
-        "reason": dose.reason or None,
-        "deviations": [_deviation(deviation) for deviation in dose.deviations],
-        "sources": [_cited(part.source) for part in dose.parts],
-    }
+_AT_ONCE = 500
+_MOST = 20_000
+"""Rows of one page, however many one patient has: each takes some kilobytes of memory."""
+
+Whose = list[tuple[str | None, str | None]]
+"""(site, patient id) of whom is asked for; (None, None) is everybody."""
 
 
-def _of_no_dose(deviation: Deviation) -> Json:
-    empty = ProtocolDose(course=0, number=None, outcome="none", iu=None, planned=deviation.on)
-    cited = [_cited(source) for source in deviation.sources]
-    row = _dose(empty) | {"course": None, "sources": cited}
-    return row | {"deviations": [_deviation(deviation)]}
+def _walk(
+    reader: Reader, judge: Judge, kind: str, asked: Asked, after: Place
+) -> Iterator[tuple[Place, Row]]:
+    listed: Literal["labs", "doses"] = "labs" if kind == "eligibility-labs" else "doses"
+    made = _labs if kind == "eligibility-labs" else _dosing
+    for number, site, patient in _listed(reader, judge, listed, asked, after.patient - 1):
+        given = after.rows if number == after.patient else 0
+        rows = made(reader, judge, (site, patient), asked.since)
+        for index, row in enumerate(islice(rows, given, None), start=given + 1):
+            yield Place(number, index), row
 
 
-def _deviation(deviation: Deviation) -> Json:
-    return {"code": deviation.code, "why": deviation.why}
+def _listed(
+    reader: Reader, judge: Judge, kind: Literal["labs", "doses"], asked: Asked, after: int
+) -> Iterable[PatientRow]:
+    whose = _patients(reader, judge, asked)
+    found = [
+        reader.patients_with(kind, site=site, patient=patient, since=asked.since, after=after)
+        for site, patient in whose
+    ]
+    return merge(*found)
 
 
-def _multiples(result: Measurement) -> Json:
-    """The multiple computed anew from value and limit: exactly, where that can be written down."""
-    if result.value is None or not result.uln:
-        return {"uln_multiple": None, "uln_multiple_range": None}
-    ends = (result.value.low, result.value.high)
-    low, high = (None if end is None else divided(end, result.uln) for end in ends)
-    if result.value.exact is not None:
-        return {"uln_multiple": low, "uln_multiple_range": None}
-    multiple = Interval(low, high, result.value.low_open, result.value.high_open)
-    return {"uln_multiple": None, "uln_multiple_range": _ends(multiple)}
+def _patients(reader: Reader, judge: Judge, asked: Asked) -> Whose:
+    if not asked.subject:
+        return [(asked.site, None)]
+    *path, id_ = asked.subject.split("/")
+    rows = [] if path[-1:] == ["Patient"] else reader.subjects(SubjectQuery(ids=[id_]))
+    found = [
+        (row.subject.site, row.subject.patient)
+        for row in rows
+        if asked.site in (None, row.subject.site)
+    ]
+    if not rows and path[-1:] != ["ResearchSubject"]:
+        sites = judge.rulebook.sites if asked.site is None else (asked.site,)
+        found = [(site, id_) for site in sorted(sites)]
+    return [(site, one) for site, patient in found for one in family(reader, site, patient)]
 
 
-def divided(value: Decimal, by: Decimal) -> Decimal:
-    """The quotient: exact if it has an end, otherwise rounded to `MULTIPLE_PLACES`."""
-    share = Fraction(value) / Fraction(by)
-    places = _places(share.denominator)
-    with localcontext() as context:
-        digits = len(str(share.numerator)) + len(str(share.denominator)) + 2 * (places or 0)
-        # Enough of them for any number that a hospital can send: nothing is rounded by the way.
-        context.prec = digits + 2 * MULTIPLE_PLACES
-        quotient = Decimal(share.numerator) / Decimal(share.denominator)
-        if places is None:
-            return quotient.quantize(Decimal(1).scaleb(-MULTIPLE_PLACES), ROUND_HALF_EVEN)
-        return quotient.quantize(Decimal(1).scaleb(-places))
+def _labs(
+    reader: Reader, judge: Judge, who: tuple[str, str], since: datetime | None
+) -> Iterator[Row]:
+    site, patient = who
+    subject = _subject_of(reader, who)
+    for result in reader.labs(site=site, patient=patient, since=since):
+        yield eligibility_lab(result, subject=subject)
+    derived = list(_derived(reader, judge, site, patient))
+    if derived:
+        sent = reader.labs(site=site, patient=patient, since=since)
+        listed = {result.source for result in sent}
+        for result in derived:
+            if not listed.isdisjoint(result.derived_from):
+                yield eligibility_lab(result, subject=subject)
 
 
-def _places(denominator: int) -> int | None:
-    """Decimal places of a fraction with this denominator in lowest terms; None: they never end."""
-    counts = []
-    for prime in (2, 5):
-        count = 0
-        while denominator % prime == 0:
-            denominator, count = denominator // prime, count + 1
-        counts.append(count)
-    return max(counts) if denominator == 1 else None
+def _derived(reader: Reader, judge: Judge, site: str, patient: str) -> Iterator[Measurement]:
+    """What the protocols compute from a patient's labs, each once."""
+    hospital = judge.rulebook.sites.get(site)
+    if hospital is None:
+        return
+    chart = charts(reader, hospital, [patient])[patient]
+    found: dict[tuple[str, str, Source], Measurement] = {}
+    for protocol in judge.rulebook.protocols.values():
+        for dated in lay_out(protocol, chart).readings.values():
+            for reading in (one.reading for one in dated if one.reading.formula):
+                found.setdefault((reading.analyte, reading.formula, reading.source), reading)
+    yield from found.values()
 
 
-def _exact(value: Interval | None) -> Decimal | None:
-    return None if value is None else value.exact
+def _dosing(
+    reader: Reader, judge: Judge, who: tuple[str, str], since: datetime | None
+) -> Iterator[Row]:
+    site, patient = who
+    whose = heir(reader, site, patient)
+    if not _speaks_for(reader, who, family(reader, site, whose), since):
+        return
+    for row in reader.subjects(SubjectQuery(patients=[(site, whose)])):
+        standing = enrolment.standing(reader, judge, row.subject)
+        if standing is not None:
+            yield from dosing(standing.dosing, subject=_reference(row.subject))
 
 
-def _range(value: Interval | None) -> Json | None:
-    return None if value is None or value.exact is not None else _ends(value)
+def _speaks_for(
+    reader: Reader, who: tuple[str, str], merged: list[str], since: datetime | None
+) -> bool:
+    """Whether this one is the first with doses of the patients whose records were merged."""
+    site, patient = who
+    if merged == [patient]:
+        return True
+    rows = [
+        row
+        for one in merged
+        for row in reader.patients_with("doses", site=site, patient=one, since=since)
+    ]
+    return not rows or min(rows).id == patient
 
 
-def _ends(value: Interval) -> Json:
-    return {
-        "low": value.low,
-        "low_included": value.low is not None and not value.low_open,
-        "high": value.high,
-        "high_included": value.high is not None and not value.high_open,
-    }
+def _subject_of(reader: Reader, patient: tuple[str, str]) -> str:
+    site, id_ = patient
+    found = reader.subjects(SubjectQuery(patients=[(site, heir(reader, site, id_))]))
+    return _reference(found[0].subject) if found else ""
 
 
-def _reason(not_usable: Reason | None) -> Json:
-    if not_usable is None:
-        return {"code": None, "why": None}
-    return {"code": not_usable.code, "why": sentence(not_usable)}
-
-
-def _moment(when: When | None) -> Json:
-    if when is None:
-        return {"earliest": None, "latest": None, "precision": None, "text": None}
-    return {
-        "earliest": when.earliest.isoformat(),
-        "latest": when.latest.isoformat(),
-        "precision": _precision(when.text),
-        "text": when.text,
-    }
-
-
-def _precision(text: str) -> str:
-    for name, shape in _PRECISION:
-        if shape.fullmatch(text):
-            return name
-    return "period"
-
-
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
-
-
-def _cited(source: Source) -> str:
-    return f"{source.versioned}#{source.part}" if source.part else source.versioned
+def _reference(subject: Subject) -> str:
+    return f"ResearchSubject/{subject.id}"

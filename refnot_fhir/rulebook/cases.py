@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,13 +21,12 @@ from refnot_fhir.core.seen import DoseSeen, Focus, MeasurementSeen, Product, Ref
 from refnot_fhir.core.translate.dose import dose_given
 from refnot_fhir.core.translate.measurement import lab_result
 from refnot_fhir.core.translate.units import UCUM
-from refnot_fhir.core.values import Coding, Concept, DaySpan, Quantity, Source, When
+from refnot_fhir.core.values import Coding, Concept, Quantity, Source, When
+from refnot_fhir.fhir.dates import BEGINNING, END, day_span, when
 from refnot_fhir.rulebook import codes
 from refnot_fhir.rulebook.files import MappingFile, Table, read
 
 _PATIENT = "p1"
-# A day short of the calendar's ends, which a time zone could leave.
-_EVER = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 _COMPARATORS = ("<=", ">=", "<", ">")
 
 
@@ -160,12 +158,12 @@ class _Reader:
         birth = self.table.get("birth")
         return Person(
             source=Source(site.name, "Patient", _PATIENT, "1"),
-            birth=days_of(birth) if birth else None,
+            birth=day_span(birth) if birth else None,
             gender=self.table.get("gender", ""),
             sex_signals=tuple(self.table.get("sex_signals", ())),
             deceased="died" in self.table or "known_dead" in self.table,
-            died=_when(self.table["died"], site.zone) if "died" in self.table else None,
-            dead_by=_when(self.table["known_dead"], site.zone).latest
+            died=when(self.table["died"], zone=site.zone) if "died" in self.table else None,
+            dead_by=when(self.table["known_dead"], zone=site.zone).latest
             if "known_dead" in self.table
             else None,
         )
@@ -182,7 +180,7 @@ class _Reader:
                 absent=Concept((Coding("", table["absent"]),)) if "absent" in table else None,
                 ranges=self._ranges(key, table),
                 collected=self._when(table, site.zone),
-                issued=_moment(table["issued"]) if "issued" in table else None,
+                issued=when(table["issued"], zone=site.zone) if "issued" in table else None,
                 specimen=_said(table, "specimen"),
                 method=_said(table, "method"),
                 body_site=_said(table, "body_site"),
@@ -276,11 +274,11 @@ class _Reader:
 
     def _when(self, table: Table, zone: tzinfo) -> When | None:
         if "date" in table:
-            return _moment(table["date"]) if "T" in table["date"] else _when(table["date"], zone)
+            return when(table["date"], zone=zone)
         if "days_before" not in table:
             return None
         as_of = date.fromisoformat(self.table["as_of"])
-        return _when((as_of - timedelta(days=table["days_before"])).isoformat(), zone)
+        return when((as_of - timedelta(days=table["days_before"])).isoformat(), zone=zone)
 
 
 def _quantity(sent: Decimal | int | str, unit: str, code: str) -> Quantity:
@@ -296,28 +294,5 @@ def _said(table: Table, part: str) -> Concept | None:
 
 def _ended(text: str, zone: tzinfo) -> When:
     if text == "open":
-        return When(_EVER[0], _EVER[1], "")
-    return _moment(text) if "T" in text else _when(text, zone)
-
-
-def days_of(text: str) -> DaySpan:
-    """The days that a date of FHIR, as precise as it is, can be."""
-    parts = [int(part) for part in text.split("-")]
-    if len(parts) > 2:
-        day = date.fromisoformat(text)
-        return DaySpan(day, day, text)
-    if len(parts) == 1:
-        return DaySpan(date(parts[0], 1, 1), date(parts[0], 12, 31), text)
-    last = monthrange(parts[0], parts[1])[1]
-    return DaySpan(date(parts[0], parts[1], 1), date(parts[0], parts[1], last), text)
-
-
-def _when(text: str, zone: tzinfo) -> When:
-    days = days_of(text)
-    first = datetime.combine(days.first, time.min, zone)
-    return When(first, datetime.combine(days.last, time.max, zone), text)
-
-
-def _moment(text: str) -> When:
-    moment = datetime.fromisoformat(text)
-    return When(moment, moment, text)
+        return When(BEGINNING, END, "")
+    return when(text, zone=zone)

@@ -68,24 +68,19 @@ def routes(service: Service) -> Blueprint:
 
 
 class _Studies:
-    """The studies of the mapping files: few, and written when the service starts."""
+    """The studies of the mapping files."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        since = service.rules_since
-        self._written = {
-            (protocol.id, version): write_study(protocol, version, since)
-            for protocol in service.rulebook.protocols.values()
-            for version in Version
-        }
+        self._since = service.rules_since
 
     def search(self, site: Site) -> Response:
         version = answers.wanted(Version(site.fhir))
         wanted = searching.asked(self._service, site, "ResearchStudy", version)
         after = searching.after()
         found = [
-            (row, self._written[id_, version])
-            for row, id_ in enumerate(self._service.rulebook.protocols, start=1)
+            (row, write_study(protocol, version, self._since))
+            for row, protocol in enumerate(self._service.rulebook.protocols.values(), start=1)
             if row > after
         ]
         matches = searching.matching(wanted, found, searching.nothing)
@@ -93,19 +88,25 @@ class _Studies:
 
     def read(self, site: Site, id_: str, version_id: str = "") -> Response:
         version = answers.wanted(Version(site.fhir))
-        found = self._written.get((id_, version))
-        if found is None or version_id not in ("", found["meta"]["versionId"]):
+        protocol = self._service.rulebook.protocols.get(id_)
+        if protocol is None or version_id not in ("", version_of(protocol)):
             raise NotFound(f"there is no ResearchStudy/{id_} of that version")
-        headers = {"ETag": answers.etag(found["meta"]["versionId"])}
-        if answers.unchanged(found["meta"]["versionId"]):
+        found = write_study(protocol, version, self._since)
+        headers = {"ETag": answers.etag(version_of(protocol))}
+        if answers.unchanged(version_of(protocol)):
             return answers.fhir(None, 304, headers)
         return answers.fhir(found, headers=headers, version=version)
 
 
+def version_of(protocol: Protocol) -> str:
+    """The version id of a study: that of the mapping files it is read from."""
+    return protocol.digest[:12]
+
+
 def write_study(protocol: Protocol, version: Version, since: datetime) -> Json:
-    """A study in one FHIR version; its version id is that of the mapping files."""
+    """A study in one FHIR version."""
     return research_study.write(
-        protocol, version, last_updated=since, version_id=protocol.digest[:12]
+        protocol, version, last_updated=since, version_id=version_of(protocol)
     )
 
 

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
-from refnot_fhir import export
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, Problem
-from refnot_fhir.export.listing import KINDS, Asked, Place, Row, everything, moment, page
+from refnot_fhir.export.records import KINDS, Asked, Place, everything, page
+from refnot_fhir.export.rows import schema as row_schema
+from refnot_fhir.export.writers import FORMS
+from refnot_fhir.fhir.dates import asked_moment
 from refnot_fhir.trial.service import DEFAULT_SITE, Service
 from refnot_fhir.web import answers
 
-_FORMS = {
-    "json": ("application/json", "json"),
-    "ndjson": ("application/x-ndjson", "ndjson"),
-    "csv": ("text/csv; charset=utf-8", "csv"),
-}
-_MEDIA = {
-    "*/*": "json", "application/*": "json", "text/html": "json", "application/json": "json",
-    "application/x-ndjson": "ndjson", "application/ndjson": "ndjson",
-    "application/fhir+ndjson": "ndjson", "text/csv": "csv",
-}  # fmt: skip
+_MEDIA = {media: name for name, form in FORMS.items() for media in form.accepted}
 _FILTERS = frozenset({"subject", "site", "since", "_format", "_count", "_after"})
 ALL_SITES = "*"
 """The value of `site` that asks for every hospital's rows: never without being asked for."""
@@ -44,13 +37,13 @@ def records(service: Service) -> Blueprint:
         rows = everything(service.store, service.judge(), kind, asked)
         # The first ones are read here: an error of theirs can still say so in its status.
         first = list(islice(rows, 1))
-        parts = _gathered(_lines(form, KINDS[kind], chain(first, rows)))
-        return _answer(Response(parts, content_type=_FORMS[form][0]))
+        parts = _gathered(FORMS[form].lines(KINDS[kind], chain(first, rows)))
+        return _answer(Response(parts, content_type=FORMS[form].content_type))
 
     @routes.get("/<kind>/schema")
     def schema(kind: str) -> Response:
         _check_kind(kind)
-        answer = jsonify(export.schema(KINDS[kind]))
+        answer = jsonify(row_schema(KINDS[kind]))
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
@@ -62,8 +55,8 @@ def _page(service: Service, kind: str, form: str, asked: Asked) -> Response:
     count = _count(request.args.get("_count", str(_MOST_OF_A_PAGE)))
     with service.store.read() as reader:
         found = page(reader, service.judge(), kind, asked, after, count)
-    text = b"".join(_lines(form, KINDS[kind], found.rows))
-    response = _answer(Response(text, content_type=_FORMS[form][0]))
+    text = b"".join(FORMS[form].lines(KINDS[kind], found.rows))
+    response = _answer(Response(text, content_type=FORMS[form].content_type))
     if found.end is not None:
         query = urlencode(
             [*_others(("_after", "_count")), ("_count", count), ("_after", found.end)]
@@ -105,12 +98,6 @@ _MOST_OF_A_PAGE = 10_000
 _PART = 1 << 18
 
 
-def _lines(form: str, record: str, rows: Iterable[Row]) -> Iterator[bytes]:
-    if form == "csv":
-        return export.csv_lines(record, rows)
-    return export.ndjson_lines(rows) if form == "ndjson" else export.json_array(rows)
-
-
 def _check_kind(kind: str) -> None:
     if kind not in KINDS:
         raise NotFound(f"there are no records {kind}: there are {', '.join(KINDS)}")
@@ -118,7 +105,7 @@ def _check_kind(kind: str) -> None:
 
 def _form() -> str:
     stated = request.args.get("_format")
-    if stated in _FORMS:
+    if stated and stated in FORMS:
         return stated
     wanted = answers.by_preference(stated or request.headers.get("Accept") or "*/*")
     found = next((_MEDIA[media] for media, _ in wanted if media in _MEDIA), None)
@@ -141,7 +128,7 @@ def _asked(service: Service) -> Asked:
     return Asked(
         subject=subject,
         site=_site(service, request.args.get("site"), subject),
-        since=moment(since) if since else None,
+        since=asked_moment(since, "since") if since else None,
     )
 
 

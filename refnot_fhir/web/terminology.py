@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 from flask import Blueprint, Response
 
 from refnot_fhir import __version__
@@ -19,7 +21,7 @@ _PLACE = f"/<any({', '.join(DEFINED)}):type_>"
 def routes(service: Service) -> Blueprint:
     """Read and search of what we define."""
     blueprint = Blueprint("terminology", __name__)
-    defined = {version: _defined(service, version) for version in Version}
+    defined = cache(partial(_defined, service))
 
     @blueprint.get(_PLACE)
     @blueprint.post(f"{_PLACE}/_search", endpoint="search_by_form")
@@ -30,7 +32,7 @@ def routes(service: Service) -> Blueprint:
         after = searching.after()
         found = [
             (row, one)
-            for row, one in enumerate(_of_type(defined[version], type_), start=1)
+            for row, one in enumerate(_of_type(defined(version), type_), start=1)
             if row > after
         ]
         matches = searching.matching(wanted, found, searching.nothing)
@@ -39,7 +41,7 @@ def routes(service: Service) -> Blueprint:
     @blueprint.get(f"{_PLACE}/<id_>")
     def read(site: str, type_: str, id_: str) -> Response:
         version = answers.wanted(Version(service.site(site).fhir))
-        for one in defined[version]:
+        for one in defined(version):
             if (one["resourceType"], one["id"]) == (type_, id_):
                 return answers.fhir(one, version=version)
         raise NotFound(f"there is no {type_}/{id_}")
@@ -56,8 +58,8 @@ def _defined(service: Service, version: Version) -> list[Json]:
     found: dict[str, Json] = {}
     for protocol in service.rulebook.protocols.values():
         written = (
-            *code_systems.write(protocol, drugs),
-            *operation_definitions.write(protocol.canonical, __version__),
+            *code_systems.write(protocol, drugs, version),
+            *operation_definitions.write(protocol.canonical, version, __version__),
             *structure_definitions.write(protocol.canonical, version, __version__),
         )
         found.update({one["url"]: one for one in written})

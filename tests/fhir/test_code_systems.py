@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import code_systems, operation_definitions
 from tests.fhir.published_builders import CANONICAL, DRUG, PROTOCOL, VERSIONS, assert_valid
 
@@ -25,12 +26,12 @@ DEVIATIONS = {
 
 
 def by_id():
-    return {system["id"]: system for system in code_systems.write(PROTOCOL, (DRUG,))}
+    return {system["id"]: system for system in code_systems.write(PROTOCOL, (DRUG,), Version.R4)}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_code_system_is_valid_in_every_version(version):
-    for system in code_systems.write(PROTOCOL, (DRUG,)):
+    for system in code_systems.write(PROTOCOL, (DRUG,), version):
         assert_valid(system, version)
 
 
@@ -74,7 +75,7 @@ def test_verdicts_and_deviations_are_complete():
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_operations_are_valid_in_every_version(version):
-    definitions = operation_definitions.write(CANONICAL, "0.1.0")
+    definitions = operation_definitions.write(CANONICAL, version, "0.1.0")
     for definition in definitions:
         assert_valid(definition, version)
     assert [definition["code"] for definition in definitions] == [
@@ -84,7 +85,7 @@ def test_the_operations_are_valid_in_every_version(version):
 
 
 def test_the_operations_take_a_date_and_return_a_bundle():
-    definitions = operation_definitions.write(CANONICAL, "0.1.0")
+    definitions = operation_definitions.write(CANONICAL, Version.R5, "0.1.0")
     for definition in definitions:
         assert [(p["name"], p["use"], p["min"], p["type"]) for p in definition["parameter"]] == [
             ("date", "in", 0, "date"),

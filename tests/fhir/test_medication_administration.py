@@ -11,7 +11,7 @@ import pytest
 
 from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source
-from refnot_fhir.fhir import elements
+from refnot_fhir.fhir.dates import BEGINNING, END
 from refnot_fhir.fhir.read import medication, medication_administration
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import builders as build
@@ -137,7 +137,7 @@ def test_a_dose_is_given_at_its_start_and_never_dropped_for_having_only_an_end(
     def hour(number: int | None) -> datetime | None:
         return None if number is None else datetime(2010, 3, 1, number, tzinfo=UTC)
 
-    assert seen.given.earliest == (hour(given[0]) or elements.BEGINNING)
+    assert seen.given.earliest == (hour(given[0]) or BEGINNING)
     assert seen.given.latest == hour(given[1])
     assert (seen.ended and seen.ended.latest) == hour(ended)
 
@@ -149,7 +149,7 @@ def test_a_period_without_an_end_may_have_ended_at_any_time_since_its_start():
 
     start = datetime(2010, 3, 1, 10, tzinfo=UTC)
     assert (seen.given.earliest, seen.given.latest) == (start, start)
-    assert (seen.ended.earliest, seen.ended.latest) == (start, elements.END)
+    assert (seen.ended.earliest, seen.ended.latest) == (start, END)
 
 
 def test_an_r5_timing_is_from_its_first_to_its_last_event():

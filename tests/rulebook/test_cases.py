@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from refnot_fhir.errors import BadMapping
-from refnot_fhir.rulebook.cases import days_of, worked_patients
+from refnot_fhir.rulebook.cases import worked_patients
 from refnot_fhir.rulebook.load import load
 from tests.rulebook.edits import edited
 
@@ -20,20 +20,6 @@ def patient(tmp_path, facts):
     folder = edited(tmp_path, CASES, "", head + facts)
     rulebook = load(folder)
     return worked_patients(folder, rulebook.protocols["trial"], rulebook)[-1]
-
-
-@pytest.mark.parametrize(
-    ("text", "first", "last"),
-    [
-        ("2010", date(2010, 1, 1), date(2010, 12, 31)),
-        ("2012-02", date(2012, 2, 1), date(2012, 2, 29)),
-        ("2010-12", date(2010, 12, 1), date(2010, 12, 31)),
-        ("2010-12-31", date(2010, 12, 31), date(2010, 12, 31)),
-    ],
-)
-def test_a_partial_date_is_all_of_its_days(text, first, last):
-    found = days_of(text)
-    assert (found.first, found.last) == (first, last)
 
 
 def test_a_lab_goes_through_the_same_translation_as_a_received_one(tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from refnot_fhir.core.rules import Rulebook
-from refnot_fhir.export import eligibility_lab
+from refnot_fhir.export.rows import eligibility_lab
 from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.gate import problems
 from refnot_fhir.fhir.versions import Version

@@ -7,7 +7,8 @@ from datetime import date
 from jsonschema import Draft202012Validator
 
 from refnot_fhir.core.rules import Rulebook
-from refnot_fhir.export import columns, csv_lines, dosing, eligibility_lab, ndjson_lines, schema
+from refnot_fhir.export.rows import dosing, eligibility_lab, schema
+from refnot_fhir.export.writers import columns, csv_lines, ndjson_lines
 from refnot_fhir.fhir import wire
 from refnot_fhir.simulate import simulated
 from refnot_fhir.simulate.stories import SCENARIOS

@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
-from refnot_fhir.export import listing as records
+from refnot_fhir.export import records
 from refnot_fhir.store.contract import Reader
 from tests.door import Door, content, dose, issues, lab, patient, said
 

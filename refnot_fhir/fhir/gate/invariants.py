@@ -6,12 +6,11 @@ definitions. Here are those that compare values: across elements, entries and ti
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
 from typing import Any
 
+from refnot_fhir.fhir.dates import may_precede
 from refnot_fhir.fhir.gate import narrative
 from refnot_fhir.fhir.gate.contained import Broken, broken_containment, wrong_reference
 from refnot_fhir.fhir.gate.narrative import Rules
@@ -20,11 +19,7 @@ from refnot_fhir.fhir.versions import Version
 Json = Mapping[str, Any]
 Path = tuple[str | int, ...]
 
-_SECOND = 1_000_000
-_DAY = 86_400 * _SECOND
 _FULL_DATE = len("2026-01-31")
-# A date without a zone may be the day of any place on Earth: UTC-12 to UTC+14.
-_EASTMOST, _WESTMOST = 14 * 3600 * _SECOND, 12 * 3600 * _SECOND
 
 
 def broken(
@@ -135,7 +130,7 @@ def _only_ids(path: Path, node: Json) -> Iterator[Broken]:
 
 def _period(path: Path, node: Json) -> Iterator[Broken]:
     start, end = node.get("start"), node.get("end")
-    if isinstance(start, str) and isinstance(end, str) and not _may_precede(start, end):
+    if isinstance(start, str) and isinstance(end, str) and not may_precede(start, end):
         yield Broken("per-1", path, "the start lies after the end")
 
 
@@ -149,40 +144,6 @@ def _aligned(path: Path, node: Json) -> Iterator[Broken]:
             if value is None and (index >= len(twin) or twin[index] is None):
                 says = "null stands for a value that has only extensions, and there are none"
                 yield Broken("ele-1", (*path, key, index), says)
-
-
-def _may_precede(start: str, end: str) -> bool:
-    """False when even the earliest moment of the start comes after the latest of the end."""
-    if max(len(start), len(end)) <= _FULL_DATE:
-        shared = min(len(start), len(end))
-        return start[:shared] <= end[:shared]
-    return _earliest(start) <= _latest(end)
-
-
-def _earliest(text: str) -> int:
-    if len(text) > _FULL_DATE:
-        return _instant(text)
-    first = date.fromisoformat(f"{text}-01-01"[:_FULL_DATE])
-    return first.toordinal() * _DAY - _EASTMOST
-
-
-def _latest(text: str) -> int:
-    if len(text) > _FULL_DATE:
-        return _instant(text)
-    parts = [int(part) for part in text.split("-")]
-    year, month = parts[0], parts[1] if len(parts) > 1 else 12
-    day = parts[2] if len(parts) > 2 else monthrange(year, month)[1]
-    return (date(year, month, day).toordinal() + 1) * _DAY + _WESTMOST
-
-
-def _instant(text: str) -> int:
-    """Microseconds on a scale of their own: datetime cannot go past its first and last year."""
-    # A leap second is compared as the second before it; datetime has no 60.
-    moment = datetime.fromisoformat(text[:17] + "59" + text[19:] if text[17:19] == "60" else text)
-    local = moment.toordinal() * _DAY + moment.microsecond
-    local += (moment.hour * 3600 + moment.minute * 60 + moment.second) * _SECOND
-    offset = moment.utcoffset()
-    return local if offset is None else local - round(offset.total_seconds()) * _SECOND
 
 
 def _observation(resource: Json) -> Iterator[Broken]:

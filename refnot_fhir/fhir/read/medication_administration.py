@@ -13,6 +13,7 @@ from datetime import tzinfo
 from refnot_fhir.core.record import record
 from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.core.values import Concept, Source, When
+from refnot_fhir.fhir.dates import when
 from refnot_fhir.fhir.elements import (
     Json,
     concept,
@@ -23,7 +24,6 @@ from refnot_fhir.fhir.elements import (
     modifiers,
     moment,
     quantity,
-    when,
 )
 from refnot_fhir.fhir.read.medication import read as read_medication
 from refnot_fhir.fhir.versions import Version

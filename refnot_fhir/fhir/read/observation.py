@@ -12,6 +12,7 @@ from datetime import tzinfo
 from refnot_fhir.core.record import record
 from refnot_fhir.core.seen import Focus, MeasurementSeen, OtherValue, ReferenceRange, Value
 from refnot_fhir.core.values import Concept, Source, When
+from refnot_fhir.fhir.dates import when
 from refnot_fhir.fhir.elements import (
     Json,
     concept,
@@ -22,7 +23,6 @@ from refnot_fhir.fhir.elements import (
     modifiers,
     moment,
     quantity,
-    when,
 )
 from refnot_fhir.fhir.read.observation_context import body_site, device, focus
 from refnot_fhir.fhir.read.specimen import Taken, taken

@@ -10,7 +10,8 @@ from datetime import datetime, tzinfo
 
 from refnot_fhir.core.facts import Person
 from refnot_fhir.core.values import Source
-from refnot_fhir.fhir.elements import Json, day_span, extensions, id_of, modifiers, when
+from refnot_fhir.fhir.dates import day_span, when
+from refnot_fhir.fhir.elements import Json, extensions, id_of, modifiers
 
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"

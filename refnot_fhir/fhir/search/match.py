@@ -15,7 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 from refnot_fhir.core.values import When
-from refnot_fhir.fhir.elements import period, timing, when
+from refnot_fhir.fhir.dates import when
+from refnot_fhir.fhir.elements import period, timing
 from refnot_fhir.fhir.search.values import Amount, Moment, Number, Target, Text, Token
 
 Json = Mapping[str, Any]

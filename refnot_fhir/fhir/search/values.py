@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import When
-from refnot_fhir.fhir.elements import BEGINNING, END, when
+from refnot_fhir.fhir.dates import BEGINNING, END, when
 
 _PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 _NUMBER = re.compile(r"[+-]?\d{1,50}(\.\d{1,50})?([eE][+-]?\d{1,3})?", re.ASCII)

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from refnot_fhir.core.dictionary import Drug
 from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write.built import built
 from refnot_fhir.fhir.write.published import Json, filled
 
 
@@ -146,40 +148,28 @@ def study_questions_url(protocol: Protocol) -> str:
     return f"{protocol.canonical}/CodeSystem/study-questions"
 
 
-def write(protocol: Protocol, drugs: Iterable[Drug]) -> tuple[Json, ...]:
+def write(protocol: Protocol, drugs: Iterable[Drug], version: Version) -> tuple[Json, ...]:
     """All CodeSystems of one protocol, complete; `drugs` are those named in study-drugs.
 
-    R4, R4B and R5 have every element of them in the same form, so no version is asked for.
+    R4, R4B and R5 have every element of them in the same form.
     """
+    return tuple(built(system, version) for system in _systems(protocol, drugs))
+
+
+def _systems(protocol: Protocol, drugs: Iterable[Drug]) -> Iterator[Json]:
     title = f"{protocol.acronym} ({protocol.id})"
-    return (
-        _criteria(protocol, f"Eligibility criteria of {title}"),
-        _written(
-            protocol,
-            verdicts_url(protocol),
-            f"Verdicts on the eligibility criteria of {title}",
-            {verdict.value: word for verdict, word in VERDICTS.items()},
-        ),
-        _written(
-            protocol,
-            components_url(protocol),
-            f"Parts of the screening report and the dosing record of {title}",
-            COMPONENTS,
-        ),
-        _written(
-            protocol,
-            deviations_url(protocol),
-            f"Deviations from the dosing schedule of {title}",
-            DEVIATIONS,
-        ),
-        _written(
-            protocol,
-            study_drugs_url(protocol),
-            "Study drugs without a standard code",
-            {drug.name: Word(drug.title, f"{drug.title}, as given in a study.") for drug in drugs},
-        ),
-        *_questions(protocol),
-    )
+    yield _criteria(protocol, f"Eligibility criteria of {title}")
+    verdicts = {verdict.value: word for verdict, word in VERDICTS.items()}
+    parts = f"Parts of the screening report and the dosing record of {title}"
+    given = {d.name: Word(d.title, f"{d.title}, as given in a study.") for d in drugs}
+    for url, said, words in (
+        (verdicts_url(protocol), f"Verdicts on the eligibility criteria of {title}", verdicts),
+        (components_url(protocol), parts, COMPONENTS),
+        (deviations_url(protocol), f"Deviations from the dosing schedule of {title}", DEVIATIONS),
+        (study_drugs_url(protocol), "Study drugs without a standard code", given),
+    ):
+        yield _written(protocol, url, said, words)
+    yield from _questions(protocol)
 
 
 def _questions(protocol: Protocol) -> Iterator[Json]:

@@ -14,7 +14,6 @@ for, below the protocol's canonical base:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +23,7 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose, Subject
 from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.values import Source
+from refnot_fhir.fhir.dates import precision
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.code_systems import (
     COMPONENTS,
@@ -72,10 +72,6 @@ _BODY_SITES = {
     ("thigh", "left"): "61396006",
     ("thigh", "right"): "11207009",
 }
-_DATE_TIME = re.compile(
-    r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?)?)?",
-    re.ASCII,
-)
 _UNKNOWN: Json = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
 
 
@@ -239,7 +235,7 @@ def _moment(dose: ProtocolDose) -> str:
         return dose.on.isoformat()
     for part in dose.parts:
         # The text may be that of a Period or a Timing, which is no dateTime.
-        if part.given is not None and _DATE_TIME.fullmatch(part.given.text):
+        if part.given is not None and precision(part.given.text):
             return part.given.text
     return "" if dose.planned is None else dose.planned.isoformat()
 

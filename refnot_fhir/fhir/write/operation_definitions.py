@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write.built import built
 from refnot_fhir.fhir.write.published import Json, filled
 
 SCREENING_REPORT = "screening-report"
@@ -25,15 +27,15 @@ def url(canonical: str, code: str) -> str:
     return f"{canonical}/OperationDefinition/ResearchSubject-{code}"
 
 
-def write(canonical: str, version: str) -> tuple[Json, ...]:
-    """Both definitions, below a canonical base; `version` is that of the software.
+def write(canonical: str, version: Version, software_version: str) -> tuple[Json, ...]:
+    """Both definitions, below a canonical base.
 
     R4, R4B and R5 have every element of them in the same form.
     """
-    return (
+    definitions = (
         _definition(
             canonical,
-            version,
+            software_version,
             SCREENING_REPORT,
             "Screening report",
             "Each eligibility criterion of the study decided for this subject on a date: a "
@@ -42,7 +44,7 @@ def write(canonical: str, version: str) -> tuple[Json, ...]:
         ),
         _definition(
             canonical,
-            version,
+            software_version,
             DOSING_RECORD,
             "Dosing record",
             "The doses of the study drug as the protocol counts them: a collection Bundle of one "
@@ -50,6 +52,7 @@ def write(canonical: str, version: str) -> tuple[Json, ...]:
             "DetectedIssue per deviation, with references to the administrations as received.",
         ),
     )
+    return tuple(built(definition, version) for definition in definitions)
 
 
 def _definition(canonical: str, version: str, code: str, title: str, description: str) -> Json:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from refnot_fhir.core.rules import Arm, Protocol
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write.built import built
 from refnot_fhir.fhir.write.code_systems import study_drugs_url
 from refnot_fhir.fhir.write.published import FROM_R5, Json, concept, filled, meta
 
@@ -50,7 +51,6 @@ def write(protocol: Protocol, version: Version, *, last_updated: datetime, versi
     shared: Mapping[str, object] = {
         "resourceType": "ResearchStudy",
         "id": protocol.id,
-        "meta": meta(version_id=version_id, updated=last_updated),
         "identifier": [
             filled({"use": "official", "system": system, "value": value})
             for system, value in protocol.identifiers
@@ -64,7 +64,10 @@ def write(protocol: Protocol, version: Version, *, last_updated: datetime, versi
         "period": filled(dict(zip(("start", "end"), protocol.period, strict=True))),
     }
     special = _r5(protocol) if version is Version.R5 else _r4(protocol)
-    return filled({**shared, **special})
+    study = built(filled({**shared, **special}), version)
+    # Apart from the rest: it depends on where and when the study is served.
+    marks = meta(version_id=version_id, updated=last_updated)
+    return {"resourceType": study["resourceType"], "id": study["id"], "meta": marks, **study}
 
 
 def _r4(protocol: Protocol) -> Json:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write.built import built
 from refnot_fhir.fhir.write.published import Json, filled
 
 COURSE_NUMBER = "course-number"
@@ -48,7 +49,7 @@ def url(canonical: str, name: str) -> str:
 def write(canonical: str, version: Version, software_version: str) -> tuple[Json, ...]:
     """Every definition, below a canonical base, without a snapshot."""
     return tuple(
-        _definition(canonical, name, version, software_version, meaning)
+        built(_definition(canonical, name, version, software_version, meaning), version)
         for name, meaning in EXTENSIONS.items()
     )
 

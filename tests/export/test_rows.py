@@ -16,8 +16,14 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
 from refnot_fhir.core.values import Interval, When, reason
-from refnot_fhir.export import SCHEMAS, dosing, eligibility_lab, schema
-from refnot_fhir.export.records import MULTIPLE_PLACES, divided
+from refnot_fhir.export.rows import (
+    MULTIPLE_PLACES,
+    SCHEMAS,
+    divided,
+    dosing,
+    eligibility_lab,
+    schema,
+)
 from tests.export.rows import LATE, NEVER, NOON, dose, observation, part, record, result
 
 NOTHING = {"low": None, "low_included": False, "high": None, "high_included": False}

@@ -1,13 +1,14 @@
-"""Rows of a record as bytes, one after the other: a JSON array, NDJSON, or CSV for spreadsheets."""
+"""Rows of a record as bytes, in every form that is offered: JSON, NDJSON, CSV for spreadsheets."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from refnot_fhir.export.records import schema
+from refnot_fhir.core.record import record
+from refnot_fhir.export.rows import schema
 from refnot_fhir.fhir import wire
 
 Row = Mapping[str, Any]
@@ -33,19 +34,19 @@ def ndjson_lines(rows: Iterable[Row]) -> Iterator[bytes]:
         yield wire.encode(row) + b"\n"
 
 
-def columns(record: str) -> tuple[str, ...]:
+def columns(name: str) -> tuple[str, ...]:
     """The columns of a record's CSV: the schema's properties in its order, dotted where nested."""
-    whole = schema(record)
+    whole = schema(name)
     return tuple(_columns(whole, whole, ""))
 
 
-def csv_lines(record: str, rows: Iterable[Row]) -> Iterator[bytes]:
+def csv_lines(name: str, rows: Iterable[Row]) -> Iterator[bytes]:
     """The rows as CSV (RFC 4180, UTF-8) under `columns`, the header first.
 
     Lists are joined by ` | `, missing values empty. Text that a spreadsheet would run as a formula
     has an apostrophe put before it, as has text that begins with one; numbers are left alone.
     """
-    names = columns(record)
+    names = columns(name)
     writer = csv.writer(_Line(), lineterminator="\r\n")
     for cells in _table(names, rows):
         line: str = writer.writerow(cells)
@@ -115,3 +116,30 @@ def _plain(value: Any) -> str:
 
 def _safe(text: str) -> str:
     return f"'{text}" if text.startswith(_DANGEROUS) else text
+
+
+@record
+class Form:
+    """A form that rows are written in."""
+
+    content_type: str
+    lines: Callable[[str, Iterable[Row]], Iterator[bytes]]
+    """The parts of a file, of the name of the record (in `SCHEMAS`) and its rows."""
+    accepted: tuple[str, ...]
+    """Media types that ask for it."""
+
+
+FORMS: Mapping[str, Form] = {
+    "json": Form(
+        "application/json",
+        lambda _, rows: json_array(rows),
+        ("*/*", "application/*", "text/html", "application/json"),
+    ),
+    "ndjson": Form(
+        "application/x-ndjson",
+        lambda _, rows: ndjson_lines(rows),
+        ("application/x-ndjson", "application/ndjson", "application/fhir+ndjson"),
+    ),
+    "csv": Form("text/csv; charset=utf-8", csv_lines, ("text/csv",)),
+}
+"""Every form by the name that a caller gives it: over HTTP and on the command line."""

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refnot_fhir.core.values import Interval, Original, reason
-from refnot_fhir.export import columns, csv_lines, dosing, eligibility_lab, json_array, ndjson_lines
+from refnot_fhir.export.rows import dosing, eligibility_lab
+from refnot_fhir.export.writers import columns, csv_lines, json_array, ndjson_lines
 from refnot_fhir.fhir import wire
 from tests.export.rows import LATE, NEVER, dose, observation, record, result
 
