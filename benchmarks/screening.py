@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from time import process_time
 
@@ -25,7 +26,7 @@ FULL = Extent(400, 5)
 QUICK = Extent(100, 3)
 
 
-def measure(report: Report, extent: Extent) -> None:
+def measure(report: Report, _folder: Path, extent: Extent) -> None:
     """Every line through gate, reading, translation and, once a patient, assessment."""
     today = inside.today()
     screen = inside.screener(today)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
 
@@ -66,6 +66,7 @@ class _Proxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # in which they are closed
 
     async def _connected(
         self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
@@ -89,22 +90,22 @@ class _Conversation:
 
     async def asked(self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
         """From the client to the server."""
-        while data := await client.read(_SIZE):
-            if self._answered:
-                self._trip = []
-                self._trips.statements.append(self._trip)
-                self._answered = False
-            self._trip += self._messages.statements(data)
-            to_server.write(data)
-        to_server.close()
+        with closing(to_server):
+            while data := await client.read(_SIZE):
+                if self._answered:
+                    self._trip = []
+                    self._trips.statements.append(self._trip)
+                    self._answered = False
+                self._trip += self._messages.statements(data)
+                to_server.write(data)
 
     async def answered(self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """From the server to the client, after a moment."""
-        while data := await server.read(_SIZE):
-            await asyncio.sleep(self._held)
-            to_client.write(data)
-            self._answered = True
-        to_client.close()
+        with closing(to_client):
+            while data := await server.read(_SIZE):
+                await asyncio.sleep(self._held)
+                to_client.write(data)
+                self._answered = True
 
 
 class Messages:
