@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,6 +44,8 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="up to a million resources stored")
     parser.add_argument("--folder", help="where the databases are made: the disk that is measured")
     arguments = parser.parse_args()
+    # Otherwise the servers would outlive a run that is told to stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with TemporaryDirectory(prefix="refnot-benchmark-", dir=arguments.folder) as name:
         # A server that another user runs has its files in it.
         Path(name).chmod(0o711)

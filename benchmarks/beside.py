@@ -108,10 +108,10 @@ def _served(stack: ExitStack, store: Store) -> _Served:
 
 def _warm(served: list[_Served], sender: Sender) -> None:
     """Also the subjects that are asked for."""
+    template = bundles.first(bundles.templates(inside.today())[0], 4)
     for one in served:
         for number in range(_ASKED):
             port = one.service.port
-            template = bundles.first(bundles.templates(inside.today())[0], 4)
             body = bundles.for_patient(template, bundles.patient_id("asked", number))
             load.once(port, load.request("POST", "/fhir", port, body))
         for server in (one.service, one.floor):
