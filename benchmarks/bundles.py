@@ -6,11 +6,11 @@ Nothing in a bundle is left out by the service as not retained, which would flat
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from refnot_fhir.fhir import wire
+from benchmarks import inside
 
 RESULTS = 99
 TOKEN = b"patient-000000000000"
@@ -73,6 +73,13 @@ def for_patient(template: bytes, patient: str) -> bytes:
     return template.replace(TOKEN, name)
 
 
+def for_patients(template: bytes, patients: Sequence[str]) -> bytes:
+    """One bundle with the entries of each of these patients."""
+    start = template.index(b'{"fullUrl":')
+    entries = template[start:].removesuffix(b"]}")
+    return template[:start] + b",".join(for_patient(entries, one) for one in patients) + b"]}"
+
+
 def patient_id(kind: str, number: int) -> str:
     """An id as long as `TOKEN`: eight characters of `kind` and a number."""
     return f"{kind:-<8.8}{number:012}"
@@ -80,7 +87,7 @@ def patient_id(kind: str, number: int) -> str:
 
 def resources(template: bytes) -> Iterator[bytes]:
     """The resources of a template, one line each."""
-    return (found for found in wire.raw_entries(template) if found is not None)
+    return inside.raw_entries(template)
 
 
 def _template(today: date, seed: int) -> bytes:

@@ -8,13 +8,11 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from benchmarks import bundles, load, servers
+from benchmarks import bundles, inside, load, servers, stores
 from benchmarks.fill import fill
 from benchmarks.load import Requests, Sample
+from benchmarks.processes import Server
 from benchmarks.report import Report
-from benchmarks.servers import Server
-from refnot_fhir.compose import prepare
-from refnot_fhir.settings import Settings
 
 _RESULTS = 3
 """Laboratory results of each patient of this store: the query reads none of them."""
@@ -38,22 +36,17 @@ QUICK = Extent((1, 8, 32), (10**3,), 1, 1.5)
 
 def measure(report: Report, folder: Path, extent: Extent) -> None:
     """With more and more subjects, at each number of clients."""
-    database = folder / "b.sqlite"
-    service = prepare(Settings(database_url=f"sqlite:///{database}"))
+    store = stores.sqlite(folder)
+    url = store.url()
     rows: list[list[str]] = []
     there = 0
-    try:
-        template = bundles.first(
-            bundles.templates(service.judge().today(service.site()))[0], _RESULTS + 1
-        )
-        with servers.floors(folder) as floor:
-            for subjects in extent.subjects:
-                fill(service, template, "subject", range(there, subjects))
-                there = subjects
-                with servers.service(database) as served:
-                    rows += _rows(report, (served, floor), subjects, extent)
-    finally:
-        service.store.close()
+    template = bundles.first(bundles.templates(inside.today())[0], _RESULTS + 1)
+    with servers.floors(store.url(), folder) as floor:
+        for subjects in extent.subjects:
+            fill(url, template, "subject", range(there, subjects))
+            there = subjects
+            with servers.service(url, folder) as served:
+                rows += _rows(report, (served, floor), subjects, extent)
     head = (
         "subjects", "clients", "queries/s", "median ms", "p99 ms", "CPU ms", "constant/s",
         "constant CPU ms", "of it",

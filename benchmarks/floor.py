@@ -1,6 +1,6 @@
 """The floors: what the same server does when it does next to nothing with the same request.
 
-`python -m benchmarks.floor PORT FOLDER WORKERS THREADS` serves both until it is stopped.
+`python -m benchmarks.floor PORT URL WORKERS THREADS` serves both until it is stopped.
 """
 
 from __future__ import annotations
@@ -8,19 +8,17 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from pathlib import Path
 from threading import Lock, local
+from typing import Protocol
 
 import msgspec
+import psycopg
 from flask import Flask, Response, request
 
-from refnot_fhir.compose import run_workers
-from refnot_fhir.settings import Settings
-from refnot_fhir.trial.service import new_id
-from refnot_fhir.web.front import Front
+from benchmarks import inside
 
 _MEDIA = "application/fhir+json; charset=utf-8; fhirVersion=4.0"
-_FOLDER = "BENCHMARK_FOLDER"
+_URL = "BENCHMARK_URL"
 _THREADS = "BENCHMARK_THREADS"
 # Those of refnot_fhir/store/sqlite_file.py.
 _PRAGMAS = (
@@ -31,20 +29,26 @@ _PRAGMAS = (
     f"mmap_size = {256 << 20}",
     "wal_autocheckpoint = 4000",
 )
+_SQLITE = "sqlite:///"
 
 
-class _Rows:
+class _Rows(Protocol):
     """One row for each bundle, durable before the answer."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def add(self, body: bytes) -> None:
+        """Keep the bytes."""
+
+
+class _SqliteRows:
+    def __init__(self, url: str) -> None:
+        self._path = url.removeprefix(_SQLITE)
         self._own = local()
         self._lock = Lock()
 
     def add(self, body: bytes) -> None:
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if connection is None:
-            connection = self._own.connection = opened(self._path)
+            connection = self._own.connection = _opened(self._path)
         # Threads of one process queue here rather than at SQLite's lock, where they would sleep.
         with self._lock:
             connection.execute("BEGIN IMMEDIATE")
@@ -52,7 +56,19 @@ class _Rows:
             connection.execute("COMMIT")
 
 
-def opened(path: Path) -> sqlite3.Connection:
+class _PostgresRows:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._own = local()
+
+    def add(self, body: bytes) -> None:
+        connection: psycopg.Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = psycopg.connect(self._url, autocommit=True)
+        connection.execute("INSERT INTO received (body) VALUES (%s)", (body,))
+
+
+def _opened(path: str) -> sqlite3.Connection:
     """A connection with the service's pragmas."""
     connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
     for pragma in _PRAGMAS:
@@ -60,17 +76,24 @@ def opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def prepare(folder: Path) -> None:
+def prepare(url: str) -> None:
     """The table of the floor."""
-    connection = opened(folder / "floor.sqlite")
-    connection.execute("CREATE TABLE received (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
-    connection.close()
+    if url.startswith(_SQLITE):
+        connection = _opened(url.removeprefix(_SQLITE))
+        connection.execute("CREATE TABLE received (number INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+        connection.close()
+        return
+    with psycopg.connect(url) as server:
+        server.execute(
+            "CREATE TABLE received (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+            " body bytea NOT NULL)"
+        )
 
 
-def application() -> Flask:
+def application(url: str) -> Flask:
     """POST /fhir parses and keeps the bytes; GET /constant/<size> gives that many bytes."""
     app = Flask(__name__)
-    rows = _Rows(Path(os.environ[_FOLDER]) / "floor.sqlite")
+    rows: _Rows = _SqliteRows(url) if url.startswith(_SQLITE) else _PostgresRows(url)
 
     @app.post("/fhir")
     def keep() -> Response:
@@ -86,16 +109,15 @@ def application() -> Flask:
     return app
 
 
-def front() -> Front:
+def front() -> inside.Front:
     """The floors behind the same front as the service."""
-    return Front(application(), Settings(threads=int(os.environ[_THREADS])), new_id)
+    return inside.before(application(os.environ[_URL]), int(os.environ[_THREADS]))
 
 
-def _serve(port: str, folder: str, workers: str, threads: str) -> None:
-    os.environ[_FOLDER] = folder
+def _serve(port: str, url: str, workers: str, threads: str) -> None:
+    os.environ[_URL] = url
     os.environ[_THREADS] = threads
-    settings = Settings(port=int(port), workers=int(workers))
-    run_workers("benchmarks.floor:front", settings)
+    inside.serve_workers("benchmarks.floor:front", int(port), int(workers))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,11 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from benchmarks import bundles, load, servers
+from benchmarks import bundles, inside, load, servers
 from benchmarks.fill import fill
 from benchmarks.load import Requests, Sample
+from benchmarks.processes import Server
 from benchmarks.report import Report
-from benchmarks.servers import Server
-from refnot_fhir.compose import prepare
-from refnot_fhir.settings import Settings
 
 CANDIDATES = ("uvicorn + front", "granian + front", "granian WSGI")
 """What is served; the others are what it was compared with: a front without flow control of
@@ -47,12 +45,10 @@ def measure(report: Report, folder: Path, extent: Extent) -> None:
     with ExitStack() as stack:
         candidates = []
         for name in CANDIDATES:
-            database = folder / f"{name.replace(' ', '-')}.sqlite"
-            service = prepare(Settings(database_url=f"sqlite:///{database}"))
-            template = bundles.templates(service.judge().today(service.site()))[0]
-            fill(service, bundles.first(template, 4), "subject", range(_SUBJECTS))
-            service.store.close()
-            candidates.append((name, stack.enter_context(servers.candidate(name, database))))
+            url = f"sqlite:///{folder / name.replace(' ', '-')}.sqlite"
+            template = bundles.templates(inside.today())[0]
+            fill(url, bundles.first(template, 4), "subject", range(_SUBJECTS))
+            candidates.append((name, stack.enter_context(servers.candidate(name, url, folder))))
         pair = bundles.first(template, 2)
         rows: list[list[str]] = []
         for what in ("schema", "enrolment", "transaction"):
@@ -119,16 +115,14 @@ def _rows(
 
 def _serve(candidate: str, port: str, workers: str, threads: str) -> None:
     if candidate == "uvicorn + front":
-        from refnot_fhir.compose import serve
-
-        serve()
+        inside.serve()
         return
     from granian.constants import HTTPModes, Interfaces
     from granian.server import Server as Granian
 
     front = candidate == "granian + front"
     Granian(
-        "refnot_fhir.compose:front" if front else "refnot_fhir.compose:application",
+        inside.FRONT if front else inside.APPLICATION,
         factory=True,
         address="127.0.0.1",
         port=int(port),

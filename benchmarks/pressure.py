@@ -14,12 +14,11 @@ from statistics import quantiles
 from threading import Event, Thread
 from time import perf_counter
 
-from benchmarks import bundles, load, servers
+from benchmarks import bundles, inside, load, servers
 from benchmarks.fill import fill
 from benchmarks.load import Requests
+from benchmarks.processes import Server
 from benchmarks.report import Report
-from refnot_fhir.compose import prepare
-from refnot_fhir.settings import Settings
 
 _SUBJECTS = 1000
 _OTHERS = 4
@@ -43,17 +42,15 @@ def measure(report: Report, folder: Path, extent: Extent) -> None:
     """Both, against the real service."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    database = folder / "e.sqlite"
-    service = prepare(Settings(database_url=f"sqlite:///{database}"))
-    template = bundles.templates(service.judge().today(service.site()))[0]
-    fill(service, bundles.first(template, 4), "subject", range(_SUBJECTS))
-    service.store.close()
-    with servers.service(database) as served:
+    url = f"sqlite:///{folder / 'e.sqlite'}"
+    template = bundles.templates(inside.today())[0]
+    fill(url, bundles.first(template, 4), "subject", range(_SUBJECTS))
+    with servers.service(url, folder) as served:
         _slow(report, served, extent)
         _crowded(report, served.port, template, extent)
 
 
-def _slow(report: Report, served: servers.Server, extent: Extent) -> None:
+def _slow(report: Report, served: Server, extent: Extent) -> None:
     def queries(client: int) -> Requests:
         return (_query(served.port, (client * 131 + n * 7) % _SUBJECTS) for n in count())
 

@@ -1,4 +1,4 @@
-"""Where the time of a bundle goes: cProfile over the same path, in one process, by room.
+"""Where the time of a transaction goes: cProfile over the same path, in one process.
 
 A profile makes calls of Python functions look dearer than they are; what is compared with floors
 is never measured under it.
@@ -6,116 +6,133 @@ is never measured under it.
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from cProfile import Profile
-from dataclasses import replace
-from datetime import datetime
+from itertools import count
 from pathlib import Path
-from pstats import Stats
-from typing import Any, TypeVar
+from types import CodeType
 
-from benchmarks import bundles
+from benchmarks import bundles, inside, wsgi
 from benchmarks.report import Report
-from refnot_fhir.compose import prepare
-from refnot_fhir.settings import Settings
-from refnot_fhir.store.contract import BodyFault, Reader, Store, Writer
-from refnot_fhir.web.app import create_app
 
-T = TypeVar("T")
-
-BUNDLES = 100
+_NUMBER = {2: 300, 100: 100}
+"""Transactions of so many entries that are profiled."""
 _WARM = 10
-_ROOMS = ("core", "fhir", "intake", "store", "web")
 _ENGINES = ("sqlite3", "msgspec", "jsonschema_rs", "hashlib")
+_WAITING = ("'acquire' of '_thread", "'get' of '_queue.SimpleQueue", "'put' of '_queue.SimpleQueue")
+"""Waits for another thread."""
+_SHOWN = 25
 
-
-class _Watched:
-    """A store whose transactions are profiled in the thread that they run in."""
-
-    def __init__(self, store: Store, outside: Profile, inside: Profile) -> None:
-        self._store, self._outside, self._inside = store, outside, inside
-
-    def write(self, work: Callable[[Writer], T]) -> T:
-        """As the store does; only one profile can be on at a time."""
-        self._outside.disable()
-        try:
-            return self._store.write(lambda writer: self._inside.runcall(work, writer))
-        finally:
-            self._outside.enable()
-
-    def read(self) -> AbstractContextManager[Reader]:
-        """As the store does."""
-        return self._store.read()
-
-    def mark(self, name: str) -> str | None:
-        """As the store does."""
-        return self._store.mark(name)
-
-    def newest_moment(self) -> datetime | None:
-        """As the store does."""
-        return self._store.newest_moment()
-
-    def verify_audit(self) -> int | None:
-        """As the store does."""
-        return self._store.verify_audit()
-
-    def verify_bodies(self) -> BodyFault | None:
-        """As the store's."""
-        return self._store.verify_bodies()
-
-    def close(self) -> None:
-        """As the store does."""
-        self._store.close()
+Totals = dict[CodeType | str, tuple[float, int]]
 
 
 def measure(report: Report, folder: Path) -> None:
-    """Own time by room and engine, and the functions that take most of it."""
-    logging.disable(logging.INFO)
-    service = prepare(Settings(database_url=f"sqlite:///{folder / 'profile.sqlite'}"))
-    outside, inside = Profile(), Profile()
-    client = create_app(replace(service, store=_Watched(service.store, outside, inside)))
-    templates = bundles.templates(service.judge().today(service.site()))
+    """Own time by room and engine, and the functions that take most of it, on SQLite."""
+    templates = bundles.templates(inside.today())
+    numbers = count()
+    for entries, transactions in _NUMBER.items():
+        before: Totals = {}
+        with _profiles() as profiles:
+            service = inside.opened(f"sqlite:///{folder / f'profile-{entries}.sqlite'}")
+            for turn in range(_WARM + transactions):
+                if turn == _WARM:
+                    before = _totals(profiles)
+                number = next(numbers)
+                template = templates[number % len(templates)]
+                cut = template if entries > bundles.RESULTS else bundles.first(template, entries)
+                body = bundles.for_patient(cut, bundles.patient_id("profile", number))
+                wsgi.ask(service.application, "POST", "/fhir", body)
+            service.close()
+        title = f"profile of {transactions} transactions of {entries}"
+        _show(report, _without(_totals(profiles), before), title, transactions)
+
+
+def _totals(profiles: Iterable[Profile]) -> Totals:
+    """Own time and calls so far of each function, in all threads."""
+    found: Totals = {}
+    # `pstats` would take all functions of one file, line and name for one: every constructor that
+    # `dataclass` writes is such a one.
+    for profile in profiles:
+        for entry in profile.getstats():
+            seconds, calls = found.get(entry.code, (0.0, 0))
+            found[entry.code] = (seconds + entry.inlinetime, calls + entry.callcount)
+    return found
+
+
+def _without(after: Totals, before: Totals) -> Totals:
+    """What came after; a profile that is cleared while it is on may lose everything."""
+    nothing = (0.0, 0)
+    return {
+        code: (seconds - before.get(code, nothing)[0], calls - before.get(code, nothing)[1])
+        for code, (seconds, calls) in after.items()
+    }
+
+
+@contextmanager
+def _profiles() -> Iterator[list[Profile]]:
+    """A profile of this thread, and of each that is started meanwhile."""
+    found = [Profile()]
+
+    def begin(*_event: object) -> None:
+        profile = Profile()
+        found.append(profile)
+        profile.enable()
+
+    threading.setprofile(begin)
+    found[0].enable()
     try:
-        for number in range(_WARM + BUNDLES):
-            body = bundles.for_patient(
-                templates[number % len(templates)], bundles.patient_id("profile", number)
-            )
-            if number == _WARM:
-                outside.clear()
-                inside.clear()
-            answer = outside.runcall(client.test_client().post, "/fhir", data=body)
-            if answer.status_code != 200:
-                raise RuntimeError(answer.get_data(as_text=True)[:500])
+        yield found
     finally:
-        service.store.close()
-    _show(report, Stats(outside).add(inside))
+        threading.setprofile(None)
+        # Those of ended threads, too: one that is still on when it is freed ends that of the
+        # thread in which it is.
+        for profile in found:
+            profile.disable()
 
 
-def _show(report: Report, stats: Stats) -> None:
-    rows: dict[tuple[str, int, str], tuple[Any, ...]] = stats.stats  # type: ignore[attr-defined]
-    rooms: Counter[str] = Counter()
-    functions: Counter[str] = Counter()
-    for (file, _, name), row in rows.items():
-        room = _room(file, name)
-        rooms[room] += row[2]
-        functions[f"{room}: {name}"] += row[2]
+def _show(report: Report, found: Totals, title: str, transactions: int) -> None:
+    rooms: dict[str, float] = defaultdict(float)
+    functions: dict[str, float] = defaultdict(float)
+    calls: Counter[str] = Counter()
+    for code, (seconds, number) in found.items():
+        room, function = _named(code)
+        if any(one in function for one in _WAITING):
+            continue
+        rooms[room] += seconds
+        functions[function] += seconds
+        calls[function] += number
     whole = sum(rooms.values())
-    for title, found in (("own time by room", rooms), ("own time by function", functions)):
-        cells = [[name, f"{seconds / whole:.1%}"] for name, seconds in found.most_common(20)]
-        report.table(f"profile of {BUNDLES} bundles: {title}", ("where", "share"), cells)
+    head = ("where", "share", "ms each")
+    cells = [_cells(name, seconds, whole, transactions) for name, seconds in _most(rooms)]
+    report.table(f"{title}: own time by room", head, cells)
+    cells = [
+        [*_cells(name, seconds, whole, transactions), f"{calls[name] / transactions:.0f}"]
+        for name, seconds in _most(functions)
+    ]
+    report.table(f"{title}: own time by function", (*head, "calls each"), cells)
 
 
-def _room(file: str, name: str) -> str:
-    for room in _ROOMS:
-        if f"refnot_fhir/{room}/" in file:
-            return f"{room}/{Path(file).stem}" if room == "fhir" else room
-    if "refnot_fhir" in file:
-        return Path(file).stem
+def _most(found: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(found.items(), key=lambda one: -one[1])[:_SHOWN]
+
+
+def _cells(name: str, seconds: float, whole: float, transactions: int) -> list[str]:
+    return [name, f"{seconds / whole:.1%}", f"{seconds / transactions * 1000:.3f}"]
+
+
+def _named(code: CodeType | str) -> tuple[str, str]:
+    """Room and name of a function."""
+    if isinstance(code, str):
+        return next((engine for engine in _ENGINES if engine in code), "Python, built in"), code
+    file = code.co_filename
+    own = inside.name_of(file)
+    if own is not None:
+        room = ".".join(own.split(".")[:2]) if own.startswith("fhir.") else own.partition(".")[0]
+        return room, f"{own}: {code.co_qualname}"
     if file == "<string>":
-        return "dataclasses, made"
-    if "flask" in file or "werkzeug" in file:
-        return "flask, werkzeug"
-    return next((engine for engine in _ENGINES if engine in name), "Python")
+        return "dataclasses, made", f"made by dataclass: {code.co_name}"
+    room = "flask, werkzeug" if "flask" in file or "werkzeug" in file else "Python, its library"
+    return room, f"{'/'.join(Path(file).parts[-2:])}: {code.co_qualname}"

@@ -38,9 +38,23 @@ class Report:
             }
         )
 
+    def times(self, what: str, target: str, values: Sequence[float], **more: object) -> None:
+        """Keep the samples of one quantity."""
+        self._write(
+            {"what": what, "target": target, **more, "samples": [round(v, 3) for v in values]}
+        )
+
+    def counts(self, what: str, found: Mapping[str, object]) -> None:
+        """Keep numbers that were counted."""
+        self._write({"what": what, **found})
+
     def rate(self, what: str, target: str, rate: float) -> None:
         """Keep one rate."""
         self._write({"what": what, "target": target, "rate": round(rate, 1)})
+
+    def ended(self) -> None:
+        """Say where every sample is."""
+        print(f"\nevery sample: {self.path}")
 
     def table(self, title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table, as Markdown."""
