@@ -17,7 +17,7 @@ from flask import Flask, Response, request
 from refnot_fhir.compose import run_workers
 from refnot_fhir.settings import Settings
 from refnot_fhir.trial.service import new_id
-from refnot_fhir.web.front import Front
+from refnot_fhir.web.server.front import Front
 
 _MEDIA = "application/fhir+json; charset=utf-8; fhirVersion=4.0"
 _FOLDER = "BENCHMARK_FOLDER"
