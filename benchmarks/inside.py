@@ -19,7 +19,7 @@ from refnot_fhir.settings import Settings
 from refnot_fhir.trial.screen import screen
 from refnot_fhir.trial.service import DEFAULT_SITE, new_id, utc_now
 from refnot_fhir.web.app import create_app
-from refnot_fhir.web.front import Front
+from refnot_fhir.web.server.front import Front
 
 PACKAGE = Path(refnot_fhir.__file__).parent
 FRONT = f"{front.__module__}:{front.__name__}"

@@ -29,7 +29,7 @@ from refnot_fhir.store import is_there, migrate, open_store
 from refnot_fhir.trial import reassess
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web.app import create_app
-from refnot_fhir.web.front import Front
+from refnot_fhir.web.server.front import Front
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ def run_workers(front: str, settings: Settings) -> None:
         front,
         factory=True,
         interface="asgi3",
-        http="refnot_fhir.web.connection:Connection",
+        http="refnot_fhir.web.server.connection:Connection",
         ws="none",
         lifespan="off",
         workers=settings.workers,

@@ -1,17 +1,21 @@
 """Every error that a caller can meet.
 
 RefnotError
-├── BadInput           what was sent cannot be taken: say where and how to mend it (400, 422)
-├── NotFound           nothing of that name (404)
-├── Gone               it was deleted (410)
-├── Conflict           it contradicts what is kept (409)
-├── PreconditionFailed a condition of the request does not hold (412)
-├── NotSupported       a request that this service does not offer (404, 405, 406, 415, 501)
-├── TooLarge           over a limit of size (413)
-├── Forbidden          not for this caller (403)
-├── Busy               try again after `retry_after` seconds (503)
-├── StoreFull          no room left: an operator has to act (507)
+├── BadInput           what was sent cannot be taken: say where and how to mend it
+│   └── Unprocessable  its syntax is right, and its content is not
+├── NotFound           nothing of that name
+├── Gone               it was deleted
+├── Conflict           it contradicts what is kept
+├── NotSupported       a type of resource that this service does not offer
+├── NotAcceptable      an answer that it does not give in the form asked for
+├── UnknownMedia       a body of a kind that it does not read
+├── TooLarge           over a limit of size
+├── Forbidden          not for this caller
+├── Busy               try again after `retry_after` seconds
+├── StoreFull          no room left: an operator has to act
 └── BadMapping         a mapping file is wrong: the service does not start
+
+What HTTP and an OperationOutcome call each of them is in `web.errors`.
 """
 
 from __future__ import annotations
@@ -30,7 +34,10 @@ class Problem:
     """
 
     code: str
-    """A code of FHIR's issue-type value set (http://hl7.org/fhir/ValueSet/issue-type)."""
+    """A code of FHIR's issue-type value set (http://hl7.org/fhir/ValueSet/issue-type).
+
+    Empty: that of the error that it is a problem of.
+    """
     message: str
     """One sentence."""
     expression: str = ""
@@ -73,77 +80,53 @@ def _traced(error: BaseException) -> Iterator[str]:
 class RefnotError(Exception):
     """Base of all errors that this package raises on purpose."""
 
-    code = "exception"
-    """The issue-type code that it is reported under, unless a `Problem` says better."""
-
     def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(message)
-        self.problems = problems or (Problem(self.code, message),)
+        self.problems = problems or (Problem("", message),)
 
 
 class BadInput(RefnotError):
     """What was sent cannot be taken, now or ever, unless it is changed."""
 
-    code = "invalid"
 
-    def __init__(
-        self, message: str, problems: tuple[Problem, ...] = (), *, unprocessable: bool = False
-    ) -> None:
-        super().__init__(message, problems)
-        self.unprocessable = unprocessable
-        """True when the syntax is right and the content is not (422 instead of 400)."""
+class Unprocessable(BadInput):
+    """What was sent can be read, and contradicts itself or what is kept."""
 
 
 class NotFound(RefnotError):
     """There is nothing of that name."""
 
-    code = "not-found"
-
 
 class Gone(RefnotError):
     """It was there and was deleted."""
-
-    code = "deleted"
 
 
 class Conflict(RefnotError):
     """The request contradicts what is kept."""
 
-    code = "conflict"
-
-
-class PreconditionFailed(RefnotError):
-    """A condition of the request (If-Match, If-None-Exist) does not hold."""
-
-    code = "conflict"
-
 
 class NotSupported(RefnotError):
-    """A request that this service does not offer."""
+    """A type of resource, or an address, that this service does not offer."""
 
-    code = "not-supported"
 
-    def __init__(self, message: str, *, status: int = 501) -> None:
-        super().__init__(message)
-        self.status = status
+class NotAcceptable(RefnotError):
+    """An answer in a form or a version in which this service does not give it."""
+
+
+class UnknownMedia(RefnotError):
+    """A body in a form, a coding or a version that this service does not read."""
 
 
 class TooLarge(RefnotError):
     """The request is over a limit of size."""
 
-    code = "too-long"
-
 
 class Forbidden(RefnotError):
     """The caller may not do this."""
 
-    code = "forbidden"
-
 
 class Busy(RefnotError):
     """Transient: the same request can succeed later."""
-
-    code = "transient"
 
     def __init__(self, message: str, *, retry_after: int = 2) -> None:
         super().__init__(message)
@@ -153,10 +136,6 @@ class Busy(RefnotError):
 class StoreFull(RefnotError):
     """The disk or a quota is exhausted."""
 
-    code = "no-store"
-
 
 class BadMapping(RefnotError):
     """A mapping file is wrong: `message` names the file, the key and the reason."""
-
-    code = "invalid"

@@ -21,13 +21,14 @@ import pytest
 from refnot_fhir import compose
 from refnot_fhir.cli import main
 from refnot_fhir.core.vocabulary import Unusable
-from refnot_fhir.errors import RefnotError
+from refnot_fhir.errors import BadMapping, RefnotError
 from refnot_fhir.export.records import KINDS
 from refnot_fhir.export.rows import schema
 from refnot_fhir.fhir.search.table import TYPES, includes, parameters
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.code_systems import DEVIATIONS
 from refnot_fhir.settings import PREFIX, Settings
+from refnot_fhir.trial.receive.request import Failure
 from refnot_fhir.web.app import create_app
 from tests.real_input import BUNDLES
 
@@ -157,7 +158,7 @@ def test_every_code_of_a_deviation_and_of_an_unusable_value_is_documented() -> N
 def test_every_status_that_is_answered_is_documented() -> None:
     text = page("http.md")
     sources = "".join(p.read_text("utf-8") for p in (ROOT / "refnot_fhir" / "web").rglob("*.py"))
-    answered = set(re.findall(r"(?:status=|, |: )([45]\d\d)\b", sources))
+    answered = set(re.findall(r"(?:\(|, |: )([45]\d\d)\b", sources))
 
     assert {"400", "404", "503"} <= answered
     # Of the server in front, of SMART to come, and the port of https.
@@ -167,12 +168,15 @@ def test_every_status_that_is_answered_is_documented() -> None:
 
 
 def test_every_kind_of_error_has_its_status_in_the_table() -> None:
-    from refnot_fhir.web.answers import STATUS
+    from refnot_fhir.web.errors import REFUSALS
 
     text = page("http.md")
-    assert {kind.__name__ for kind, _ in STATUS} <= {k.__name__ for k in _errors(RefnotError)}
-    for _, status in STATUS:
-        assert f"\n| {status} | " in text
+    # Mapping files are read before there is anybody to answer.
+    answered = set(_errors(RefnotError)) - {BadMapping}
+    assert answered <= set(REFUSALS)
+    # What was undone is told by the failure that undid it.
+    for kind in (*answered, *set(Failure) - {Failure.UNDONE}):
+        assert f"\n| {REFUSALS[kind].status} | " in text
 
 
 def _errors(kind: type) -> Iterator[type]:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from refnot_fhir.core.record import record
 from refnot_fhir.errors import BadInput, Problem
-from refnot_fhir.fhir.bundle_entry import Entry, read, with_problems
 from refnot_fhir.fhir.write.published import Json, absolute, filled, instant
 
-__all__ = ["Entry", "aliases", "answer", "in_order", "parse", "response", "searchset"]
-
 _RESTFUL = re.compile(r".*/([A-Z][A-Za-z]{0,63}/[A-Za-z0-9\-.]{1,64})")
-# Deletions first, so that what replaces something may take its place; reads see the result.
-_ORDER = ("DELETE", "POST", "PUT", "GET")
 _HELP = {
     "document": "a document is read as a whole and not stored; send its resources as a transaction",
     "message": "messages are not processed; send the resources as a transaction",
@@ -30,6 +27,40 @@ _HELP = {
     "transaction-response": "this is the answer to a transaction, not a request",
     "batch-response": "this is the answer to a batch, not a request",
 }
+_URL = re.compile(
+    r"([A-Z][A-Za-z]{0,63})(?:/([A-Za-z0-9\-.]{1,64})(/_history/\d{1,9})?)?(?:\?(.*))?", re.DOTALL
+)
+_ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
+
+
+@record
+class Entry:
+    """What one entry of a transaction or batch asks for; `problems` say why it cannot be done."""
+
+    index: int
+    method: str = ""
+    type: str = ""
+    id: str = ""
+    search: str = ""
+    """The query of a conditional request or a search, as sent, without the question mark."""
+    full_url: str = ""
+    if_match: int | None = None
+    """The version that must be the newest."""
+    if_absent: bool = False
+    """It must not be there yet."""
+    if_none_exist: str = ""
+    resource: Mapping[str, Any] | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """`Patient/p1`; empty when the id is not known yet."""
+        return f"{self.type}/{self.id}" if self.id else ""
+
+    @property
+    def place(self) -> str:
+        """FHIRPath of the entry."""
+        return f"Bundle.entry[{self.index}]"
 
 
 def parse(bundle: Mapping[str, Any], *, base: str = "") -> tuple[Entry, ...]:
@@ -41,7 +72,7 @@ def parse(bundle: Mapping[str, Any], *, base: str = "") -> tuple[Entry, ...]:
     kind = bundle.get("type")
     if bundle.get("resourceType") != "Bundle" or kind not in ("transaction", "batch"):
         raise _not_a_request(bundle)
-    entries = [read(raw, index, base) for index, raw in enumerate(bundle.get("entry", ()))]
+    entries = [_read(raw, index, base) for index, raw in enumerate(bundle.get("entry", ()))]
     entries = _marked(entries, _same_full_url(entries))
     if kind == "batch":
         return tuple(entries)
@@ -50,11 +81,6 @@ def parse(bundle: Mapping[str, Any], *, base: str = "") -> tuple[Entry, ...]:
     if problems:
         raise BadInput("the transaction cannot be processed", problems)
     return tuple(entries)
-
-
-def in_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Entries as they must be processed: DELETE, POST, PUT, GET, each in the order sent."""
-    return sorted(entries, key=lambda entry: _ORDER.index(entry.method))
 
 
 def aliases(entries: Iterable[Entry]) -> dict[str, int]:
@@ -76,6 +102,19 @@ def aliases(entries: Iterable[Entry]) -> dict[str, int]:
         if len(indexes) == 1:
             found.setdefault(name, min(indexes))
     return found
+
+
+def etag(version: int | str) -> str:
+    """The weak ETag of a version (https://hl7.org/fhir/R4/http.html#versioning)."""
+    return f'W/"{version}"'
+
+
+def version_of(etag: str) -> int:
+    """The version number that an ETag (`W/"3"`) names. Raises ValueError for anything else."""
+    match = _ETAG.fullmatch(etag.strip())
+    if match is None:
+        raise ValueError('a version is named as W/"3"')
+    return int(match[1])
 
 
 def answer(
@@ -164,7 +203,7 @@ def _not_a_request(bundle: Mapping[str, Any]) -> BadInput:
 def _marked(entries: list[Entry], found: Iterable[tuple[int, Problem]]) -> list[Entry]:
     marked = list(entries)
     for index, problem in found:
-        marked[index] = with_problems(marked[index], problem)
+        marked[index] = _with(marked[index], problem)
     return marked
 
 
@@ -193,3 +232,117 @@ def _same_target(entries: Sequence[Entry]) -> Iterator[tuple[int, Problem]]:
             if known is not entry:
                 said = f"{known.place} writes the same resource; a transaction may do so once"
                 yield entry.index, Problem("duplicate", said, f"{entry.place}.request.url")
+
+
+def _read(raw: Mapping[str, Any], index: int, base: str) -> Entry:
+    """What entry number `index` asks for, with what is wrong with it."""
+    request = raw.get("request")
+    full_url, resource = raw.get("fullUrl", ""), raw.get("resource")
+    if not isinstance(request, Mapping):
+        bare = Entry(index, full_url=full_url, resource=resource)
+        said = "an entry to process needs a request with method and url"
+        return _with(bare, Problem("required", said, f"{bare.place}.request"))
+    type, id, search, unclear = _address(str(request.get("url", "")), base)
+    entry = Entry(
+        index,
+        method=request.get("method", ""),
+        type=type,
+        id=id,
+        search=search,
+        full_url=full_url,
+        if_none_exist=request.get("ifNoneExist", ""),
+        resource=resource,
+    )
+    if unclear:
+        return _with(entry, Problem("value", unclear, f"{entry.place}.request.url"))
+    entry = _with(entry, *_CHECKS.get(entry.method, _unknown_method)(entry))
+    return entry if entry.method == "GET" else _conditional(entry, request)
+
+
+def _conditional(entry: Entry, request: Mapping[str, Any]) -> Entry:
+    """The entry with what it says about the version that is there."""
+    place = f"{entry.place}.request"
+    stated, absent = request.get("ifMatch"), request.get("ifNoneMatch")
+    if stated:
+        try:
+            entry = replace(entry, if_match=version_of(stated))
+        except ValueError as error:
+            entry = _with(entry, Problem("value", str(error), f"{place}.ifMatch"))
+    if absent and (absent != "*" or entry.method != "PUT"):
+        said = "is only understood as * of a PUT"
+        return _with(entry, Problem("not-supported", said, f"{place}.ifNoneMatch"))
+    return replace(entry, if_absent=True) if absent else entry
+
+
+def _address(url: str, base: str) -> tuple[str, str, str, str]:
+    """Type, id, query, and why the URL cannot be understood, if it cannot."""
+    below = url.removeprefix(base.rstrip("/") + "/") if base else url
+    match = _URL.fullmatch(below.removeprefix("/"))
+    if match is None:
+        return "", "", "", "is not Type, Type/id or Type?query relative to this service"
+    return match[1], (match[2] or "") + (match[3] or ""), match[4] or "", ""
+
+
+def _unknown_method(entry: Entry) -> Iterator[Problem]:
+    place = f"{entry.place}.request.method"
+    if entry.method in ("PATCH", "HEAD"):
+        yield Problem("not-supported", f"{entry.method} is not offered in a Bundle", place)
+    else:
+        yield Problem("code-invalid", "is none of GET, POST, PUT, DELETE", place)
+
+
+def _get(entry: Entry) -> Iterator[Problem]:
+    if entry.resource is not None:
+        yield Problem("invalid", "a GET takes no resource", f"{entry.place}.resource")
+
+
+def _of_a_version(entry: Entry) -> Iterator[Problem]:
+    if "/" in entry.id:
+        said = "a version can be read and not written: leave /_history out"
+        yield Problem("value", said, f"{entry.place}.request.url")
+
+
+def _post(entry: Entry) -> Iterator[Problem]:
+    if entry.id or entry.search:
+        said = (
+            "a POST creates: its url is the type alone (with an id it is a PUT, and a condition is "
+            "the ifNoneExist of the request)"
+        )
+        yield Problem("value", said, f"{entry.place}.request.url")
+    yield from _carried(entry)
+
+
+def _put(entry: Entry) -> Iterator[Problem]:
+    if not entry.id and not entry.search:
+        said = "a PUT names what it writes: Type/id, or Type?query"
+        yield Problem("value", said, f"{entry.place}.request.url")
+    yield from _of_a_version(entry)
+    yield from _carried(entry)
+    resource = entry.resource
+    if entry.id and resource is not None and resource.get("id") != entry.id:
+        said = "must be the id that the url names"
+        yield Problem("invalid", said, f"{entry.place}.resource.id")
+
+
+def _delete(entry: Entry) -> Iterator[Problem]:
+    if not entry.id and not entry.search:
+        said = "a DELETE names what it removes: Type/id, or Type?query"
+        yield Problem("value", said, f"{entry.place}.request.url")
+    yield from _of_a_version(entry)
+
+
+def _carried(entry: Entry) -> Iterator[Problem]:
+    """POST and PUT carry a resource of the type that their url names."""
+    place = f"{entry.place}.resource"
+    if entry.resource is None:
+        yield Problem("required", f"a {entry.method} needs a resource", place)
+    elif entry.resource.get("resourceType") != entry.type:
+        yield Problem("invalid", "is not of the type that the url names", place)
+
+
+_CHECKS = {"GET": _get, "POST": _post, "PUT": _put, "DELETE": _delete}
+
+
+def _with(entry: Entry, *problems: Problem) -> Entry:
+    """The entry with more problems."""
+    return replace(entry, problems=(*entry.problems, *problems)) if problems else entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, request
@@ -11,20 +11,13 @@ from flask import Blueprint, Flask, Response, request
 from refnot_fhir.errors import Forbidden, NotFound
 from refnot_fhir.settings import Settings, is_loopback
 from refnot_fhir.trial.service import DEFAULT_SITE, Service
-from refnot_fhir.web import answers, metadata, operations, published, receive, received, terminology
+from refnot_fhir.web.answer import as_page
+from refnot_fhir.web.data.records import records
+from refnot_fhir.web.errors import answer_errors
+from refnot_fhir.web.fhir import bundle, metadata, operations, read, search, write
+from refnot_fhir.web.fhir.served import Registry, registry
 from refnot_fhir.web.health import health
-from refnot_fhir.web.home import home
-from refnot_fhir.web.records import records
-
-FHIR_ROUTES: tuple[Callable[[Service], Blueprint], ...] = (
-    metadata.routes,
-    terminology.routes,
-    published.routes,
-    operations.routes,
-    receive.routes,
-    received.routes,
-)
-"""Served below the base of the default site, and of every named site."""
+from refnot_fhir.web.pages.home import home
 
 
 def create_app(service: Service) -> Flask:
@@ -39,8 +32,8 @@ def create_app(service: Service) -> Flask:
         # One byte more than is taken, so that a body that does not say its length can be over it.
         MAX_CONTENT_LENGTH=settings.max_body_bytes + 1,
     )
-    for routes in FHIR_ROUTES:
-        blueprint = routes(service)
+    served = registry(service)
+    for blueprint in _fhir(service, served):
         app.register_blueprint(
             blueprint, url_prefix=settings.base_path, url_defaults={"site": DEFAULT_SITE}
         )
@@ -49,13 +42,33 @@ def create_app(service: Service) -> Flask:
         )
     for others in (health, home, records):
         app.register_blueprint(others(service))
-    answers.answer_errors(app, service.new_id)
+    answer_errors(app, service.new_id)
     app.before_request(lambda: _refuse_strangers(settings))
     app.before_request(_name_empty_parts)
     app.after_request(_harden)
-    app.after_request(answers.as_page)
-    app.after_request(receive.allow_published)
+    app.after_request(as_page)
+    app.after_request(lambda response: _allow_reading_only(response, served, settings.base_path))
     return app
+
+
+def _fhir(service: Service, served: Registry) -> Iterator[Blueprint]:
+    """What is served below the base of the default site, and of every named one."""
+    yield metadata.routes(service, served)
+    yield operations.routes(service)
+    yield bundle.routes(service)
+    yield write.routes(service, served)
+    yield search.routes(service, served)
+    yield read.routes(service, served)
+
+
+def _allow_reading_only(response: Response, served: Registry, base: str) -> Response:
+    """What is published shares its routes with what is received, and cannot be written."""
+    below = request.path.partition(f"{base}/")[2].split("/")
+    is_read_only = below[0] == "metadata" or served.is_read_only(below[0])
+    if request.method == "OPTIONS" and is_read_only:
+        posted = below[-1] == "_search" or below[-1].startswith("$")
+        response.headers["Allow"] = "GET, HEAD, OPTIONS" + (", POST" if posted else "")
+    return response
 
 
 def _refuse_strangers(settings: Settings) -> None:

@@ -14,8 +14,8 @@ from wsgiref.types import WSGIApplication
 from uvicorn import Config, Server
 
 from refnot_fhir.settings import Settings
-from refnot_fhir.web.connection import Connection
-from refnot_fhir.web.front import Front
+from refnot_fhir.web.server.connection import Connection
+from refnot_fhir.web.server.front import Front
 
 PATIENCE = 20.0
 

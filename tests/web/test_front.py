@@ -227,7 +227,7 @@ def test_beyond_what_may_wait_the_answer_is_503_at_once_and_who_waits_is_answere
 def test_who_waited_too_long_for_a_thread_is_told_to_come_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("refnot_fhir.web.front._LONGEST_WAIT", 0.2)
+    monkeypatch.setattr("refnot_fhir.web.server.front._LONGEST_WAIT", 0.2)
     gate = Gate()
     with serving(gate, threads=1, queue=3) as served, served.begin(1) as first:
         assert waited(lambda: gate.inside == 1)
@@ -243,7 +243,7 @@ def test_who_waited_too_long_for_a_thread_is_told_to_come_again(
 def test_who_waits_behind_a_database_in_trouble_does_not_wait_for_it_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("refnot_fhir.web.front._PATIENCE", 0.2)
+    monkeypatch.setattr("refnot_fhir.web.server.front._PATIENCE", 0.2)
     gate = Gate(status="503 Service Unavailable")
     with serving(gate, threads=1, queue=3) as served, served.begin(1) as first:
         assert waited(lambda: gate.inside == 1)
@@ -335,7 +335,7 @@ def test_what_is_no_request_is_answered_in_fhir_too(sent: bytes, status: int, wo
 
 
 def test_who_goes_on_sending_what_was_refused_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("refnot_fhir.web.connection._DRAIN_SECONDS", 1)
+    monkeypatch.setattr("refnot_fhir.web.server.connection._DRAIN_SECONDS", 1)
     with serving(echo, max_body_bytes=10) as served, served.begin(1000) as slow:
         assert reply(slow).status == 200  # the application answered without the body
         assert _ended(slow)

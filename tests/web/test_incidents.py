@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from refnot_fhir.web import answers
+from refnot_fhir.web import errors
 from tests.door import Door, issues, said
 
 _PART = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
@@ -35,7 +35,7 @@ def test_a_fault_while_an_error_is_answered_has_an_incident_too(
     def broken(_error: object) -> int:
         raise ValueError("broken")
 
-    monkeypatch.setattr(answers, "status_of", broken)
+    monkeypatch.setattr(errors, "refusal", broken)
     answer = door.get("Banana/1")
     assert answer.status_code == 500
     incident = issues(answer)[0]["diagnostics"].removeprefix("incident ")

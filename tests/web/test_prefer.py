@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from refnot_fhir.web.prefer import MINIMAL, OUTCOME, REPRESENTATION, Preferences, read
+from refnot_fhir.web.headers import MINIMAL, OUTCOME, REPRESENTATION, Preferences, read
 from tests.door import (
     Door,
     batch,

@@ -229,7 +229,7 @@ def test_a_fault_after_the_first_rows_breaks_the_answer_off(
     trial: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "_AT_ONCE", 1)
-    monkeypatch.setattr("refnot_fhir.web.records._PART", 1)
+    monkeypatch.setattr("refnot_fhir.web.data.records._PART", 1)
     parts = iter(trial.app.test_client().get(LABS, buffered=False).response)
     assert b"Observation/o1" in next(parts)
 

@@ -9,14 +9,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from refnot_fhir.errors import BadInput, Problem, TooLarge
+from refnot_fhir.errors import BadInput, Problem, TooLarge, Unprocessable
 from refnot_fhir.fhir import bundle, gate, wire
 from refnot_fhir.fhir.bundle import Entry
 from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.trial.receive.request import CREATE, DELETE, READ, UPDATE, Delivery, Request
 
-_ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 _ADDRESSED = re.compile(r"(?P<address>[^?=]*)\?(?P<query>.*)", re.DOTALL)
 _ACTIONS = {"POST": CREATE, "PUT": UPDATE, "DELETE": DELETE, "GET": READ}
 
@@ -62,7 +61,7 @@ def of_bundle(
     found = gate.problems(sent, version)
     own = {} if atomic else _of_entries(found)
     if len(found) > sum(map(len, own.values())):
-        raise BadInput("the Bundle is not valid", found, unprocessable=True)
+        raise Unprocessable("the Bundle is not valid", found)
     entries = bundle.parse(sent, base=base)
     bases = (base,) if base else ()
     requests = [
@@ -135,14 +134,6 @@ def _check_address(address: str, type: str, bases: Iterable[str]) -> None:
     )
 
 
-def version_of(etag: str) -> int:
-    """The version number that an ETag (`W/"3"`) names. Raises ValueError for anything else."""
-    match = _ETAG.fullmatch(etag.strip())
-    if match is None:
-        raise ValueError('a version is named as W/"3"')
-    return int(match[1])
-
-
 def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...]) -> Request:
     request = Request(
         action=_ACTIONS.get(entry.method, READ),
@@ -151,6 +142,8 @@ def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...]) -> Request
         raw=raw or b"",
         resource=entry.resource,
         full_url=entry.full_url,
+        if_match=entry.if_match,
+        if_absent=entry.if_absent,
         where=f"{entry.place}.resource",
         problems=entry.problems,
     )
@@ -161,7 +154,7 @@ def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...]) -> Request
     if entry.type in _NOT_SENT:
         place = f"{entry.place}.request.url"
         return _with(request, Problem("not-supported", _NOT_SENT[entry.type], place))
-    return _absent(_matched(_conditional(request, entry, bases), entry), entry)
+    return _conditional(request, entry, bases)
 
 
 NO_TYPE = "the url names no FHIR resource type"
@@ -171,15 +164,6 @@ _NOT_SENT = {
     "ResearchSubject": "subjects are decided here and cannot be written",
 }
 """Types that would be lost behind a 2xx if they were acknowledged and not retained."""
-
-
-def _absent(request: Request, entry: Entry) -> Request:
-    if not entry.if_none_match:
-        return request
-    if entry.method == "PUT" and entry.if_none_match == "*":
-        return replace(request, if_absent=True)
-    place = f"{entry.place}.request.ifNoneMatch"
-    return _with(request, Problem("not-supported", "is only understood as * of a PUT", place))
 
 
 def _conditional(request: Request, entry: Entry, bases: tuple[str, ...]) -> Request:
@@ -194,16 +178,6 @@ def _conditional(request: Request, entry: Entry, bases: tuple[str, ...]) -> Requ
         return replace(request, condition=conditions(search, entry.type, bases))
     except ValueError as error:
         return _with(request, Problem("not-supported", str(error), place))
-
-
-def _matched(request: Request, entry: Entry) -> Request:
-    if not entry.if_match:
-        return request
-    try:
-        return replace(request, if_match=version_of(entry.if_match))
-    except ValueError as error:
-        problem = Problem("value", str(error), f"{entry.place}.request.ifMatch")
-        return _with(request, problem)
 
 
 def _without_rivals(requests: Iterable[Request]) -> Iterable[Request]:

@@ -10,7 +10,7 @@ import msgspec
 
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
-from refnot_fhir.errors import BadInput, Problem
+from refnot_fhir.errors import Problem, Unprocessable
 from refnot_fhir.fhir.types import about_patient
 from refnot_fhir.store.contract import Head, Key, Reader, Receipt, Writer
 from refnot_fhir.trial.judge import Judge
@@ -90,14 +90,14 @@ def answered(reader: Reader, delivery: Delivery, seal: Seal, site: Site) -> Earl
     """What stands of a delivery that was answered before; None when it has to be carried out.
 
     One without a key is carried out again, with what that may contradict, unless everything it
-    speaks of still stands. Raises BadInput (422) for a key that was used with other content.
+    speaks of still stands. Raises Unprocessable for a key that was used with other content.
     """
     found = [kept for name in seal.names if (kept := reader.receipt(site.name, name)) is not None]
     if not found:
         return None
     answers = [msgspec.json.decode(kept.body, type=_Answered) for kept in found]
     if any(answer.content != seal.content for answer in answers):
-        raise BadInput(_OTHER_CONTENT, (Problem("duplicate", _OTHER_CONTENT),), unprocessable=True)
+        raise Unprocessable(_OTHER_CONTENT, (Problem("duplicate", _OTHER_CONTENT),))
     before = answers[0].received
     told = _told(reader, delivery, before, site)
     if not seal.keyed and not all(stands for _, stands in told):

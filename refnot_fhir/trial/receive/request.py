@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from refnot_fhir.core.record import record
@@ -23,6 +24,19 @@ ASKED = "asked"
 NOT_RETAINED = "not-retained"
 """Acknowledged and not kept: no protocol has a use for it."""
 FAILED = "failed"
+
+
+class Failure(StrEnum):
+    """Why a request failed."""
+
+    INVALID = "invalid"
+    PRECONDITION = "precondition"
+    """A condition that it states does not hold."""
+    CONFLICT = "conflict"
+    """It contradicts what is kept, or another request of the delivery."""
+    UNDONE = "undone"
+    """Nothing is wrong with it, but another request of an atomic delivery failed."""
+
 
 CHANGING = frozenset({CREATED, UPDATED, DELETED})
 """Outcomes that change what the newest version is."""
@@ -91,7 +105,7 @@ class Result:
     version: int = 0
     updated: datetime | None = None
     failure: str = ""
-    """For FAILED: `invalid`, `conflict`, `precondition`, `gone` …: decides the status code."""
+    """A `Failure` for FAILED; otherwise empty."""
     patient: str = ""
     """Whose chart it changed."""
     unlinked: bool = False

@@ -12,7 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from refnot_fhir.settings import Settings
-from refnot_fhir.web.front import Refused, refused
+from refnot_fhir.web.server.front import Refused, refused
 
 LONGEST_ADDRESS = 1 << 14
 LONGEST_HEAD = 1 << 16

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
 
 from flask import Blueprint, Response, request
 
@@ -13,43 +14,61 @@ from refnot_fhir.errors import BadInput, NotFound, Problem
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import dosing_record, screening_report
+from refnot_fhir.fhir.write.operation_definitions import DOSING_RECORD, SCREENING_REPORT
+from refnot_fhir.fhir.write.published import Json
 from refnot_fhir.store.contract import Reader
 from refnot_fhir.trial import subjects as enrolment
 from refnot_fhir.trial.judge import Standing
 from refnot_fhir.trial.receive import parcel
 from refnot_fhir.trial.service import Service
-from refnot_fhir.web import answers, body
-from refnot_fhir.web.published import find
+from refnot_fhir.web.answer import fhir
+from refnot_fhir.web.fhir.published import find
+from refnot_fhir.web.request import base_url, body, wanted
+
+TYPE = "ResearchSubject"
+"""The type that the operations are of."""
+
+
+def _screening_report(
+    subject: Subject, standing: Standing, version: Version, now: datetime, base: str
+) -> Json:
+    return screening_report.write(
+        subject, standing.assessment, standing.protocol, version, now=now, base=base
+    )
+
+
+def _dosing_record(
+    subject: Subject, standing: Standing, version: Version, now: datetime, base: str
+) -> Json:
+    return dosing_record.write(
+        subject, standing.dosing, standing.protocol, version, now=now, base=base
+    )
+
+
+OPERATIONS: Mapping[str, Callable[[Subject, Standing, Version, datetime, str], Json]] = {
+    SCREENING_REPORT: _screening_report,
+    DOSING_RECORD: _dosing_record,
+}
+"""What each operation answers with, by its name without the dollar sign."""
 
 
 def routes(service: Service) -> Blueprint:
-    """`$screening-report` and `$dosing-record`, with a date in the query or in Parameters."""
+    """Each operation, with a date in the query or in Parameters."""
     blueprint = Blueprint("operations", __name__)
 
-    @blueprint.route("/ResearchSubject/<id_>/$screening-report", methods=["GET", "POST"])
-    def screening(site: str, id_: str) -> Response:
+    def operate(site: str, id_: str, name: str) -> Response:
         known = service.site(site)
-        version = answers.wanted(Version(known.fhir))
+        version = wanted(Version(known.fhir))
         with service.store.read() as reader:
-            subject, now = _standing(service, reader, known, id_, _date(service))
-        report = screening_report.write(
-            subject, now.assessment, now.protocol, version,
-            now=service.clock(), base=answers.base_url(),
-        )  # fmt: skip
-        return answers.fhir(report, version=version)
+            subject, standing = _standing(service, reader, known, id_, _date(service))
+        found = OPERATIONS[name](subject, standing, version, service.clock(), base_url())
+        return fhir(found, version=version)
 
-    @blueprint.route("/ResearchSubject/<id_>/$dosing-record", methods=["GET", "POST"])
-    def doses(site: str, id_: str) -> Response:
-        known = service.site(site)
-        version = answers.wanted(Version(known.fhir))
-        with service.store.read() as reader:
-            subject, now = _standing(service, reader, known, id_, _date(service))
-        record = dosing_record.write(
-            subject, now.dosing, now.protocol, version,
-            now=service.clock(), base=answers.base_url(),
+    for name in OPERATIONS:
+        blueprint.add_url_rule(
+            f"/{TYPE}/<id_>/${name}", name, operate, defaults={"name": name},
+            methods=["GET", "POST"],
         )  # fmt: skip
-        return answers.fhir(record, version=version)
-
     return blueprint
 
 
@@ -88,7 +107,7 @@ def _posted(service: Service) -> dict[str, str]:
     """The parameters of a Parameters resource, if one was posted."""
     if request.method != "POST" or not request.content_length:
         return {}
-    sent = parcel.content(body.received(request, service.settings.max_body_bytes))
+    sent = parcel.content(body(service.settings.max_body_bytes))
     if sent["resourceType"] != "Parameters":
         raise BadInput("an operation takes a Parameters resource, and nothing else")
     problems = gate.problems(sent, Version.R5)

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
-from refnot_fhir.errors import BadInput, NotFound, NotSupported, Problem
+from refnot_fhir.errors import BadInput, NotAcceptable, NotFound, Problem
 from refnot_fhir.export.records import KINDS, Asked, Place, everything, page
 from refnot_fhir.export.rows import schema as row_schema
 from refnot_fhir.export.writers import FORMS
 from refnot_fhir.fhir.dates import asked_moment
 from refnot_fhir.trial.service import DEFAULT_SITE, Service
-from refnot_fhir.web import answers
+from refnot_fhir.web.request import by_preference
 
 _MEDIA = {media: name for name, form in FORMS.items() for media in form.accepted}
 _FILTERS = frozenset({"subject", "site", "since", "_format", "_count", "_after"})
@@ -107,10 +107,10 @@ def _form() -> str:
     stated = request.args.get("_format")
     if stated and stated in FORMS:
         return stated
-    wanted = answers.by_preference(stated or request.headers.get("Accept") or "*/*")
+    wanted = by_preference(stated or request.headers.get("Accept") or "*/*")
     found = next((_MEDIA[media] for media, _ in wanted if media in _MEDIA), None)
     if found is None:
-        raise NotSupported("records are served as json, ndjson or csv", status=406)
+        raise NotAcceptable("records are served as json, ndjson or csv")
     return found
 
 

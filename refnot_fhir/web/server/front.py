@@ -21,9 +21,10 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
 from refnot_fhir import __version__
-from refnot_fhir.fhir import outcome, wire
+from refnot_fhir.errors import Problem
+from refnot_fhir.fhir import issues, wire
 from refnot_fhir.settings import Settings
-from refnot_fhir.web.pool import Pool
+from refnot_fhir.web.server.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Refused(Exception):
 
 def refused(status: int, code: str, text: str) -> Refused:
     """A refusal with its reason, under a code of FHIR's issue-type value set."""
-    return Refused(status, outcome.write([outcome.issue("error", code, text)]))
+    return Refused(status, issues.refused([Problem(code, text)]))
 
 
 @dataclass(slots=True)
@@ -127,7 +128,7 @@ class Front:
         except Exception:
             incident = self._new_id()
             log.exception("request.failed incident=%s method=%s", incident, scope["method"])
-            raise Refused(500, outcome.internal_error(incident)) from None
+            raise Refused(500, issues.internal_error(incident)) from None
 
     # The body
 

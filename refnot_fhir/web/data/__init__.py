@@ -1,0 +1,1 @@
+"""Records as data managers read them: CSV, NDJSON and JSON, without FHIR."""

@@ -1,0 +1,1 @@
+"""The FHIR REST interface, one file per interaction."""

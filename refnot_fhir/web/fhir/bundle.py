@@ -1,0 +1,170 @@
+"""Transactions and batches, posted to the base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from urllib.parse import quote
+
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import MethodNotAllowed
+
+from refnot_fhir.core.rules import Site
+from refnot_fhir.errors import BadInput
+from refnot_fhir.fhir import bundle, issues, wire
+from refnot_fhir.fhir.definitions import resource_types
+from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write.published import Json
+from refnot_fhir.trial.receive import Delivery, Received, Request, Result, parcel, receive
+from refnot_fhir.trial.receive import request as R
+from refnot_fhir.trial.service import Service
+from refnot_fhir.web import headers
+from refnot_fhir.web.answer import content, fhir
+from refnot_fhir.web.caller import caller
+from refnot_fhir.web.errors import REFUSALS
+from refnot_fhir.web.fhir import receipts
+from refnot_fhir.web.fhir.receipts import Representation
+from refnot_fhir.web.fhir.write import HELP, check_query
+from refnot_fhir.web.headers import Preferences
+from refnot_fhir.web.request import base_url, body, version_sent, wanted_of_write
+
+INTERACTIONS = ("transaction", "batch")
+"""What can be asked of the base (http://hl7.org/fhir/ValueSet/system-restful-interaction)."""
+
+
+def routes(service: Service) -> Blueprint:
+    """The base itself, of every site."""
+    blueprint = Blueprint("bundle", __name__)
+
+    @blueprint.get("/", provide_automatic_options=False)
+    def look(site: str) -> Response:
+        service.site(site)
+        raise MethodNotAllowed(["POST", "OPTIONS"], f"POST a transaction or a batch here. {HELP}")
+
+    @blueprint.route("/", methods=["OPTIONS"])
+    def options(site: str) -> Response:
+        # The framework does not know the methods of the base without its slash.
+        service.site(site)
+        return Response(headers={"Allow": "OPTIONS, POST"})
+
+    @blueprint.post("/", provide_automatic_options=False)
+    def deliver(site: str) -> Response:
+        return _deliver(service, service.site(site))
+
+    return blueprint
+
+
+def _deliver(service: Service, site: Site) -> Response:
+    check_query("the base", "transaction or batch")
+    raw = body(service.settings.max_body_bytes)
+    sent = parcel.content(raw)
+    if sent["resourceType"] != "Bundle":
+        type_ = sent["resourceType"]
+        address = f"{request.path.rstrip('/')}/{type_ if type_ in resource_types() else '[type]'}"
+        raise BadInput(
+            f"only a Bundle can be posted to the base: POST it to {address}, or send a transaction"
+        )
+    parcel.check_entries(sent, service.settings.max_entries)
+    version = version_sent(Version(site.fhir))
+    delivery = parcel.of_bundle(
+        raw,
+        sent,
+        version,
+        base=base_url(),
+        who=caller(service.settings),
+        key=headers.key(),
+        strict=headers.preferences().strict,
+    )
+    received = receive(delivery, site=site, store=service.store, judge=service.judge())
+    version = wanted_of_write(version)
+    return _answer(delivery, received, version, receipts.representation(service, site, version))
+
+
+def _answer(
+    delivery: Delivery, received: Received, version: Version, representation: Representation
+) -> Response:
+    """The answer to a transaction or batch.
+
+    An entry says in an OperationOutcome what followed, unless `Prefer` is `return=minimal`; under
+    `return=representation` it has the resource, too. A transaction with a failure is an
+    OperationOutcome with the status of its first failure. Under strict handling a batch with a
+    failed entry is 422, so that a sender that reads the status only does not take it for a
+    success; its body is the batch-response all the same.
+    """
+    wanted = headers.preferences()
+    counts = {
+        "X-Entries-Failed": str(received.failed),
+        "X-Entries-Unlinked": str(received.unlinked),
+        "X-Warnings": str(receipts.warnings(received)),
+        **receipts.replayed(received),
+    }
+    if delivery.atomic and received.failed:
+        return _undone(received, version, {**counts, **wanted.applied(form=False)})
+    entries = list(_entries(delivery, received, wanted, representation, version))
+    status = REFUSALS[R.Failure.INVALID].status if wanted.strict and received.failed else 200
+    counts |= wanted.applied(form=True)
+    return fhir(bundle.response(delivery.kind, entries), status, counts, version)
+
+
+def _undone(received: Received, version: Version, counts: dict[str, str]) -> Response:
+    failed = [result for result in received.results if result.outcome == R.FAILED]
+    problems = [problem for result in failed for problem in result.problems]
+    causes = (R.Failure(result.failure) for result in failed)
+    first = next((one for one in causes if one is not R.Failure.UNDONE), R.Failure.INVALID)
+    return fhir(issues.refused(problems), REFUSALS[first].status, counts, version)
+
+
+def _entries(
+    delivery: Delivery,
+    received: Received,
+    wanted: Preferences,
+    representation: Representation,
+    version: Version,
+) -> Iterator[Json]:
+    told: set[str] = set()
+    for asked, result in zip(delivery.requests, received.results, strict=True):
+        if result.outcome == R.ASKED:
+            yield _read(asked, version)
+            continue
+        changes = [
+            c for c in received.changes if c.patient == result.patient and c.patient not in told
+        ]
+        told.update(change.patient for change in changes)
+        said = receipts.said(asked, result, changes)
+        quiet = wanted.form == headers.MINIMAL and result.outcome != R.FAILED
+        whole = wanted.form == headers.REPRESENTATION and result.outcome in receipts.STANDING
+        resource = representation(result) if whole else None
+        yield _entry(asked, result, None if quiet else said, resource)
+
+
+def _entry(asked: Request, result: Result, said: Json | None, resource: bytes | None) -> Json:
+    status = receipts.status(result, asked)
+    place = receipts.place(result)
+    return bundle.answer(
+        f"{status} {HTTPStatus(status).phrase}",
+        location=place,
+        etag=bundle.etag(result.version) if place else "",
+        last_modified=result.updated,
+        outcome=said,
+        resource=None if resource is None else wire.decode(resource),
+    )
+
+
+def _read(asked: Request, version: Version) -> Json:
+    """A read inside a batch, answered by the route that answers it alone."""
+    path = "/".join(quote(part) for part in (asked.type, asked.id) if part)
+    # The form and the version are those of the whole answer.
+    stated = [one for one in asked.search.split("&") if one and not one.startswith("_format=")]
+    query = f"?{'&'.join(stated)}" if stated else ""
+    url = f"{request.path.rstrip('/')}/{path}{query}"
+    accept = {"Accept": f"application/fhir+json; fhirVersion={version.mime}"}
+    with current_app.test_request_context(url, base_url=request.host_url, headers=accept):
+        answer = current_app.full_dispatch_request()
+    found = content(answer)
+    failed = answer.status_code >= HTTPStatus.BAD_REQUEST
+    return bundle.answer(
+        answer.status,
+        etag=answer.headers.get("ETag", ""),
+        outcome=found if failed else None,
+        resource=None if failed else found,
+    )
