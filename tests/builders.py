@@ -26,6 +26,7 @@ from refnot_fhir.core.values import (
     When,
     reason,
 )
+from refnot_fhir.core.vocabulary import Standing
 from refnot_fhir.wording.readings import sentence
 from tests.small_rulebook import (
     LABS,
@@ -109,7 +110,7 @@ def lab_seen(
     *,
     id: str = "o1",
     patient: str = "p1",
-    status: str = "final",
+    standing: Standing = Standing.FINAL,
     ranges: tuple[ReferenceRange, ...] = (),
     collected: When | None = None,
     dated: bool = True,
@@ -120,7 +121,7 @@ def lab_seen(
     return MeasurementSeen(
         source=source(id),
         patient=patient,
-        status=status,
+        standing=standing,
         code=concept(code) if isinstance(code, str) else code,
         value=value,
         absent=absent,

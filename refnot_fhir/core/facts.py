@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import DaySpan, Interval, Original, Reason, Source, When
@@ -75,14 +76,24 @@ class Measurement:
     """Where `uln` is none: several upper limits of which one surely is the patient's, in order."""
 
 
+class Outcome(StrEnum):
+    """What became of an administration."""
+
+    GIVEN = "given"
+    PARTIAL = "partial"
+    NOT_GIVEN = "not-given"
+    PENDING = "pending"
+    RETRACTED = "retracted"
+    UNKNOWN = "unknown"
+
+
 @record
 class Dose:
     """One administration in the protocol's words."""
 
     source: Source
     patient: str
-    outcome: str
-    """`given`, `partial`, `not-given`, `pending`, `retracted` or `unknown`."""
+    outcome: Outcome
     drug: str = ""
     """Name in `drugs.toml`; empty if not recognised."""
     shown: str = ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from refnot_fhir.core.facts import Outcome
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Concept, Quantity, Source, When
+from refnot_fhir.core.vocabulary import Standing
 
 
 @record
@@ -61,7 +63,7 @@ class MeasurementSeen:
     source: Source
     patient: str
     """The Patient's id at the source's site; empty when the hospital did not say."""
-    status: str
+    standing: Standing
     code: Concept
     value: Value | None = None
     absent: Concept | None = None
@@ -101,7 +103,8 @@ class DoseSeen:
 
     source: Source
     patient: str
-    status: str
+    outcome: Outcome
+    """`PARTIAL`: it was stopped before all was given."""
     reasons: tuple[Concept, ...] = ()
     """Why it was not given, or was stopped."""
     medication: Concept | None = None

@@ -35,6 +35,19 @@ class Unusable(StrEnum):
     """Of values of one sample that cannot all be true."""
 
 
+class Standing(StrEnum):
+    """How far a measurement has come: whether its value counts."""
+
+    FINAL = "final"
+    """Ready, corrected afterwards or not."""
+    AWAITED = "awaited"
+    PRELIMINARY = "preliminary"
+    CANCELLED = "cancelled"
+    RETRACTED = "retracted"
+    """Withdrawn: it should never have been said."""
+    UNKNOWN = "unknown"
+
+
 class Unlisted(StrEnum):
     """What a hospital said, no mapping file lists, and its sender should be told."""
 

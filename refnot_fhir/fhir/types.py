@@ -8,8 +8,8 @@ from typing import Any
 from refnot_fhir.core.facts import Fact, Person
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook, Site
-from refnot_fhir.core.translate.dose import dose_given
-from refnot_fhir.core.translate.measurement import lab_result
+from refnot_fhir.core.translate.dose import dose
+from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.elements import id_of
 from refnot_fhir.fhir.read import medication_administration, observation, patient, specimen
@@ -114,7 +114,7 @@ def _observation(resource: Json, source: Source, context: Context) -> Iterator[F
     ):
         # A member sent inside a panel may be of another patient than the panel: no fact of either.
         if seen.patient == of:
-            found = lab_result(seen, site=site, rulebook=context.rulebook, person=context.person)
+            found = measurement(seen, site=site, rulebook=context.rulebook, person=context.person)
             if found is not None:
                 yield found
 
@@ -134,7 +134,7 @@ def _administration(resource: Json, source: Source, context: Context) -> Iterato
         version=context.version,
         medication=context.resource,
     )
-    yield dose_given(seen, site=site, rulebook=context.rulebook)
+    yield dose(seen, site=site, rulebook=context.rulebook)
 
 
 def _product(resource: Json) -> tuple[str, ...]:

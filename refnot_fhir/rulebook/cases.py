@@ -13,15 +13,16 @@ from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.dosing.record import follow
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.facts import Dose, Measurement, Outcome, Person
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.core.seen import DoseSeen, Focus, MeasurementSeen, Product, ReferenceRange, Value
-from refnot_fhir.core.translate.dose import dose_given
-from refnot_fhir.core.translate.measurement import lab_result
+from refnot_fhir.core.translate.dose import dose
+from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.translate.units import UCUM
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source, When
+from refnot_fhir.core.vocabulary import Standing
 from refnot_fhir.fhir.dates import BEGINNING, END, day_span, when
 from refnot_fhir.rulebook import codes
 from refnot_fhir.rulebook.files import MappingFile, Table, read
@@ -174,7 +175,7 @@ class _Reader:
             seen = MeasurementSeen(
                 source=Source(site.name, "Observation", f"o{index}", "1"),
                 patient=_PATIENT,
-                status=table.get("status", "final"),
+                standing=Standing(table.get("status", Standing.FINAL)),
                 code=self._concept(key, table, "loinc"),
                 value=self._value(key, table),
                 absent=Concept((Coding("", table["absent"]),)) if "absent" in table else None,
@@ -189,7 +190,7 @@ class _Reader:
                 interpretations=tuple(self._interpretations(key, table)),
                 sample=table.get("sample", ""),
             )
-            found = lab_result(seen, site=site, rulebook=self.rulebook, person=person)
+            found = measurement(seen, site=site, rulebook=self.rulebook, person=person)
             if found is not None:
                 yield found
 
@@ -212,14 +213,14 @@ class _Reader:
             for number, day in enumerate(days if isinstance(days, list) else [days]):
                 one = table if day is None else {**table, "days_before": day}
                 seen = self._dose(f"{self.key}.doses[{index}]", f"m{index}-{number}", one, site)
-                yield dose_given(seen, site=site, rulebook=self.rulebook)
+                yield dose(seen, site=site, rulebook=self.rulebook)
 
     def _dose(self, key: str, id: str, table: Table, site: Site) -> DoseSeen:
         amount, vial = table.get("amount"), table.get("vial_iu")
         return DoseSeen(
             source=Source(site.name, "MedicationAdministration", id, "1"),
             patient=_PATIENT,
-            status=table.get("status", "completed"),
+            outcome=Outcome(table.get("status", Outcome.GIVEN)),
             reasons=(Concept(text=table["reason"]),) if "reason" in table else (),
             medication=self._medication(key, table),
             unresolved=table.get("unresolved", ""),

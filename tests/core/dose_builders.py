@@ -6,10 +6,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import Drug, DrugClass, PlaceWords
-from refnot_fhir.core.facts import Dose
+from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.seen import DoseSeen
-from refnot_fhir.core.translate.dose import dose_given
+from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.values import Coding, Concept
 from tests import builders as build
 
@@ -94,11 +94,11 @@ def translate(rulebook: Rulebook = RULEBOOK, site: Site = SITE, **said: object) 
     seen = DoseSeen(
         source=build.source("a1", "MedicationAdministration"),
         patient="p1",
-        status="completed",
+        outcome=Outcome.GIVEN,
         medication=Concept(text="Refnot"),
         given=build.moment(build.TODAY),
     )
-    return dose_given(replace(seen, **said), site=site, rulebook=rulebook)
+    return dose(replace(seen, **said), site=site, rulebook=rulebook)
 
 
 def codes(*pairs: tuple[str, str], text: str = "", display: str = "") -> Concept:

@@ -8,7 +8,7 @@ import pytest
 
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.seen import ReferenceRange
-from refnot_fhir.core.translate.measurement import lab_result
+from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.translate.numbers import begins_above_zero
 from refnot_fhir.core.values import Concept
 from tests.builders import (
@@ -35,7 +35,7 @@ HOSPITAL = site(codes={(LOCAL, "high"): (V3, "H")}, range_text=True)
 
 def hcg(*said: Concept, ranges: tuple[ReferenceRange, ...] = ()) -> Measurement:
     seen = replace(lab_seen("19080-1", quantity(2, "[IU]/L"), ranges=ranges), interpretations=said)
-    found = lab_result(seen, site=HOSPITAL, rulebook=WITH_WORDS, person=None)
+    found = measurement(seen, site=HOSPITAL, rulebook=WITH_WORDS, person=None)
     assert found is not None
     return found
 

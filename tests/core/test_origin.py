@@ -8,7 +8,8 @@ import pytest
 
 from refnot_fhir.core.dictionary import Others
 from refnot_fhir.core.seen import Focus, SpecimenState
-from refnot_fhir.core.translate.origin import label, origin_notes, origin_problem
+from refnot_fhir.core.translate.codes import label
+from refnot_fhir.core.translate.origin import origin_notes, origin_problem
 from refnot_fhir.core.values import Concept
 from tests.builders import LABS, LOCAL, SNOMED, concept, lab_seen, site, worded
 

@@ -10,7 +10,7 @@ import pytest
 from refnot_fhir.core.facts import Measurement, Person
 from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.seen import ReferenceRange
-from refnot_fhir.core.translate.measurement import lab_result
+from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Concept, Interval, Quantity
 from tests.builders import (
     RULEBOOK,
@@ -44,7 +44,7 @@ def alt(
 ) -> Measurement:
     """An ALT with these ranges."""
     seen = lab_seen("1742-6", value or quantity(50, "U/L"), ranges=ranges)
-    found = lab_result(seen, site=at, rulebook=RULEBOOK, person=of or person())
+    found = measurement(seen, site=at, rulebook=RULEBOOK, person=of or person())
     assert found is not None
     return found
 
@@ -247,7 +247,7 @@ def creatinine(value: Quantity, *ranges: ReferenceRange, at: Site = SITE) -> Mea
     lab = replace(RULEBOOK.labs["creatinine"], plausible=(Decimal(5), Decimal(5000)))
     rulebook = replace(RULEBOOK, labs={**RULEBOOK.labs, "creatinine": lab})
     seen = lab_seen("2160-0", value, ranges=ranges)
-    found = lab_result(seen, site=at, rulebook=rulebook, person=person())
+    found = measurement(seen, site=at, rulebook=rulebook, person=person())
     assert found is not None
     return found
 
@@ -294,7 +294,7 @@ def test_a_range_for_an_age_needs_a_date_of_birth_that_is_precise_enough(
 
 def test_without_a_patient_only_ranges_for_everybody_count() -> None:
     seen = lab_seen("1742-6", quantity(50, "U/L"), ranges=(upto("40", age_low=years("18")),))
-    found = lab_result(seen, site=SITE, rulebook=RULEBOOK, person=None)
+    found = measurement(seen, site=SITE, rulebook=RULEBOOK, person=None)
     assert found is not None
     assert "the patient's is not known" in worded(found.no_uln)
 
@@ -415,7 +415,7 @@ def test_the_limit_of_those_not_pregnant_is_the_one_that_is_asked_for(
     lab = replace(RULEBOOK.labs["alt"], range_from_zero=True)
     rulebook = replace(RULEBOOK, labs={**RULEBOOK.labs, "alt": lab})
     seen = lab_seen("1742-6", quantity(1, "U/L"), ranges=(found,))
-    read = lab_result(seen, site=SITE, rulebook=rulebook, person=person())
+    read = measurement(seen, site=SITE, rulebook=rulebook, person=person())
     assert read is not None
     assert read.uln == uln
 

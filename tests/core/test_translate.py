@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import MeasurementSeen, OtherValue, Value
-from refnot_fhir.core.translate.measurement import lab_result
+from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Coding, Concept, Interval, Quantity
+from refnot_fhir.core.vocabulary import Standing
 from tests.builders import (
     LOCAL,
     LOINC,
@@ -32,7 +33,7 @@ from tests.builders import (
 
 
 def read(seen: MeasurementSeen, at: Site = SITE) -> Measurement:
-    found = lab_result(seen, site=at, rulebook=RULEBOOK, person=person())
+    found = measurement(seen, site=at, rulebook=RULEBOOK, person=person())
     assert found is not None
     return found
 
@@ -109,11 +110,11 @@ def test_every_kind_of_value_is_kept_as_text(value: Value | None, text: str, uni
 @pytest.mark.parametrize(
     ("seen", "code", "hides", "why"),
     [
-        (lab_seen(value=COUNT, status="registered"), "not-final", False, "to come"),
-        (lab_seen(value=COUNT, status="preliminary"), "not-final", False, "preliminary"),
-        (lab_seen(value=COUNT, status="unknown"), "not-final", False, "status not known"),
-        (lab_seen(value=COUNT, status="cancelled"), "cancelled", False, "cancelled"),
-        (lab_seen(value=COUNT, status="entered-in-error"), "retracted", False, "withdrawn"),
+        (lab_seen(value=COUNT, standing=Standing.AWAITED), "not-final", False, "to come"),
+        (lab_seen(value=COUNT, standing=Standing.PRELIMINARY), "not-final", False, "preliminary"),
+        (lab_seen(value=COUNT, standing=Standing.UNKNOWN), "not-final", False, "status not known"),
+        (lab_seen(value=COUNT, standing=Standing.CANCELLED), "cancelled", False, "cancelled"),
+        (lab_seen(value=COUNT, standing=Standing.RETRACTED), "retracted", False, "withdrawn"),
         (lab_seen(absent=concept("error", "urn:x")), "absent", False, "no value, with a reason"),
         (lab_seen(absent=Concept()), "absent", False, "no value, with an empty reason"),
         (lab_seen(), "no-value", False, "no value at all"),
@@ -150,15 +151,20 @@ def test_a_row_that_cannot_be_used_says_why(
         assert read(seen).not_usable is None, why
 
 
-@pytest.mark.parametrize("status", ["final", "amended", "corrected"])
-def test_results_that_are_final_or_mended_are_used(status: str) -> None:
-    assert read(lab_seen(value=COUNT, status=status)).not_usable is None
+def test_results_that_are_final_are_used() -> None:
+    assert read(lab_seen(value=COUNT, standing=Standing.FINAL)).not_usable is None
+
+
+@given(st.sampled_from(Standing))
+def test_only_a_final_result_is_used(standing: Standing) -> None:
+    usable = read(lab_seen(value=COUNT, standing=standing)).not_usable is None
+    assert usable is (standing is Standing.FINAL)
 
 
 def test_a_row_of_no_lab_of_the_rulebook_is_nothing() -> None:
     for code in (concept("9999-9"), concept("777-3", "urn:other"), concept("58410-2"), Concept()):
         seen = lab_seen(code, COUNT)
-        assert lab_result(seen, site=SITE, rulebook=RULEBOOK, person=None) is None
+        assert measurement(seen, site=SITE, rulebook=RULEBOOK, person=None) is None
 
 
 def codes(*pairs: tuple[str, str]) -> Concept:
@@ -277,7 +283,7 @@ def test_what_is_not_one_grade_is_no_score(value: Value, code: str) -> None:
 def test_a_score_without_bounds_takes_any_whole_number() -> None:
     labs = {"who-status": replace(RULEBOOK.labs["who-status"], plausible=None)}
     book = replace(RULEBOOK, labs=labs)
-    found = lab_result(lab_seen("89247-1", 100), site=SITE, rulebook=book, person=None)
+    found = measurement(lab_seen("89247-1", 100), site=SITE, rulebook=book, person=None)
     assert found is not None
     assert found.answer == "100"
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from refnot_fhir.core.dictionary import DrugClass, Reasons
+from refnot_fhir.core.facts import Outcome
 from refnot_fhir.core.seen import Product
 from refnot_fhir.core.values import Coding, Concept
 from refnot_fhir.core.vocabulary import Unlisted
@@ -179,41 +180,40 @@ def test_a_drug_is_shown_as_the_hospital_calls_it_and_as_what_it_is_read_if_that
 
 
 @pytest.mark.parametrize(
-    ("status", "dose", "outcome"),
+    ("stated", "dose", "outcome"),
     [
-        ("completed", "400000", "given"),
-        ("completed", "0", "given"),
-        ("stopped", "200000", "partial"),
-        ("stopped", None, "partial"),
-        ("stopped", "0", "not-given"),
-        ("not-done", None, "not-given"),
-        ("in-progress", None, "pending"),
-        ("on-hold", None, "pending"),
-        ("entered-in-error", "400000", "retracted"),
+        ("given", "400000", "given"),
+        ("given", "0", "given"),
+        ("partial", "200000", "partial"),
+        ("partial", None, "partial"),
+        ("partial", "0", "not-given"),
+        ("not-given", None, "not-given"),
+        ("pending", None, "pending"),
+        ("retracted", "400000", "retracted"),
         ("unknown", "400000", "unknown"),
     ],
 )
-def test_the_status_says_what_happened(status, dose, outcome):
+def test_the_outcome_is_as_stated_but_nothing_given_is_not_given(stated, dose, outcome):
     said = None if dose is None else build.quantity(dose, "[IU]")
 
-    assert translate(status=status, dose=said).outcome == outcome
+    assert translate(outcome=Outcome(stated), dose=said).outcome == outcome
 
 
 @pytest.mark.parametrize(
-    ("status", "dose", "outcome", "why"),
+    ("stated", "dose", "outcome", "why"),
     [
-        ("completed", "400000", "partial", "not the full dose, although 400000 IU are stated"),
-        ("completed", "200000", "partial", "not the full dose, although 200000 IU are stated"),
-        ("completed", None, "partial", "no dose is said"),
-        ("stopped", "200000", "partial", "although 200000 IU are stated"),
-        ("completed", "0", "not-given", ""),
-        ("not-done", None, "not-given", "no dose is said"),
-        ("entered-in-error", "400000", "retracted", "although 400000 IU are stated"),
+        ("given", "400000", "partial", "not the full dose, although 400000 IU are stated"),
+        ("given", "200000", "partial", "not the full dose, although 200000 IU are stated"),
+        ("given", None, "partial", "no dose is said"),
+        ("partial", "200000", "partial", "although 200000 IU are stated"),
+        ("given", "0", "not-given", ""),
+        ("not-given", None, "not-given", "no dose is said"),
+        ("retracted", "400000", "retracted", "although 400000 IU are stated"),
     ],
 )
-def test_a_sub_potent_dose_is_part_of_one_and_how_much_is_not_known(status, dose, outcome, why):
+def test_a_sub_potent_dose_is_part_of_one_and_how_much_is_not_known(stated, dose, outcome, why):
     said = None if dose is None else build.quantity(dose, "[IU]")
-    given = translate(status=status, dose=said, sub_potent=True)
+    given = translate(outcome=Outcome(stated), dose=said, sub_potent=True)
 
     assert given.outcome == outcome
     assert why in build.worded(given.no_amount)
@@ -224,7 +224,7 @@ def test_a_sub_potent_dose_is_part_of_one_and_how_much_is_not_known(status, dose
     ("dose", "amount"), [("100000", None), ("200000", 200000), ("400000", None), ("500000", None)]
 )
 def test_a_stopped_dose_has_no_amount_if_a_whole_vial_or_dose_is_stated(dose, amount):
-    found = translate(status="stopped", dose=build.quantity(dose, "[IU]"))
+    found = translate(outcome=Outcome.PARTIAL, dose=build.quantity(dose, "[IU]"))
     assert (found.outcome, found.amount) == ("partial", amount)
     assert ("reported as stopped, not the full dose" in build.worded(found.no_amount)) is (
         amount is None
@@ -234,7 +234,7 @@ def test_a_stopped_dose_has_no_amount_if_a_whole_vial_or_dose_is_stated(dose, am
 def test_why_it_was_not_given_is_kept():
     reasons = (Concept(text="fever"), codes(("s", "refused")), Concept())
 
-    assert translate(status="not-done", reasons=reasons).reason == "fever; refused"
+    assert translate(outcome=Outcome.NOT_GIVEN, reasons=reasons).reason == "fever; refused"
 
 
 # -- the place
@@ -396,21 +396,22 @@ def test_a_class_is_told_by_the_name_of_a_drug(said, classes, why):
 
 
 @pytest.mark.parametrize(
-    ("status", "reasons", "ends", "why"),
+    ("stated", "reasons", "ends", "why"),
     [
-        ("not-done", (codes((build.SNOMED, "274512008")),), True, "a listed code"),
-        ("not-done", (codes(text="Treatment  discontinued"),), True, "a listed text"),
-        ("stopped", (codes(text="treatment discontinued"),), True, "the last dose, in part"),
-        ("not-done", (codes(text="fever"), codes((build.LOCAL, "end"))), True, "a local code"),
-        ("not-done", (codes(text="fever"),), False, "another reason"),
-        ("not-done", (), False, "no reason"),
-        ("completed", (codes(text="treatment discontinued"),), False, "it was given in full"),
+        ("not-given", (codes((build.SNOMED, "274512008")),), True, "a listed code"),
+        ("not-given", (codes(text="Treatment  discontinued"),), True, "a listed text"),
+        ("partial", (codes(text="treatment discontinued"),), True, "the last dose, in part"),
+        ("not-given", (codes(text="fever"), codes((build.LOCAL, "end"))), True, "a local code"),
+        ("not-given", (codes(text="fever"),), False, "another reason"),
+        ("not-given", (), False, "no reason"),
+        ("given", (codes(text="treatment discontinued"),), False, "it was given in full"),
     ],
 )
-def test_a_reason_may_say_that_the_treatment_was_discontinued(status, reasons, ends, why):
+def test_a_reason_may_say_that_the_treatment_was_discontinued(stated, reasons, ends, why):
     listed = Reasons(
         frozenset({(build.SNOMED, "274512008")}), frozenset({"treatment discontinued"})
     )
     site = replace(SITE, codes={(build.LOCAL, "end"): (build.SNOMED, "274512008")})
-    found = translate(replace(RULEBOOK, discontinued=listed), site, status=status, reasons=reasons)
+    book = replace(RULEBOOK, discontinued=listed)
+    found = translate(book, site, outcome=Outcome(stated), reasons=reasons)
     assert found.ends_course is ends, why

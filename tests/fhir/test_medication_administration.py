@@ -69,7 +69,7 @@ def test_an_administration_says_who_what_when_how_much_and_where():
         )
     )
 
-    assert (seen.source, seen.patient, seen.status) == (SOURCE, "p1", "completed")
+    assert (seen.source, seen.patient, seen.outcome) == (SOURCE, "p1", "given")
     assert (seen.medication, seen.unresolved, seen.product) == (Concept(text="Refnot"), "", None)
     assert seen.given.earliest == datetime(2010, 3, 1, 7, tzinfo=UTC)
     assert seen.dose == Quantity(Decimal(400000), "IU", "[iU]", build.UCUM)
@@ -160,10 +160,26 @@ def test_an_r5_timing_is_from_its_first_to_its_last_event():
     assert (seen.given.days(MOSCOW).first.day, seen.given.days(MOSCOW).last.day) == (1, 3)
 
 
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("completed", "given"),
+        ("stopped", "partial"),
+        ("not-done", "not-given"),
+        ("in-progress", "pending"),
+        ("on-hold", "pending"),
+        ("entered-in-error", "retracted"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_the_status_says_what_became_of_it(status, outcome):
+    assert read(build.administration(status=status)).outcome == outcome
+
+
 def test_a_reason_for_not_giving_it_is_kept():
     seen = read(build.administration(status="not-done", statusReason=[{"text": "fever"}]))
 
-    assert (seen.status, seen.reasons) == ("not-done", (Concept(text="fever"),))
+    assert (seen.outcome, seen.reasons) == ("not-given", (Concept(text="fever"),))
 
 
 @pytest.mark.parametrize("status", ["completed", "entered-in-error"])
@@ -176,7 +192,7 @@ def test_a_modifier_extension_makes_a_dose_uncertain_but_never_revives_a_retract
 
     seen = read(build.administration(status=status, **sent))
 
-    assert seen.status == ("unknown" if status == "completed" else status)
+    assert seen.outcome == ("unknown" if status == "completed" else "retracted")
     assert [reason.text for reason in seen.reasons] == (
         ["modifierExtension http://example.org/not is not understood"]
         if status == "completed"

@@ -10,6 +10,7 @@ import pytest
 
 from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange, SpecimenState
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source
+from refnot_fhir.core.vocabulary import Standing
 from refnot_fhir.fhir.read import observation
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import builders as build
@@ -73,7 +74,7 @@ def test_a_reading_says_whose_and_what_and_when_and_of_what():
         method=build.concept((build.SNOMED, "1")),
     )
 
-    assert (seen.patient, seen.status, seen.source) == ("p1", "amended", SOURCE)
+    assert (seen.patient, seen.standing, seen.source) == ("p1", "final", SOURCE)
     assert seen.code == Concept((Coding(build.LOINC, "777-3"),))
     assert seen.collected.earliest == datetime(2010, 3, 1, 7, tzinfo=UTC)
     assert seen.issued.latest == datetime(2010, 3, 2, 8, tzinfo=UTC)
@@ -232,10 +233,27 @@ def test_components_are_readings_of_their_own_and_a_panel_is_none():
     assert seen[0].ranges == (ReferenceRange(text="150-400"),)
     assert seen[1].absent == Concept((Coding("s", "error"),))
     assert seen[2].value == OtherValue("modifierExtension http://example.org/not")
-    assert {(lab.patient, lab.status, lab.specimen) for lab in seen} == {
+    assert {(lab.patient, lab.standing, lab.specimen) for lab in seen} == {
         ("p1", "final", Concept(text="blood"))
     }
     assert {lab.collected.text for lab in seen} == {"2010-03-01"}
+
+
+@pytest.mark.parametrize(
+    ("status", "standing"),
+    [
+        ("registered", "awaited"),
+        ("preliminary", "preliminary"),
+        ("final", "final"),
+        ("amended", "final"),
+        ("corrected", "final"),
+        ("cancelled", "cancelled"),
+        ("entered-in-error", "retracted"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_the_status_says_how_far_it_has_come(status, standing):
+    assert only(status=status, valueInteger=1).standing == standing
 
 
 def test_a_value_beside_components_is_a_reading_too():
@@ -258,7 +276,7 @@ def test_what_is_wrong_with_the_whole_is_wrong_with_its_parts(sent):
 
     assert len(seen) == 2
     assert all(
-        lab.status == "entered-in-error" or isinstance(lab.value, OtherValue) for lab in seen
+        lab.standing is Standing.RETRACTED or isinstance(lab.value, OtherValue) for lab in seen
     )
 
 
@@ -288,7 +306,7 @@ def test_members_sent_inside_are_read_and_inherit_what_they_do_not_say():
     )
 
     assert [
-        (lab.source.part, lab.patient, lab.status, lab.collected.text, lab.value) for lab in seen
+        (lab.source.part, lab.patient, lab.standing, lab.collected.text, lab.value) for lab in seen
     ] == [
         ("contained[1]", "p1", "final", "2010-03-01", 1),
         ("contained[2].component[0]", "p2", "preliminary", "2010-03-05", 2),

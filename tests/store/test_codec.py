@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.facts import Dose, Measurement, Outcome, Person
 from refnot_fhir.core.results import Assessment, Evidence, Finding, StatusChange, Subject
 from refnot_fhir.core.values import DaySpan, Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import Verdict
@@ -85,7 +85,7 @@ doses = st.builds(
     Dose,
     source=sources,
     patient=text,
-    outcome=text,
+    outcome=st.sampled_from(Outcome),
     drug=text,
     shown=text,
     classes=texts,

@@ -14,7 +14,7 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site, VialStrength
 from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.core.translate.drug import texts_of
-from refnot_fhir.core.translate.units import agreed, normalise
+from refnot_fhir.core.translate.units import agreed, meant, normalise
 from refnot_fhir.core.values import Concept, Quantity, Reason, reason
 from refnot_fhir.core.vocabulary import Unusable
 
@@ -238,8 +238,7 @@ def _unless_unity(unit: str) -> str:
 
 
 def _read_unit(sent: str, drug: Drug, site: Site) -> _Unit | None:
-    text = normalise(sent)
-    text = site.units.get(text, text)
+    text = meant(sent, site.units)
     if text in drug.dose_units:
         return _Unit("iu", drug.dose_units[text], sent)
     if text in drug.count_units:

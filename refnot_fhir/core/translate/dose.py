@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.facts import Dose
+from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.seen import DoseSeen
 from refnot_fhir.core.translate.amount import Amount, read_amount
+from refnot_fhir.core.translate.codes import codes_of, label
 from refnot_fhir.core.translate.drug import (
     Recognised,
     is_name_of,
-    keys_of,
     recognise_product,
     texts_of,
 )
@@ -22,19 +22,11 @@ from refnot_fhir.core.translate.study import is_literal, names
 from refnot_fhir.core.values import Concept, Reason, reason
 from refnot_fhir.core.vocabulary import Unlisted
 
-_OUTCOMES = {
-    "completed": "given",
-    "stopped": "partial",
-    "not-done": "not-given",
-    "in-progress": "pending",
-    "on-hold": "pending",
-    "entered-in-error": "retracted",
-}
-_LAST = frozenset({"not-given", "partial"})
+_LAST = frozenset({Outcome.NOT_GIVEN, Outcome.PARTIAL})
 """Outcomes whose reason may be that the treatment was discontinued."""
 
 
-def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> Dose:
+def dose(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> Dose:
     """The administration in the protocol's words; whatever cannot be told is said to be unknown.
 
     A dose that was stopped, or said to be sub-potent, is given in part; if its amount is stated as
@@ -66,7 +58,7 @@ def dose_given(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> Dose:
         given=seen.given,
         ended=seen.ended,
         ends_course=outcome in _LAST and _is_discontinued(seen, site, rulebook),
-        reason="; ".join(filter(None, map(_shown, seen.reasons))),
+        reason="; ".join(filter(None, map(label, seen.reasons))),
         studies=seen.studies,
         notes=(*notes, *route.notes, *place.notes),
     )
@@ -88,7 +80,7 @@ def _amount(seen: DoseSeen, known: Recognised, site: Site, rulebook: Rulebook) -
     if seen.sub_potent:
         return _less(amount, reason("sub-potent", stated=shown(amount.iu)))
     whole = amount.iu in drug.vial_units or any(amount.iu >= dose for dose in doses)
-    if seen.status == "stopped" and whole:
+    if seen.outcome is Outcome.PARTIAL and whole:
         return _less(amount, reason("stopped", stated=shown(amount.iu)))
     return amount
 
@@ -98,18 +90,18 @@ def _less(amount: Amount, why: Reason) -> Amount:
     return replace(amount, iu=None, why_not=why)
 
 
-def _outcome(seen: DoseSeen, amount: Amount) -> str:
-    outcome = _OUTCOMES.get(seen.status, "unknown")
-    if outcome == "given" and seen.sub_potent:
-        outcome = "partial"
-    return "not-given" if outcome == "partial" and amount.iu == 0 else outcome
+def _outcome(seen: DoseSeen, amount: Amount) -> Outcome:
+    outcome = seen.outcome
+    if outcome is Outcome.GIVEN and seen.sub_potent:
+        outcome = Outcome.PARTIAL
+    return Outcome.NOT_GIVEN if outcome is Outcome.PARTIAL and amount.iu == 0 else outcome
 
 
 def _is_discontinued(seen: DoseSeen, site: Site, rulebook: Rulebook) -> bool:
     """Whether a reason says that the treatment as a whole was discontinued."""
     listed = rulebook.discontinued
     return any(
-        not listed.codes.isdisjoint(keys_of(reason, site)[0])
+        not listed.codes.isdisjoint(codes_of(reason, site))
         or not listed.texts.isdisjoint(texts_of(reason))
         for reason in seen.reasons
     )
@@ -134,16 +126,8 @@ def _named(
 
     That is what it is made of, or else the drug that a code or another text means.
     """
-    name, drug = _shown(seen.medication) or seen.unresolved, known.drug
+    name, drug = label(seen.medication) or seen.unresolved, known.drug
     if drug is not None and not made_of and not is_name_of(name, drug, rulebook):
         return f"{name} (read as {drug.title})"
-    parts = [part for part in map(_shown, made_of) if part and part not in name]
+    parts = [part for part in map(label, made_of) if part and part not in name]
     return " with ".join(filter(None, (name, ", ".join(parts))))
-
-
-def _shown(concept: Concept | None) -> str:
-    """A concept for people: its text, or else the first display or code."""
-    if concept is None:
-        return ""
-    names = (concept.text, *(coding.display or coding.code for coding in concept.codings))
-    return next(filter(None, names), "")

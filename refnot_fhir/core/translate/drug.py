@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.translate.codes import codes_of, mapped, texts
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.values import Concept, Reason, reason
 from refnot_fhir.core.vocabulary import Unlisted
@@ -36,23 +37,7 @@ def plain(text: str) -> str:
 
 def texts_of(concept: Concept) -> tuple[str, ...]:
     """The whole texts that a concept is shown as, in their listed form."""
-    shown = (concept.text, *(coding.display for coding in concept.codings))
-    return tuple(dict.fromkeys(plain(text) for text in shown if text))
-
-
-def keys_of(concept: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[Reason, ...]]:
-    """The codes of a concept, local ones as the standard codes they mean, and notes on those."""
-    keys: dict[CodeKey, None] = {}
-    notes = []
-    for coding in concept.codings:
-        if not coding.code:
-            continue
-        sent = (coding.system, coding.code)
-        meant = site.codes.get(sent, sent)
-        if meant != sent:
-            notes.append(reason("local-code", sent=sent[1], meant=meant[1], system=meant[0]))
-        keys[meant] = None
-    return tuple(keys), tuple(notes)
+    return tuple(dict.fromkeys(plain(text) for text in texts(concept) if text))
 
 
 def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised:
@@ -65,7 +50,11 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
     the name says it, the class is unclear where the use decides, and every class is where a code of
     no class is too short to tell.
     """
-    keys, notes = keys_of(concept, site)
+    keys = codes_of(concept, site)
+    notes = tuple(
+        reason("local-code", sent=sent[1], meant=meant[1], system=meant[0])
+        for sent, meant in mapped(concept, site)
+    )
     drugs = _by_code(keys, rulebook) or _by_name(concept, rulebook)
     if len(drugs) > 1:
         titles = ", ".join(sorted(drug.title for drug in drugs))
@@ -123,11 +112,11 @@ def _by_code(keys: Iterable[CodeKey], rulebook: Rulebook) -> list[Drug]:
 
 
 def _by_name(concept: Concept, rulebook: Rulebook) -> list[Drug]:
-    texts = texts_of(concept)
+    names = texts_of(concept)
     return [
         drug
         for drug in rulebook.drugs.values()
-        if any(is_name_of(text, drug, rulebook) for text in texts)
+        if any(is_name_of(name, drug, rulebook) for name in names)
     ]
 
 
@@ -139,11 +128,11 @@ def _amounts_of(drug: Drug, rulebook: Rulebook) -> Iterable[str]:
 
 def _classes_by_name(concept: Concept, rulebook: Rulebook) -> tuple[str, ...]:
     """The class that every text names: one that is not understood may be of another drug."""
-    texts = texts_of(concept)
+    names = texts_of(concept)
     return tuple(
         one.name
         for one in rulebook.drug_classes.values()
-        if texts and all(_is_called(text, one.texts, rulebook.amount_words) for text in texts)
+        if names and all(_is_called(name, one.texts, rulebook.amount_words) for name in names)
     )
 
 
@@ -172,8 +161,7 @@ def _unread_names(concept: Concept, rulebook: Rulebook) -> Iterable[Reason]:
     names = _any_of(
         n for drug in rulebook.drugs.values() if drug.name in studied for n in drug.texts
     )
-    texts = (concept.text, *(coding.display for coding in concept.codings))
-    for text in dict.fromkeys(texts):
+    for text in dict.fromkeys(texts(concept)):
         found = re.search(names, plain(text))
         if found:
             yield reason(Unlisted.NAME, text=text, name=found[0])

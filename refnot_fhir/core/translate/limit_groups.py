@@ -14,6 +14,7 @@ from refnot_fhir.core.facts import Person
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import ReferenceRange
+from refnot_fhir.core.translate.codes import label, standard
 from refnot_fhir.core.translate.limit_text import is_for_adults, sex_of, sexes_of
 from refnot_fhir.core.translate.sex import agrees
 from refnot_fhir.core.values import Coding, Concept, Quantity, Reason, When, reason
@@ -110,7 +111,7 @@ def _sexes(found: ReferenceRange, who: Who, words: RangeWords) -> frozenset[str]
     for concept in found.applies_to:
         said = _of_group(concept, who.site, words)
         if said is None:
-            return _for_a_group(concept.text or next(_names(concept), ""))
+            return _for_a_group(label(concept))
         sexes |= said
     if _begins_a_group(found.text, words):
         return _for_a_group(found.text)
@@ -141,8 +142,7 @@ def _of_group(concept: Concept, site: Site, words: RangeWords) -> frozenset[str]
 
 
 def _of_coding(coding: Coding, site: Site, words: RangeWords) -> frozenset[str] | None:
-    code = (coding.system, coding.code)
-    known = words.sex_codes.get(site.codes.get(code, code))
+    known = words.sex_codes.get(standard((coding.system, coding.code), site))
     return frozenset({known}) if known else sexes_of(coding.display, words)
 
 
@@ -151,10 +151,6 @@ def _of_adults(found: ReferenceRange, words: RangeWords) -> ReferenceRange:
     if found.age_low is not None or not is_for_adults(found, words):
         return found
     return replace(found, age_low=Quantity(Decimal(words.adult_years), "a", "a"))
-
-
-def _names(concept: Concept) -> Iterator[str]:
-    yield from (coding.display or coding.code for coding in concept.codings)
 
 
 def _age_doubt(found: ReferenceRange, who: Who) -> Reason | None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from refnot_fhir.core.dictionary import RangeWords
 from refnot_fhir.core.seen import ReferenceRange
+from refnot_fhir.core.translate.codes import texts as texts_of
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.values import Concept
 
@@ -38,7 +39,7 @@ def sexes_of(text: str, words: RangeWords) -> frozenset[str] | None:
 
 def is_for_adults(found: ReferenceRange, words: RangeWords) -> bool:
     """Whether the text of a range, or of a group that it is for, says adults."""
-    texts = (found.text, *(it for concept in found.applies_to for it in _texts(concept)))
+    texts = (found.text, *(it for concept in found.applies_to for it in texts_of(concept)))
     return any(it.casefold() in words.adults for text in texts for it in _LETTERS.findall(text))
 
 
@@ -108,8 +109,3 @@ def _without_phrases(text: str, words: RangeWords) -> str:
     for phrase in sorted(words.not_pregnant, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", " ", text, flags=re.IGNORECASE)
     return text.strip()
-
-
-def _texts(concept: Concept) -> Iterator[str]:
-    yield concept.text
-    yield from (coding.display for coding in concept.codings)

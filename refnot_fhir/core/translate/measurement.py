@@ -11,20 +11,21 @@ from refnot_fhir.core.facts import Measurement, Person
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange
+from refnot_fhir.core.translate.codes import codes_of, label, mapped
 from refnot_fhir.core.translate.limit_groups import Who
 from refnot_fhir.core.translate.limits import Asked, UpperLimitRead, upper_limit
-from refnot_fhir.core.translate.origin import label, origin_notes, origin_problem
+from refnot_fhir.core.translate.origin import origin_notes, origin_problem
 from refnot_fhir.core.translate.units import normalise, read_unit
 from refnot_fhir.core.translate.value import ValueRead, original_value, read_value
 from refnot_fhir.core.values import Concept, Interval, Original, Quantity, Reason, reason
-from refnot_fhir.core.vocabulary import Unusable
+from refnot_fhir.core.vocabulary import Standing, Unusable
 
-_USABLE = frozenset({"final", "amended", "corrected"})
 _NO_RESULT = {
-    "registered": reason(Unusable.NOT_FINAL, "still-to-come"),
-    "preliminary": reason(Unusable.NOT_FINAL, "preliminary"),
-    "cancelled": reason(Unusable.CANCELLED),
-    "entered-in-error": reason(Unusable.RETRACTED),
+    Standing.AWAITED: reason(Unusable.NOT_FINAL, "still-to-come"),
+    Standing.PRELIMINARY: reason(Unusable.NOT_FINAL, "preliminary"),
+    Standing.CANCELLED: reason(Unusable.CANCELLED),
+    Standing.RETRACTED: reason(Unusable.RETRACTED),
+    Standing.UNKNOWN: reason(Unusable.NOT_FINAL),
 }
 
 _NO_MEASUREMENT = frozenset({
@@ -49,7 +50,7 @@ class _Meant:
     """True when the row surely measured something else."""
 
 
-def lab_result(
+def measurement(
     seen: MeasurementSeen, *, site: Site, rulebook: Rulebook, person: Person | None
 ) -> Measurement | None:
     """The eligibility lab that a measurement is; None when no protocol has a use for it.
@@ -95,8 +96,8 @@ def lab_result(
 
 def _interpretation(seen: MeasurementSeen, site: Site, rulebook: Rulebook) -> str:
     """What the laboratory's interpretations say together; what speaks against comes first."""
-    codes = ((c.system, c.code) for concept in seen.interpretations for c in concept.codings)
-    said = {rulebook.interpretations.get(site.codes.get(code, code), "") for code in codes}
+    codes = (code for concept in seen.interpretations for code in codes_of(concept, site))
+    said = {rulebook.interpretations.get(code, "") for code in codes}
     texts = (normalise(concept.text).casefold() for concept in seen.interpretations)
     said |= {rulebook.interpretation_texts.get(text, "") for text in texts}
     return next((name for name in ("against", "negative") if name in said), "")
@@ -121,7 +122,10 @@ def _read(
 
 def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:
     labs = rulebook.labs.values()
-    codes, notes = _standard(code, site)
+    codes = codes_of(code, site)
+    notes = tuple(
+        reason("code-read", sent=sent[1], meant=meant[1]) for sent, meant in mapped(code, site)
+    )
     hits = {lab.name: lab for key in codes for lab in labs if key in lab.codes}
     # The percentage of a cell is a trap for its count, and a lab of its own: there it is meant.
     traps = [
@@ -145,26 +149,12 @@ def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:
     return None
 
 
-def _standard(code: Concept, site: Site) -> tuple[tuple[CodeKey, ...], tuple[Reason, ...]]:
-    """The codes with this hospital's own and confused ones replaced, and notes that say so."""
-    codes: list[CodeKey] = []
-    notes: list[Reason] = []
-    for coding in code.codings:
-        sent = (coding.system, coding.code)
-        standard = site.swapped.get(sent) or site.codes.get(sent)
-        if standard is not None:
-            notes.append(reason("code-read", sent=sent[1], meant=standard[1]))
-        codes.append(standard or sent)
-    return tuple(codes), tuple(notes)
-
-
 def _problem(
     seen: MeasurementSeen, meant: _Meant, site: Site, rulebook: Rulebook
 ) -> tuple[Reason | None, bool]:
     """Why the row cannot be used, before its value is read; True when it is of another thing."""
-    if seen.status not in _USABLE:
-        unsaid = reason(Unusable.NOT_FINAL, status=seen.status)
-        return _NO_RESULT.get(seen.status, unsaid), False
+    if seen.standing in _NO_RESULT:
+        return _NO_RESULT[seen.standing], False
     if meant.not_usable is not None:
         return meant.not_usable, meant.another
     origin = origin_problem(seen, meant.lab, site, rulebook.others)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from refnot_fhir.core.dictionary import CodeKey, Lab, Others
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import Focus, MeasurementSeen, SpecimenState
+from refnot_fhir.core.translate.codes import codes_of, label, texts
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.values import Concept, Reason, reason
 from refnot_fhir.core.vocabulary import Unusable
@@ -31,14 +32,6 @@ def origin_problem(seen: MeasurementSeen, lab: Lab, site: Site, others: Others) 
     )
 
 
-def label(concept: Concept | None) -> str:
-    """A concept for people: its text, or the display or code of its first coding."""
-    if concept is None:
-        return ""
-    names = (coding.display or coding.code for coding in concept.codings)
-    return concept.text or next(names, "")
-
-
 def origin_notes(seen: MeasurementSeen, lab: Lab) -> tuple[Reason, ...]:
     """That the specimen is not known, where it could be one that does not show the lab."""
     if seen.specimen_state is SpecimenState.NOT_SENT and lab.wrong_specimens:
@@ -58,8 +51,12 @@ def _focus_problem(focus: tuple[Focus, ...], site: Site, others: Others) -> Prob
 
 
 def _means_another(what: Concept, site: Site, others: Others) -> bool:
-    said = (normalise(text).casefold() for text in _texts(what))
-    return bool(_codes(what, site) & others.codes) or any(text in others.texts for text in said)
+    said = (normalise(text).casefold() for text in texts(what))
+    return _has(what, others.codes, site) or any(text in others.texts for text in said)
+
+
+def _has(concept: Concept, codes: frozenset[CodeKey], site: Site) -> bool:
+    return not codes.isdisjoint(codes_of(concept, site))
 
 
 def _state_problem(state: SpecimenState) -> Problem | None:
@@ -78,10 +75,10 @@ def _specimen_problem(specimen: Concept | None, lab: Lab, site: Site) -> Problem
     if _begin(specimen, lab.wrong_specimens):
         said = label(specimen)
         return reason(Unusable.WRONG_SPECIMEN, specimen=said, lab=lab.title), True
-    meant = _codes(specimen, site)
-    if meant & lab.specimens or (meant and not lab.specimens):
+    coded = bool(specimen.codings)
+    if _has(specimen, lab.specimens, site) or (coded and not lab.specimens):
         return None
-    if not meant and (not lab.specimen_words or _only(specimen, lab.specimen_words)):
+    if not coded and (not lab.specimen_words or _only(specimen, lab.specimen_words)):
         return None
     said = label(specimen)
     return reason(Unusable.WRONG_SPECIMEN, "unknown-specimen", specimen=said, lab=lab.title), False
@@ -94,7 +91,7 @@ def _place_problem(place: Concept | None, lab: Lab, site: Site) -> Problem | Non
     if _begin(place, lab.wrong_sites):
         return reason(Unusable.WRONG_SITE, place=label(place), lab=lab.title), True
     in_words = _words(place) and _only(place, lab.drawn_from_words)
-    if _codes(place, site) & lab.drawn_from or in_words:
+    if _has(place, lab.drawn_from, site) or in_words:
         return None
     said = label(place)
     return reason(Unusable.WRONG_SITE, "unknown-site", place=said, lab=lab.title), False
@@ -105,7 +102,7 @@ def _method_problem(seen: MeasurementSeen, lab: Lab, site: Site) -> Problem | No
     for said in (seen.method, seen.device):
         if said is None:
             continue
-        wrong = _words(said) & lab.wrong_method_words or _codes(said, site) & lab.wrong_methods
+        wrong = _words(said) & lab.wrong_method_words or _has(said, lab.wrong_methods, site)
         if wrong or _begin(said, lab.wrong_specimens):
             return reason(
                 Unusable.WRONG_METHOD, "" if said is seen.method else "wrong-device",
@@ -116,7 +113,7 @@ def _method_problem(seen: MeasurementSeen, lab: Lab, site: Site) -> Problem | No
 
 def _begin(concept: Concept, beginnings: Collection[str]) -> bool:
     """Whether a word of the concept's texts begins in one of these ways, or a phrase of them."""
-    said = " ".join(_texts(concept)).casefold()
+    said = " ".join(texts(concept)).casefold()
     return any(re.search(rf"(?<!\w){re.escape(it)}", said) for it in beginnings)
 
 
@@ -126,15 +123,4 @@ def _only(concept: Concept, known: Collection[str]) -> bool:
 
 
 def _words(concept: Concept) -> frozenset[str]:
-    return frozenset(re.findall(r"[^\W\d_]+", " ".join(_texts(concept)).casefold()))
-
-
-def _texts(concept: Concept) -> Iterator[str]:
-    yield concept.text
-    yield from (coding.display for coding in concept.codings)
-
-
-def _codes(concept: Concept, site: Site) -> set[CodeKey]:
-    """The codes, with this hospital's own ones replaced."""
-    codes = ((coding.system, coding.code) for coding in concept.codings)
-    return {site.codes.get(code, code) for code in codes}
+    return frozenset(re.findall(r"[^\W\d_]+", " ".join(texts(concept)).casefold()))

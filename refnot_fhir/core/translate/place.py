@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from refnot_fhir.core.dictionary import PlaceWords
 from refnot_fhir.core.rules import Site
-from refnot_fhir.core.translate.drug import keys_of, texts_of
+from refnot_fhir.core.translate.codes import codes_of, texts
+from refnot_fhir.core.translate.drug import texts_of
 from refnot_fhir.core.values import Concept, Reason, reason
 from refnot_fhir.core.vocabulary import Unlisted
 
@@ -30,16 +31,15 @@ def route_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Place:
     """
     if said is None:
         return Place()
-    keys, _ = keys_of(said, site)
+    keys = codes_of(said, site)
     names = {places.routes[key] for key in keys if key in places.routes}
     if not names:
-        texts = texts_of(said)
-        names = {places.route_texts[text] for text in texts if text in places.route_texts}
+        names = {it for text in texts_of(said) if (it := places.route_texts.get(text))}
     if names:
         return Place(_one(names))
     if keys:
         return Place(_OTHER)
-    text = _text(said)
+    text = next(filter(None, texts(said)), "")
     return Place(notes=(reason(Unlisted.ROUTE, text=text),) if text else ())
 
 
@@ -51,10 +51,9 @@ def body_site_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Pla
     """
     if said is None:
         return Place()
-    keys, _ = keys_of(said, site)
+    keys = codes_of(said, site)
     coded = [places.sites[key] for key in keys if key in places.sites]
-    texts = texts_of(said)
-    written = [places.site_texts[text] for text in texts if text in places.site_texts]
+    written = [it for text in texts_of(said) if (it := places.site_texts.get(text))]
     names = {name for name, _ in coded or written}
     sides = {places.sides[key] for key in keys if key in places.sides}
     sides |= {side for _, side in (*coded, *written) if side}
@@ -62,13 +61,8 @@ def body_site_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Pla
         return Place(_one(names), _one(sides))
     if any(key not in places.sides for key in keys):
         return Place(_OTHER, _one(sides))
-    text = _text(said)
+    text = next(filter(None, texts(said)), "")
     return Place("", _one(sides), (reason(Unlisted.SITE, text=text),) if text else ())
-
-
-def _text(said: Concept) -> str:
-    texts = (said.text, *(coding.display for coding in said.codings))
-    return next(filter(None, texts), "")
 
 
 def _one(names: Iterable[str]) -> str:

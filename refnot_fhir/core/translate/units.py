@@ -61,13 +61,18 @@ def spelling(unit: str) -> str:
     return "".join(it for it in text.translate(_ALIKE) if unicodedata.category(it) != "Cf")
 
 
+def meant(unit: str, site_units: Mapping[str, str]) -> str:
+    """The unit, normalised, that a hospital means by a unit: its own ones mapped."""
+    text = normalise(unit)
+    return site_units.get(text, text)
+
+
 def to_ucum(unit: str, dimension: Dimension, site_units: Mapping[str, str]) -> str | None:
     """The UCUM unit of `dimension` that a hospital means by `unit`; None: none of it.
 
     An annotation, `10*3{cells}/uL`, has no meaning in UCUM (https://ucum.org/ucum#para-12).
     """
-    text = normalise(unit)
-    key = spelling(site_units.get(text, text))
+    key = spelling(meant(unit, site_units))
     found = _listed(key, dimension)
     return found if found or "{" not in key else _listed(_ANNOTATION.sub("", key), dimension)
 

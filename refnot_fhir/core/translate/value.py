@@ -12,6 +12,7 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import OtherValue, Value
 from refnot_fhir.core.translate import numbers
+from refnot_fhir.core.translate.codes import codes_of
 from refnot_fhir.core.translate.units import UnitRead, read_unit
 from refnot_fhir.core.values import Concept, Interval, Quantity, Reason, reason
 from refnot_fhir.core.vocabulary import Unusable
@@ -140,8 +141,7 @@ def _plain(text: str) -> str:
 def _concept(concept: Concept, lab: Lab, questions: tuple[CodeKey, ...], site: Site) -> ValueRead:
     if lab.kind == "quantity":
         return _refused(Unusable.OTHER_VALUE, "coded-for-quantity")
-    codes = [(coding.system, coding.code) for coding in concept.codings]
-    codes = [site.codes.get(code, code) for code in codes]
+    codes = codes_of(concept, site)
     named = {name for code in codes if (name := _coded(code, lab, questions))}
     if len(named) > 1:
         both = reason(Unusable.CONFLICTING_CODES, "several-answers", answers=sorted(named))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import tzinfo
 
+from refnot_fhir.core.facts import Outcome
 from refnot_fhir.core.record import record
 from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.core.values import Concept, Source, When
@@ -29,7 +30,15 @@ from refnot_fhir.fhir.read.medication import read as read_medication
 from refnot_fhir.fhir.versions import Version
 
 _RESEARCH_STUDY = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
-_RETRACTED = "entered-in-error"
+# https://hl7.org/fhir/R4/valueset-medication-admin-status.html; the same in R5.
+_OUTCOMES = {
+    "completed": Outcome.GIVEN,
+    "stopped": Outcome.PARTIAL,
+    "not-done": Outcome.NOT_GIVEN,
+    "in-progress": Outcome.PENDING,
+    "on-hold": Outcome.PENDING,
+    "entered-in-error": Outcome.RETRACTED,
+}
 
 
 @record
@@ -51,7 +60,7 @@ def read(
     """The administration, with its medication looked up.
 
     `medication` gives the Medication behind a literal reference, or None if it was not sent yet.
-    An administration with a modifier extension, which may well deny it, has the status `unknown`
+    An administration with a modifier extension, which may well deny it, has an unknown outcome
     and says so among its reasons.
     """
     dosage = resource.get("dosage", {})
@@ -61,7 +70,7 @@ def read(
     seen = DoseSeen(
         source=source,
         patient=id_of(resource.get("subject"), "Patient"),
-        status=resource["status"],
+        outcome=_OUTCOMES.get(resource["status"], Outcome.UNKNOWN),
         reasons=(
             *concepts(resource.get("statusReason")),
             *concepts(resource.get("subPotentReason")),
@@ -78,10 +87,10 @@ def read(
         studies=_studies(resource),
         sub_potent=resource.get("isSubPotent", False),
     )
-    if not doubt or seen.status == _RETRACTED:
+    if not doubt or seen.outcome is Outcome.RETRACTED:
         return seen
     reason = Concept(text=f"{doubt} is not understood")
-    return replace(seen, status="unknown", reasons=(*seen.reasons, reason))
+    return replace(seen, outcome=Outcome.UNKNOWN, reasons=(*seen.reasons, reason))
 
 
 def _given(

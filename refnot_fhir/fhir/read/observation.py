@@ -12,6 +12,7 @@ from datetime import tzinfo
 from refnot_fhir.core.record import record
 from refnot_fhir.core.seen import Focus, MeasurementSeen, OtherValue, ReferenceRange, Value
 from refnot_fhir.core.values import Concept, Source, When
+from refnot_fhir.core.vocabulary import Standing
 from refnot_fhir.fhir.dates import when
 from refnot_fhir.fhir.elements import (
     Json,
@@ -31,7 +32,16 @@ from refnot_fhir.fhir.versions import Version
 Lookup = Callable[[str], Json | None]
 """A reference and the resource that it names, if it is known."""
 
-_RETRACTED = "entered-in-error"
+# https://hl7.org/fhir/R4/valueset-observation-status.html; the same in R5.
+_STANDINGS = {
+    "registered": Standing.AWAITED,
+    "preliminary": Standing.PRELIMINARY,
+    "final": Standing.FINAL,
+    "amended": Standing.FINAL,
+    "corrected": Standing.FINAL,
+    "cancelled": Standing.CANCELLED,
+    "entered-in-error": Standing.RETRACTED,
+}
 _WHY_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _ABSENCES = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
@@ -62,7 +72,7 @@ class _Frame:
 
     source: Source
     patient: str = ""
-    status: str = ""
+    standing: Standing = Standing.UNKNOWN
     collected: When | None = None
     issued: When | None = None
     taken: Taken = Taken()
@@ -105,7 +115,7 @@ class _Reader:
         return _Frame(
             source=source,
             patient=panel.patient if subject is None else id_of(subject, "Patient"),
-            status=_RETRACTED if panel.status == _RETRACTED else resource["status"],
+            standing=_standing(resource, panel.standing),
             collected=self._collected(resource, issued) or panel.collected or own.collected,
             issued=issued or panel.issued,
             taken=own,
@@ -150,7 +160,7 @@ def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> Measur
     return MeasurementSeen(
         source=source,
         patient=frame.patient,
-        status=frame.status,
+        standing=frame.standing,
         code=concept(element["code"]) or Concept(),
         value=value,
         absent=concept(element.get("dataAbsentReason")) or _absent_value(element),
@@ -166,6 +176,13 @@ def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> Measur
         device=frame.device,
         interpretations=concepts(element.get("interpretation")),
     )
+
+
+def _standing(resource: Json, of_panel: Standing) -> Standing:
+    """That of the Observation; with a panel that was withdrawn, its members are."""
+    if of_panel is Standing.RETRACTED:
+        return of_panel
+    return _STANDINGS.get(resource["status"], Standing.UNKNOWN)
 
 
 def _value_key(element: Json) -> str:
