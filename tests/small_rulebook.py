@@ -26,6 +26,7 @@ from refnot_fhir.core.rules import (
     Rulebook,
     Site,
 )
+from refnot_fhir.core.verdict import CriterionKind
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 LOINC = "http://loinc.org"
@@ -40,7 +41,9 @@ def lab(name: str, dimension: str, unit: str, *codes: str, kind: str = "quantity
     return Lab(name, name.replace("-", " "), kind, keys, {}, dimension=dimension, unit=unit)
 
 
-def criterion(rule: Rule, id: str = "IN", kind: str = "inclusion") -> Criterion:
+def criterion(
+    rule: Rule, id: str = "IN", kind: CriterionKind = CriterionKind.INCLUSION
+) -> Criterion:
     """A criterion with this rule."""
     return Criterion(id, kind, id, "the registry's words", "the record", rule)
 
@@ -229,12 +232,14 @@ PREGNANCY = criterion(
         supporting=("hcg",),
     ),
     "EX04",
-    "exclusion",
+    CriterionKind.EXCLUSION,
 )
 ASKED = DrugAnswer(
     ("immunotherapy-6-weeks",), frozenset({"given"}), frozenset({"not-given"}), within_days=14
 )
-IMMUNOTHERAPY = criterion(DrugRule("immunotherapy", 42, "refnot", ASKED), "EX09", "exclusion")
+IMMUNOTHERAPY = criterion(
+    DrugRule("immunotherapy", 42, "refnot", ASKED), "EX09", CriterionKind.EXCLUSION
+)
 CONSENT = criterion(PersonRule("a signed consent"), "IN06")
 
 DECIDABLE = (

@@ -140,6 +140,36 @@ def _lines_of_code(text: str) -> set[int]:
     return found - said
 
 
+WORDLESS = sorted(
+    path
+    for part in ("criteria", "results.py", "subject.py", "verdict.py")
+    for path in ([PACKAGE / "core" / part, *(PACKAGE / "core" / part).rglob("*.py")])
+    if path.is_file()
+)
+_WORDS = re.compile(r"[^\W\d_]{2,}[,:;]? [^\W\d_]{2,}")
+
+
+@pytest.mark.parametrize("path", WORDLESS, ids=name_of)
+def test_what_decides_holds_no_prose(path: Path) -> None:
+    """Two words in a row outside documentation, and outside what only developers are told."""
+    tree = ast.parse(path.read_text("utf-8"))
+    told = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise | ast.Expr)
+        for part in ast.walk(node)
+        if isinstance(node, ast.Raise) or isinstance(node.value, ast.Constant)
+    }
+    assert [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in told
+        and _WORDS.search(node.value)
+    ] == []
+
+
 def written() -> Iterator[Path]:
     """Everything that people wrote and that is published."""
     for top in (

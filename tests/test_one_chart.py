@@ -77,7 +77,7 @@ def _screened(door: Door, lines: Iterable[Json]) -> dict[str, dict[str, str]]:
         rulebook=door.service.rulebook,
         as_of=door.clock.today,
     )
-    return {one.patient: {it.criterion: it.verdict.value for it in one.findings} for one in found}
+    return {one.patient: {it.criterion: it.verdict.value for it in one.results} for one in found}
 
 
 def _stored(door: Door, lines: Iterable[Json]) -> dict[str, dict[str, str]]:

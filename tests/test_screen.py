@@ -60,7 +60,7 @@ def screened(
 
 def verdicts(assessment: Assessment) -> dict[str, str]:
     """Verdict by criterion."""
-    return {one.criterion: one.verdict.value for one in assessment.findings}
+    return {one.criterion: one.verdict.value for one in assessment.results}
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations((PATIENT, PLATELETS, PRODUCT, DOSE))))

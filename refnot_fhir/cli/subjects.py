@@ -35,6 +35,8 @@ from refnot_fhir.store.contract import SubjectQuery
 from refnot_fhir.trial import screen as screening
 from refnot_fhir.trial import subjects as enrolment
 from refnot_fhir.trial.service import Service
+from refnot_fhir.wording import language
+from refnot_fhir.wording.results import why_status
 
 
 @click.command()
@@ -57,7 +59,7 @@ def subjects(status: tuple[str, ...], site: str | None, as_json: bool, **stated:
         {
             "id": one.id, "site": one.site, "patient": one.patient, "protocol": one.protocol,
             "status": one.status, "since": one.history[-1].began.isoformat(),
-            "why": one.history[-1].why,
+            "why": why_status(language(), service.rulebook.labs, one.history[-1]),
         }
         for one in found
     ]  # fmt: skip
@@ -107,15 +109,16 @@ def screen(paths: tuple[str, ...], as_of: datetime | None, patient: str | None, 
     """
     on = as_of.date() if as_of else None
     refused: list[str] = []
+    service = opened_empty(**stated) if paths else opened(**stated)
     found = (
-        _of_files(opened_empty(**stated), paths, site, on, refused)
+        _of_files(service, paths, site, on, refused)
         if paths
-        else _of_store(opened(**stated), site, on, patient)
+        else _of_store(service, site, on, patient)
     )
     count = 0
     for assessment in found:
         if patient in (None, assessment.patient):
-            click.echo(_line_of(assessment, as_json))
+            click.echo(_line_of(assessment, service, as_json))
             count += 1
     for line in refused:
         click.echo(line, err=True)
@@ -150,8 +153,10 @@ def _of_store(service: Service, site: str, on: date | None,
                 yield standing.assessment
 
 
-def _line_of(assessment: Assessment, as_json: bool) -> str:
+def _line_of(assessment: Assessment, service: Service, as_json: bool) -> str:
     if as_json:
-        return wire.encode(assessment_row(assessment)).decode()
-    open_ = [f"{f.criterion} {f.verdict.value}" for f in assessment.findings if not f.speaks_for]
+        return wire.encode(assessment_row(assessment, service.rulebook.labs)).decode()
+    open_ = [
+        f"{one.criterion} {one.verdict.value}" for one in assessment.results if not one.speaks_for
+    ]
     return f"{assessment.patient}\t{assessment.standing}\t{', '.join(open_)}"

@@ -60,7 +60,8 @@ class Measurement:
     issued: When | None = None
     specimen: str = ""
     formula: str = ""
-    """How it was derived, if it was."""
+    """How it was derived, if it was: `granulocytes = neutrophils 2.1 10*9/L + eosinophils ?`, labs
+    as in `labs.toml`, `?` where a value cannot be used."""
     derived_from: tuple[Source, ...] = ()
     notes: tuple[Reason, ...] = ()
     """What was mapped on the way: unit aliases, site quirks."""

@@ -5,43 +5,128 @@ from __future__ import annotations
 from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
+
+
+class ReasonCode(StrEnum):
+    """Why a criterion has its verdict.
+
+    A reading that governs and is not usable gives its own code instead (`Measurement.not_usable`).
+    """
+
+    NEEDS = "needs"
+    NO_EVIDENCE = "no-evidence"
+    OUTSIDE_WINDOW = "outside-window"
+    WINDOW_UNCLEAR = "window-unclear"
+    NEWEST_UNCLEAR = "newest-unclear"
+    # A person
+    WITHIN_AGE = "within-age"
+    BEYOND_AGE = "beyond-age"
+    IMPLAUSIBLE = "implausible"
+    # A limit
+    WITHIN_LIMIT = "within-limit"
+    BEYOND_LIMIT = "beyond-limit"
+    STRADDLES_LIMIT = "straddles-limit"
+    LOWER_BOUND = "lower-bound"
+    UPPER_BOUND = "upper-bound"
+    NO_UPPER_LIMIT = "no-upper-limit"
+    OTHER_UNIT = "other-unit"
+    NO_VALUE = "no-value"
+    # An answer
+    ANSWER_MET = "answer-met"
+    ANSWER_NOT_MET = "answer-not-met"
+    ANSWER_EARLIER = "answer-earlier"
+    ANSWER_TOO_OLD = "answer-too-old"
+    BELOW_LIMIT = "below-limit"
+    CONFLICT = "conflict"
+    REVIEW = "review"
+    NOT_APPLICABLE = "not-applicable"
+    # Administrations
+    GIVEN_WITHIN_WINDOW = "given-within-window"
+    NONE_ON_RECORD = "none-on-record"
+    UNRESOLVED_DRUG = "unresolved-drug"
+    UNCLASSIFIED_DRUG = "unclassified-drug"
+    OUTCOME_UNKNOWN = "outcome-unknown"
+    IN_PROGRESS = "in-progress"
+    TRIAL_DOSE_UNCLEAR = "trial-dose-unclear"
+    NO_DATE = "no-date"
+
+
+class Shows(StrEnum):
+    """What a received fact is."""
+
+    MEASUREMENT = "measurement"
+    """The members of the evidence tell of it."""
+    DOSE = "dose"
+    """Of a `drug`, as the hospital calls it, with its `outcome`."""
+    BORN = "born"
+    RECORDED = "recorded"
+    """With a `gender`."""
+    RECORDED_BORN = "recorded-born"
+    """With a `gender`, and `born` as sent."""
+
+
+class Role(StrEnum):
+    """What part a received fact plays in a result."""
+
+    GOVERNS = "governs"
+    """It decides, or is one of those of which it cannot be told which decides."""
+    PART = "part"
+    """What governs was computed from it."""
+    ASIDE = "aside"
+    """It was looked at and decides nothing: not usable, or of another drug class."""
+    AGAINST = "against"
+    """It contradicts what governs."""
+    BESIDE = "beside"
+    """On record too, for a person to judge."""
 
 
 @record
 class Evidence:
-    """One received fact that a verdict rests on: from what was sent to what counted."""
+    """One received fact that a result rests on: from what was sent to what counted."""
 
     source: Source
-    shown: str
-    """One line for a person: `platelets 151 ×10*3/uL = 151 10*9/L, collected 2026-05-04`."""
+    shows: Reason
+    """Its code is one of `Shows`, or `text` for what an earlier release kept as a sentence."""
+    role: Role = Role.GOVERNS
+    days: tuple[date, date] | None = None
+    """First and last site-local day on which it may have been; of a birth, those of the birth."""
+    lab: str = ""
+    """Name in `labs.toml`."""
     original: Original = field(default_factory=Original)
     value: Interval | None = None
     unit: str = ""
+    answer: str = ""
+    """The answer's name in `labs.toml`."""
     uln: Decimal | None = None
     multiple: Interval | None = None
+    ulns: tuple[Decimal, ...] = ()
+    """As of `Measurement`."""
+    no_uln: Reason | None = None
     when: When | None = None
     formula: str = ""
+    """As of `Measurement`."""
     derived_from: tuple[Source, ...] = ()
     notes: tuple[Reason, ...] = ()
+    not_usable: Reason | None = None
 
 
 @record
-class Finding:
+class CriterionResult:
     """One criterion's verdict, why, and on what."""
 
     criterion: str
-    kind: str
-    """`inclusion` or `exclusion`."""
+    kind: CriterionKind
+    rule: RuleKind | None
+    """None: an earlier release did not keep it."""
     verdict: Verdict
-    reason: str
-    """Stable code: `within-limit`, `beyond-limit`, `no-evidence`, `outside-window`, `needs` …"""
-    why: str
-    """One sentence for a coordinator."""
+    reason: Reason
+    """Its code is one of `ReasonCode`, or that of the reading that governs and is not usable."""
     evidence: tuple[Evidence, ...] = ()
     limit: Decimal | None = None
     limit_unit: str = ""
@@ -53,14 +138,15 @@ class Finding:
 
     @property
     def speaks_against(self) -> bool:
-        """Whether this finding alone makes the patient ineligible."""
-        against = Verdict.NOT_MET if self.kind == "inclusion" else Verdict.MET
-        return self.verdict is against
+        """Whether this result alone makes the patient ineligible."""
+        inclusion = self.kind == CriterionKind.INCLUSION
+        return self.verdict is (Verdict.NOT_MET if inclusion else Verdict.MET)
 
     @property
     def speaks_for(self) -> bool:
-        """Whether this finding leaves the patient eligible."""
-        good = Verdict.MET if self.kind == "inclusion" else Verdict.NOT_MET
+        """Whether this result leaves the patient eligible."""
+        inclusion = self.kind == CriterionKind.INCLUSION
+        good = Verdict.MET if inclusion else Verdict.NOT_MET
         return self.verdict is good or self.verdict is Verdict.NOT_APPLICABLE
 
 
@@ -75,17 +161,16 @@ class Assessment:
     digest: str
     """Of the mapping files that decided."""
     as_of: date
-    findings: tuple[Finding, ...]
-    standing: str
-    """`eligible`, `ineligible` or `undecided`."""
+    results: tuple[CriterionResult, ...]
+    standing: Eligibility
     holds_until: date | None
-    """Last date on which every finding still holds if nothing new arrives; None: for ever."""
+    """Last date on which every result still holds if nothing new arrives; None: for ever."""
 
-    def finding(self, criterion: str) -> Finding:
-        """The finding of one criterion; KeyError when the protocol has no such criterion."""
-        for finding in self.findings:
-            if finding.criterion == criterion:
-                return finding
+    def result(self, criterion: str) -> CriterionResult:
+        """The result of one criterion; KeyError when the protocol has no such criterion."""
+        for result in self.results:
+            if result.criterion == criterion:
+                return result
         raise KeyError(criterion)
 
 
@@ -149,11 +234,13 @@ class StatusChange:
     status: str
     at: datetime
     """When it was decided and became known here."""
-    why: str
+    reason: Reason
     by: str
     """`rule`, or who decided."""
     since: date | None = None
     """The day on which it began clinically; see `began`."""
+    result: CriterionResult | None = None
+    """The first criterion that speaks against the patient, if that is the reason."""
 
     @property
     def began(self) -> date:

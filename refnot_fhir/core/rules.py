@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import tzinfo
 from decimal import Decimal
+from enum import StrEnum
 
 from refnot_fhir.core.dictionary import (
     CodeKey,
@@ -24,6 +25,7 @@ from refnot_fhir.core.dictionary import (
 )
 from refnot_fhir.core.facts import CompleteFeed
 from refnot_fhir.core.record import record
+from refnot_fhir.core.verdict import CriterionKind
 
 
 @record
@@ -96,6 +98,15 @@ class Bound:
     inclusive: bool = True
 
 
+class Relation(StrEnum):
+    """How a value has to stand to a limit."""
+
+    MORE_THAN = "more-than"
+    AT_LEAST = "at-least"
+    AT_MOST = "at-most"
+    LESS_THAN = "less-than"
+
+
 @record
 class AgeRule:
     """Age in completed years on the date of assessment."""
@@ -117,6 +128,17 @@ class LabRule:
     """Labs that are a part of what is asked for: they can prove `more_than`, never disprove it."""
     upper_bounds: tuple[str, ...] = ()
     """Labs, none of `labs`, of which what is asked for is a part: they can only disprove it."""
+
+    @property
+    def bounds(self) -> tuple[tuple[Relation, Bound], ...]:
+        """Each limit, and how a value has to stand to it."""
+        low, high = self.more_than, self.at_most
+        found = []
+        if low is not None:
+            found.append((Relation.AT_LEAST if low.inclusive else Relation.MORE_THAN, low))
+        if high is not None:
+            found.append((Relation.AT_MOST if high.inclusive else Relation.LESS_THAN, high))
+        return tuple(found)
 
 
 @record
@@ -175,8 +197,7 @@ class Criterion:
     """One inclusion or exclusion criterion, or a separately decided part of one."""
 
     id: str
-    kind: str
-    """`inclusion` or `exclusion`."""
+    kind: CriterionKind
     title: str
     text: str
     """The registry's wording, quoted."""

@@ -5,30 +5,63 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.death import days_of_death
-from refnot_fhir.core.results import Assessment, DosingRecord, Finding, StatusChange, Subject
+from refnot_fhir.core.results import (
+    Assessment,
+    CriterionResult,
+    DosingRecord,
+    StatusChange,
+    Subject,
+)
 from refnot_fhir.core.rules import Site
+from refnot_fhir.core.values import Reason
+from refnot_fhir.core.verdict import Eligibility
 
-BY_RULE = frozenset({"candidate", "screening", "eligible", "ineligible"})
-"""Statuses that rules may set and leave; every other is a person's word."""
 
-HANDED_BACK = frozenset({"candidate", "screening"})
+class Status(StrEnum):
+    """The statuses that rules decide with; people may set every other that FHIR has."""
+
+    CANDIDATE = "candidate"
+    SCREENING = "screening"
+    ELIGIBLE = "eligible"
+    INELIGIBLE = "ineligible"
+    ON_STUDY = "on-study-intervention"
+    OFF_STUDY = "off-study"
+
+
+BY_RULE = frozenset({Status.CANDIDATE, Status.SCREENING, Status.ELIGIBLE, Status.INELIGIBLE})
+"""Statuses that rules may set and leave; every other is set by people."""
+
+HANDED_BACK = frozenset({Status.CANDIDATE, Status.SCREENING})
 """Statuses that leave the decision to the rules even when a person set them."""
 
-ON_STUDY = "on-study-intervention"
-OFF_STUDY = "off-study"
+
+class ChangeCode(StrEnum):
+    """Why rules set a status."""
+
+    MERGED = "merged"
+    DECEASED = "deceased"
+    ALL_SATISFIED = "all-satisfied"
+    NOT_SATISFIED = "not-satisfied"
+    UNDECIDED = "undecided"
+    NOTHING_USABLE = "nothing-usable"
+    FIRST_DOSE = "first-dose"
+    DIED_ON_STUDY = "died-on-study"
 
 
 class _Status(NamedTuple):
     """What follows by rule."""
 
-    status: str
-    why: str
+    status: Status
+    reason: Reason
     since: date
     """The day on which it began clinically."""
+    result: CriterionResult | None = None
+    """Of the reason."""
     enrolled_on: date | None = None
     """Where a replayed dose sets it."""
     ended_on: date | None = None
@@ -64,7 +97,7 @@ def proposed(
         before = _unborn(new_id(), assessment, chart, now)
     today = now.astimezone(chart.zone).date()
     found = _by_rule(assessment, chart, dosing if replay else None, today)
-    change = StatusChange(found.status, now, found.why, "rule", found.since)
+    change = StatusChange(found.status, now, found.reason, "rule", found.since, found.result)
     after = replace(
         before,
         status=found.status,
@@ -100,7 +133,7 @@ def _history(before: Subject, change: StatusChange) -> tuple[StatusChange, ...]:
     # An assessment that comes to the same again leaves the status what it was, and since when.
     if change.status in BY_RULE or change.since == last.since:
         return before.history
-    return (*earlier, replace(last, since=change.since, why=change.why))
+    return (*earlier, replace(change, at=last.at, by=last.by))
 
 
 def _is_candidate(chart: Chart, site: Site) -> bool:
@@ -119,7 +152,7 @@ def _has_readings(chart: Chart) -> bool:
 def _is_the_rules(subject: Subject, replay: bool) -> bool:
     """Whether rules may change this status: they set it, or people handed the subject back."""
     by_rule = not subject.history or subject.history[-1].by == "rule"
-    if subject.status in (ON_STUDY, OFF_STUDY):
+    if subject.status in (Status.ON_STUDY, Status.OFF_STUDY):
         return by_rule and subject.replay and replay
     return subject.status in (BY_RULE if by_rule else HANDED_BACK)
 
@@ -129,42 +162,40 @@ def _by_rule(
 ) -> _Status:
     person, death = chart.person, days_of_death(chart)
     if person is not None and person.replaced_by:
-        why = f"This record was merged into {person.replaced_by}."
-        return _Status("ineligible", why, today)
+        into = (("into", person.replaced_by),)
+        return _Status(Status.INELIGIBLE, Reason(ChangeCode.MERGED, into), today)
     died = None if death is None else min(death.last, today)
     first = replayed.first_given_on if replayed is not None else None
     if first is not None and (died is None or first <= died):
         return _replayed(first, died)
     if died is not None:
-        return _Status("ineligible", "The patient is recorded as deceased.", died)
-    if assessment.standing in ("eligible", "ineligible"):
-        return _Status(assessment.standing, _reason(assessment), today)
-    if _has_readings(chart):
-        why = f"Not decided yet as of {assessment.as_of}: {_open(assessment)}."
-        return _Status("screening", why, today)
-    why = "The hospital sent the patient; no reading is usable yet."
-    return _Status("candidate", why, today)
+        return _Status(Status.INELIGIBLE, Reason(ChangeCode.DECEASED), died)
+    return _assessed(assessment, chart, today)
 
 
 def _replayed(first: date, died: date | None) -> _Status:
+    about = (("first", f"{first}"),)
     if died is None:
-        why = f"Replay: the first trial dose was given on {first}."
-        return _Status(ON_STUDY, why, first, enrolled_on=first)
-    why = f"Replay: the patient, on study since {first}, is recorded as having died by {died}."
-    return _Status(OFF_STUDY, why, died, enrolled_on=first, ended_on=died)
+        reason = Reason(ChangeCode.FIRST_DOSE, about)
+        return _Status(Status.ON_STUDY, reason, first, enrolled_on=first)
+    reason = Reason(ChangeCode.DIED_ON_STUDY, (*about, ("died", f"{died}")))
+    return _Status(Status.OFF_STUDY, reason, died, enrolled_on=first, ended_on=died)
 
 
-def _reason(assessment: Assessment) -> str:
-    if assessment.standing == "eligible":
-        return f"Every criterion is satisfied as of {assessment.as_of}."
-    against = [finding for finding in assessment.findings if finding.speaks_against]
-    first = against[0]
-    return f"{_ids(against)} as of {assessment.as_of}: {first.why}"
+def _assessed(assessment: Assessment, chart: Chart, today: date) -> _Status:
+    as_of = ("as-of", f"{assessment.as_of}")
+    if assessment.standing == Eligibility.ELIGIBLE:
+        return _Status(Status.ELIGIBLE, Reason(ChangeCode.ALL_SATISFIED, (as_of,)), today)
+    if assessment.standing == Eligibility.INELIGIBLE:
+        against = [result for result in assessment.results if result.speaks_against]
+        reason = Reason(ChangeCode.NOT_SATISFIED, (as_of, *_criteria(against)))
+        return _Status(Status.INELIGIBLE, reason, today, against[0])
+    if _has_readings(chart):
+        open_ = [result for result in assessment.results if not result.speaks_for]
+        reason = Reason(ChangeCode.UNDECIDED, (as_of, *_criteria(open_)))
+        return _Status(Status.SCREENING, reason, today)
+    return _Status(Status.CANDIDATE, Reason(ChangeCode.NOTHING_USABLE), today)
 
 
-def _open(assessment: Assessment) -> str:
-    return _ids([it for it in assessment.findings if not it.speaks_for])
-
-
-def _ids(findings: list[Finding]) -> str:
-    return ", ".join(finding.criterion for finding in findings)
+def _criteria(results: list[CriterionResult]) -> tuple[tuple[str, str], ...]:
+    return tuple(("criterion", result.criterion) for result in results)

@@ -1,8 +1,8 @@
-"""Four answers to "is this statement true of the patient?", none of which is a bool."""
+"""The closed vocabularies of a decision: verdicts, kinds of criteria and of rules, eligibility."""
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 
 
 class Verdict(Enum):
@@ -20,3 +20,28 @@ class Verdict(Enum):
     def __bool__(self) -> bool:
         """Refuse to be a condition: `if verdict:` would count unknown as true or as false."""
         raise TypeError("a Verdict is not a bool: compare it with `is`")
+
+
+class CriterionKind(StrEnum):
+    """Whether a criterion has to be met, or must not be."""
+
+    INCLUSION = "inclusion"
+    EXCLUSION = "exclusion"
+
+
+class RuleKind(StrEnum):
+    """How a criterion is decided: the kinds of rules in `eligibility.toml`."""
+
+    AGE = "age"
+    LAB = "lab"
+    ANSWER = "answer"
+    DRUG = "drug"
+    PERSON = "person"
+
+
+class Eligibility(StrEnum):
+    """What all criteria together say of a patient."""
+
+    ELIGIBLE = "eligible"
+    INELIGIBLE = "ineligible"
+    UNDECIDED = "undecided"

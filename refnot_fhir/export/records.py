@@ -148,14 +148,14 @@ def _labs(
     site, patient = who
     subject = _subject_of(reader, who)
     for result in reader.labs(site=site, patient=patient, since=since):
-        yield eligibility_lab(result, subject=subject)
+        yield eligibility_lab(result, labs=judge.rulebook.labs, subject=subject)
     derived = list(_derived(reader, judge, site, patient))
     if derived:
         sent = reader.labs(site=site, patient=patient, since=since)
         listed = {result.source for result in sent}
         for result in derived:
             if not listed.isdisjoint(result.derived_from):
-                yield eligibility_lab(result, subject=subject)
+                yield eligibility_lab(result, labs=judge.rulebook.labs, subject=subject)
 
 
 def _derived(reader: Reader, judge: Judge, site: str, patient: str) -> Iterator[Measurement]:

@@ -15,10 +15,19 @@ from importlib import resources
 from typing import Any
 
 from refnot_fhir.core.facts import Measurement
-from refnot_fhir.core.results import Assessment, Deviation, DosingRecord, Finding, ProtocolDose
+from refnot_fhir.core.results import (
+    Assessment,
+    CriterionResult,
+    Deviation,
+    DosingRecord,
+    ProtocolDose,
+)
 from refnot_fhir.core.values import Interval, Reason, Source, When
 from refnot_fhir.fhir.dates import precision
+from refnot_fhir.wording import language
+from refnot_fhir.wording.evidence import Labs, formula, line, unusable
 from refnot_fhir.wording.readings import sentence
+from refnot_fhir.wording.results import why
 
 Json = dict[str, Any]
 
@@ -39,10 +48,11 @@ def schema(name: str) -> Json:
     return loaded
 
 
-def eligibility_lab(result: Measurement, *, subject: str = "") -> Json:
+def eligibility_lab(result: Measurement, *, labs: Labs, subject: str = "") -> Json:
     """One eligibility lab, following `schema("eligibility-lab")`; numbers are exact Decimals.
 
-    `subject` is the reference of the patient's ResearchSubject, if there is one.
+    `labs` is the dictionary that says what they are called, `subject` the reference of the
+    patient's ResearchSubject, if there is one.
     """
     return {
         "subject": subject or None,
@@ -66,12 +76,12 @@ def eligibility_lab(result: Measurement, *, subject: str = "") -> Json:
         },
         **_multiples(result),
         "usable": result.not_usable is None,
-        "not_usable": _reason(result.not_usable),
+        "not_usable": _reason(result.not_usable, labs),
         "collected": _moment(result.collected),
         "issued": _moment(result.issued),
         "specimen": result.specimen or None,
         "derivation": {
-            "formula": result.formula or None,
+            "formula": formula(language(), labs, result.formula) or None,
             "sources": [_cited(source) for source in result.derived_from],
         },
         "notes": [sentence(note) for note in result.notes],
@@ -103,8 +113,11 @@ def dosing(record: DosingRecord, *, subject: str = "") -> Iterator[Json]:
             yield who | _of_no_dose(deviation)
 
 
-def assessment(one: Assessment) -> Json:
-    """The standing of one patient, and every criterion with its verdict, reason and evidence."""
+def assessment(one: Assessment, labs: Labs) -> Json:
+    """The standing of one patient, and every criterion with its verdict, reason and evidence.
+
+    `labs` is the dictionary that says what they are called.
+    """
     return {
         "site": one.site,
         "patient": f"Patient/{one.patient}",
@@ -114,7 +127,7 @@ def assessment(one: Assessment) -> Json:
         "as_of": one.as_of.isoformat(),
         "standing": one.standing,
         "holds_until": one.holds_until.isoformat() if one.holds_until else None,
-        "findings": [_finding(finding) for finding in one.findings],
+        "findings": [_result(result, labs) for result in one.results],
     }
 
 
@@ -149,16 +162,16 @@ def _deviation(deviation: Deviation) -> Json:
     return {"code": deviation.code, "why": deviation.why}
 
 
-def _finding(finding: Finding) -> Json:
+def _result(result: CriterionResult, labs: Labs) -> Json:
     return {
-        "criterion": finding.criterion,
-        "verdict": finding.verdict.value,
-        "reason": finding.reason,
-        "why": finding.why,
-        "holds_until": finding.holds_until.isoformat() if finding.holds_until else None,
+        "criterion": result.criterion,
+        "verdict": result.verdict.value,
+        "reason": result.reason.code,
+        "why": why(language(), labs, result),
+        "holds_until": result.holds_until.isoformat() if result.holds_until else None,
         "evidence": [
-            {"source": evidence.source.versioned, "shown": evidence.shown}
-            for evidence in finding.evidence
+            {"source": evidence.source.versioned, "shown": line(language(), labs, evidence)}
+            for evidence in result.evidence
         ],
     }
 
@@ -217,10 +230,10 @@ def _ends(value: Interval) -> Json:
     }
 
 
-def _reason(not_usable: Reason | None) -> Json:
+def _reason(not_usable: Reason | None, labs: Labs) -> Json:
     if not_usable is None:
         return {"code": None, "why": None}
-    return {"code": not_usable.code, "why": sentence(not_usable)}
+    return {"code": not_usable.code, "why": unusable(language(), labs, not_usable)}
 
 
 def _moment(when: When | None) -> Json:

@@ -26,6 +26,8 @@ from refnot_fhir.core.vocabulary import Standing
 from refnot_fhir.fhir.dates import BEGINNING, END, day_span, when
 from refnot_fhir.rulebook import codes
 from refnot_fhir.rulebook.files import MappingFile, Table, read
+from refnot_fhir.wording import language
+from refnot_fhir.wording.results import why
 
 _PATIENT = "p1"
 _COMPARATORS = ("<=", ">=", "<", ">")
@@ -85,10 +87,11 @@ def worked_patients(folder: Path, protocol: Protocol, rulebook: Rulebook) -> lis
 def disagreements(patient: WorkedPatient, protocol: Protocol) -> Iterator[Disagreement]:
     """Where the rules do not give what a case expects."""
     assessment = assess(protocol, patient.chart, patient.as_of)
-    for finding in assessment.findings:
-        expected, found = patient.expect[finding.criterion], finding.verdict.value
+    for result in assessment.results:
+        expected, found = patient.expect[result.criterion], result.verdict.value
         if expected != found:
-            yield Disagreement(patient.title, finding.criterion, expected, found, finding.why)
+            said = why(language(), protocol.labs, result)
+            yield Disagreement(patient.title, result.criterion, expected, found, said)
     if patient.standing not in ("", assessment.standing):
         yield Disagreement(patient.title, "", patient.standing, assessment.standing, patient.why)
     if patient.dosing:

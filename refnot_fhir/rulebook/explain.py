@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from refnot_fhir.core.rules import Criterion, Protocol, Rulebook
+from refnot_fhir.core.verdict import CriterionKind
 from refnot_fhir.rulebook.explain_dosing import dosing
-from refnot_fhir.rulebook.explain_rule import listed, quoted_limit, rule_in_words
 from refnot_fhir.rulebook.explain_words import drug_words, lab_words
+from refnot_fhir.wording import language
+from refnot_fhir.wording.rules import quoted_limit, rule_in_words
 
 
 def explain(protocol: Protocol, rulebook: Rulebook) -> str:
@@ -18,8 +20,8 @@ def explain(protocol: Protocol, rulebook: Rulebook) -> str:
     parts = (
         _head(protocol),
         _how(protocol),
-        _criteria(protocol, rulebook, "inclusion"),
-        _criteria(protocol, rulebook, "exclusion"),
+        _criteria(protocol, rulebook, CriterionKind.INCLUSION),
+        _criteria(protocol, rulebook, CriterionKind.EXCLUSION),
         dosing(protocol, rulebook),
         lab_words(protocol, rulebook),
         drug_words(protocol, rulebook),
@@ -91,11 +93,11 @@ def _recorded(protocol: Protocol) -> int:
     return len({(criterion.kind, criterion.text) for criterion in protocol.criteria})
 
 
-def _criteria(protocol: Protocol, rulebook: Rulebook, kind: str) -> Iterator[str]:
+def _criteria(protocol: Protocol, rulebook: Rulebook, kind: CriterionKind) -> Iterator[str]:
     yield f"## {kind.capitalize()} criteria"
     yield ""
     for criterion in protocol.criteria:
-        if criterion.kind == kind:
+        if criterion.kind is kind:
             yield from _criterion(criterion, protocol, rulebook)
 
 
@@ -106,9 +108,9 @@ def _criterion(criterion: Criterion, protocol: Protocol, rulebook: Rulebook) -> 
     yield ">"
     yield f"> — {criterion.source}"
     yield ""
-    yield from rule_in_words(criterion, protocol, rulebook)
+    yield from rule_in_words(language(), criterion, protocol, rulebook)
     if criterion.decisions:
-        links = listed(f"[{anchor}](#{anchor})" for anchor in criterion.decisions)
+        links = language().listed(f"[{anchor}](#{anchor})" for anchor in criterion.decisions)
         yield f"- Readings taken: {links}."
     yield ""
 
@@ -129,13 +131,14 @@ def _readings(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
         yield ""
         yield f"- **{decision.question}** {decision.reading}"
         yield f"- Why: {decision.why}"
-        yield f"- Source: {decision.source}. Concerns {listed(users)}."
+        yield f"- Source: {decision.source}. Concerns {language().listed(users)}."
         yield f"- To be confirmed by: {decision.confirm}. ☐ yes ☐ no: ____________________"
         yield ""
 
 
 def _signature(protocol: Protocol) -> Iterator[str]:
-    limits = listed(filter(None, map(quoted_limit, protocol.criteria)))
+    quoted = (quoted_limit(language(), criterion) for criterion in protocol.criteria)
+    limits = language().listed(filter(None, quoted))
     yield "## Signature"
     yield ""
     yield (

@@ -8,7 +8,7 @@ from decimal import Decimal
 from refnot_fhir.core.dictionary import Drug
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.rules import DosingRule, Protocol, Rulebook
-from refnot_fhir.rulebook.explain_rule import listed
+from refnot_fhir.wording import language
 
 
 def dosing(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
@@ -16,7 +16,7 @@ def dosing(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     rule = protocol.dosing
     drug = rulebook.drugs[rule.drug]
     per_course = rule.dose_iu * rule.doses_per_course
-    places = listed((name.replace("-", " ") for name in sorted(rule.body_sites)), "or")
+    places = language().listed((name.replace("-", " ") for name in sorted(rule.body_sites)), "or")
     yield "## Dosing"
     yield ""
     yield f"Source: {rule.source}."
@@ -37,7 +37,7 @@ def dosing(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     )
     yield from _vials(rule, drug)
     if rule.decisions:
-        links = listed(f"[{anchor}](#{anchor})" for anchor in rule.decisions)
+        links = language().listed(f"[{anchor}](#{anchor})" for anchor in rule.decisions)
         yield f"- Readings taken: {links}."
     yield ""
     yield "What is reported as a deviation:"
@@ -58,13 +58,13 @@ def _tolerance(rule: DosingRule) -> str:
 
 
 def _gaps(rule: DosingRule) -> str:
-    return listed((str(days) for days in sorted(rule.gap_days)), "or")
+    return language().listed((str(days) for days in sorted(rule.gap_days)), "or")
 
 
 def _vials(rule: DosingRule, drug: Drug) -> Iterator[str]:
     yield f"- Vials given within {rule.same_dose_minutes} minutes are one dose."
     if drug.vial_units:
-        strengths = listed((_thousands(units) for units in drug.vial_units), "or")
+        strengths = language().listed((_thousands(units) for units in drug.vial_units), "or")
         yield f"- Vials hold {strengths} IU; which, the product has to say."
     if drug.dissolved_in_ml is not None:
         volume = shown(drug.dissolved_in_ml)
@@ -73,7 +73,7 @@ def _vials(rule: DosingRule, drug: Drug) -> Iterator[str]:
 
 def deviations_in_words(rule: DosingRule) -> tuple[tuple[str, str], ...]:
     """Each code of a deviation, and when it is reported under this schedule."""
-    places = listed((name.replace("-", " ") for name in sorted(rule.body_sites)), "or")
+    places = language().listed((name.replace("-", " ") for name in sorted(rule.body_sites)), "or")
     gaps = sorted(rule.gap_days)
     dose = f"{_thousands(rule.dose_iu)} IU"
     return (

@@ -8,7 +8,8 @@ from decimal import Decimal
 from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.rules import DrugRule, Protocol, Rulebook
-from refnot_fhir.rulebook.explain_rule import listed, unit_in_words
+from refnot_fhir.wording import language
+from refnot_fhir.wording.rules import unit_in_words
 
 _NAMES = {
     "http://loinc.org": "LOINC",
@@ -86,7 +87,7 @@ def drug_words(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     yield f"- {drug.title} is recognised by {_codes(drug.codes)} and by its names: "
     yield f"  {', '.join(sorted(drug.texts))}."
     units = (
-        f"1 {listed(names, 'or')} = {shown(factor)} IU"
+        f"1 {language().listed(names, 'or')} = {shown(factor)} IU"
         for factor, names in _by_factor(drug.dose_units.items())
     )
     for line in units:
@@ -98,7 +99,7 @@ def drug_words(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
         if group.exceptions:
             yield f"- Not in that class: {_codes(group.exceptions)}."
         named = [item.title for item in rulebook.drugs.values() if name in item.classes]
-        yield f"- By name also: {listed(named)}."
+        yield f"- By name also: {language().listed(named)}."
     yield ""
 
 

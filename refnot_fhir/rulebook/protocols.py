@@ -22,6 +22,7 @@ from refnot_fhir.core.rules import (
     Protocol,
     Rule,
 )
+from refnot_fhir.core.verdict import CriterionKind
 from refnot_fhir.rulebook.dictionaries import Labs, answers_of
 from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.medicines import DrugClasses, Drugs
@@ -129,7 +130,7 @@ def _criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
         place = _Place(file, f"{key}.rule", words, windows)
         found[table["id"]] = Criterion(
             id=table["id"],
-            kind=table["kind"],
+            kind=CriterionKind(table["kind"]),
             title=table["title"],
             text=table["text"],
             source=table["source"],

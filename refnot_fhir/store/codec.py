@@ -14,8 +14,9 @@ from hashlib import sha256
 import msgspec
 
 from refnot_fhir.core.facts import Dose, Measurement, Person
-from refnot_fhir.core.results import Assessment, Evidence, Finding, Subject
+from refnot_fhir.core.results import Assessment, CriterionResult, Evidence, StatusChange, Subject
 from refnot_fhir.core.values import When
+from refnot_fhir.store import older
 
 _encoder = msgspec.json.Encoder()
 _labs = msgspec.json.Decoder(tuple[Measurement, ...])
@@ -125,28 +126,39 @@ def person_of(text: str | None) -> Person | None:
 
 def subject_text(subject: Subject) -> str:
     """A subject as JSON."""
-    history = tuple(replace(change, at=exact(change.at)) for change in subject.history)
+    history = tuple(map(_exact_change, subject.history))
     return _text(replace(subject, updated=exact(subject.updated), history=history))
 
 
+def _exact_change(change: StatusChange) -> StatusChange:
+    result = None if change.result is None else _exact_result(change.result)
+    return replace(change, at=exact(change.at), result=result)
+
+
 def subject_of(text: str) -> Subject:
-    """What `subject_text` wrote."""
-    return _subject.decode(text)
+    """What `subject_text` wrote, or an earlier release."""
+    try:
+        return _subject.decode(text)
+    except msgspec.ValidationError:
+        return older.subject_of(text)
 
 
 def assessment_text(assessment: Assessment) -> str:
     """An assessment with all its evidence as JSON."""
-    findings = tuple(_exact_finding(finding) for finding in assessment.findings)
-    return _text(replace(assessment, findings=findings))
+    results = tuple(map(_exact_result, assessment.results))
+    return _text(replace(assessment, results=results))
 
 
 def assessment_of(text: str) -> Assessment:
-    """What `assessment_text` wrote."""
-    return _assessment.decode(text)
+    """What `assessment_text` wrote, or an earlier release."""
+    try:
+        return _assessment.decode(text)
+    except msgspec.ValidationError:
+        return older.assessment_of(text)
 
 
-def _exact_finding(finding: Finding) -> Finding:
-    return replace(finding, evidence=tuple(_exact_evidence(e) for e in finding.evidence))
+def _exact_result(result: CriterionResult) -> CriterionResult:
+    return replace(result, evidence=tuple(_exact_evidence(e) for e in result.evidence))
 
 
 def _exact_evidence(evidence: Evidence) -> Evidence:

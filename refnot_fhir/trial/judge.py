@@ -218,8 +218,8 @@ def _noted(subject: Subject, assessment: Assessment) -> Subject:
 
 
 def summary(assessment: Assessment) -> tuple[tuple[str, str], ...]:
-    """(criterion, verdict) of every finding."""
-    return tuple((f.criterion, f.verdict.value) for f in assessment.findings)
+    """(criterion, verdict) of every criterion."""
+    return tuple((one.criterion, one.verdict.value) for one in assessment.results)
 
 
 def _moves(before: dict[str, str], after: tuple[tuple[str, str], ...]) -> tuple[str, ...]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from refnot_fhir.core.values import Reason
-from refnot_fhir.wording import ENGLISH, Language, language
+from refnot_fhir.wording import Language, language
 
 _SECTION = "reading"
 
 
-def sentence(reason: Reason, spoken: str = ENGLISH) -> str:
+def sentence(reason: Reason, spoken: Language | None = None) -> str:
     """The sentence of a reason that was made in `core.translate`, with all that it rests on.
+
+    It is English unless `spoken` is another language.
 
     A template has its reason's own parameters, and of what the reason rests on `{why}` and
     `{clause}`: whole sentences, and the same without a capital letter and a full stop.
     """
-    words = language(spoken)
-    whys = [sentence(inner, spoken) for inner in reason.because]
+    words = spoken or language()
+    whys = [sentence(inner, words) for inner in reason.because]
     about = _parameters(reason, words)
     about["why"], about["clause"] = "; ".join(whys), "; ".join(map(_clause, whys))
     return words.say(_SECTION, reason.case or reason.code, about)
@@ -26,7 +28,7 @@ def _parameters(reason: Reason, words: Language) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, text in reason.about:
         found[name] = (
-            f"{found[name]}{words.sections['list']['and']}{text}" if name in found else text
+            f"{found[name]}{words.sections['words']['and']}{text}" if name in found else text
         )
     return found
 

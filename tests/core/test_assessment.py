@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess, standing
 from refnot_fhir.core.facts import Dose, Measurement
-from refnot_fhir.core.results import Assessment, Finding
-from refnot_fhir.core.values import Interval, When
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.results import Assessment, CriterionResult
+from refnot_fhir.core.values import Interval, Reason, When
+from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 from tests.builders import (
     LABS,
     PROTOCOL,
@@ -125,7 +125,7 @@ charts = st.builds(
 
 
 def verdicts(found: Assessment) -> list[Verdict]:
-    return [finding.verdict for finding in found.findings]
+    return [it.verdict for it in found.results]
 
 
 @given(charts, st.randoms(use_true_random=False))
@@ -139,26 +139,26 @@ def test_the_order_of_the_chart_does_not_matter(known: Chart, dice: random.Rando
 
 @settings(max_examples=50, deadline=None)
 @given(charts)
-def test_every_finding_holds_until_the_day_that_it_says_and_no_longer(known: Chart) -> None:
+def test_every_result_holds_until_the_day_that_it_says_and_no_longer(known: Chart) -> None:
     decidable = protocol(*DECIDABLE, derivations=DERIVATIONS)
     now = assess(decidable, known, TODAY)
     lasting: dict[str, date] = {}
-    open_ends = {finding.criterion for finding in now.findings}
+    open_ends = {it.criterion for it in now.results}
     for ahead in range(1, 66):
         day = TODAY + timedelta(days=ahead)
-        for finding in assess(decidable, known, day).findings:
-            name = finding.criterion
-            if name in open_ends and finding.verdict is not now.finding(name).verdict:
+        for it in assess(decidable, known, day).results:
+            name = it.criterion
+            if name in open_ends and it.verdict is not now.result(name).verdict:
                 open_ends.remove(name)
                 lasting[name] = day - timedelta(days=1)
     horizon = TODAY + timedelta(days=65)
-    for finding in now.findings:
-        until = finding.holds_until
-        if finding.criterion in lasting:
-            assert until == lasting[finding.criterion]
+    for it in now.results:
+        until = it.holds_until
+        if it.criterion in lasting:
+            assert until == lasting[it.criterion]
         else:
             assert until is None or until >= horizon
-    ends = [finding.holds_until for finding in now.findings if finding.holds_until]
+    ends = [it.holds_until for it in now.results if it.holds_until]
     assert now.holds_until == min(ends, default=None)
 
 
@@ -168,7 +168,7 @@ def test_what_is_no_measurement_never_changes_a_verdict(known: Chart, name: str,
     more = replace(known, labs=(*known.labs, aside))
     before, after = assess(PROTOCOL, known, TODAY), assess(PROTOCOL, more, TODAY)
     assert verdicts(after) == verdicts(before)
-    assert [it.holds_until for it in after.findings] == [it.holds_until for it in before.findings]
+    assert [it.holds_until for it in after.results] == [it.holds_until for it in before.results]
 
 
 @given(charts, st.sampled_from(sorted(LABS)), spans)
@@ -176,26 +176,24 @@ def test_what_cannot_be_judged_never_proves_anything(known: Chart, name: str, on
     unclear = _unusable(name, on, "unclear", replaces=True)
     before = assess(PROTOCOL, known, TODAY)
     after = assess(PROTOCOL, replace(known, labs=(*known.labs, unclear)), TODAY)
-    for was, now in zip(before.findings, after.findings, strict=True):
+    for was, now in zip(before.results, after.results, strict=True):
         assert now.verdict is was.verdict or now.verdict is Verdict.UNKNOWN
     assert before.standing != "ineligible" or after.standing != "eligible"
 
 
-def finding(kind: str, verdict: Verdict) -> Finding:
-    return Finding("X", kind, verdict, "reason", "Why.")
+def result(kind: CriterionKind, verdict: Verdict) -> CriterionResult:
+    return CriterionResult("X", kind, RuleKind.PERSON, verdict, Reason("reason"))
 
 
-findings = st.lists(
-    st.builds(finding, st.sampled_from(["inclusion", "exclusion"]), st.sampled_from(VERDICTS))
-)
+results = st.lists(st.builds(result, st.sampled_from(CriterionKind), st.sampled_from(VERDICTS)))
 
 
-@given(findings, st.sampled_from(["inclusion", "exclusion"]))
+@given(results, st.sampled_from(CriterionKind))
 def test_an_unknown_more_never_makes_an_ineligible_patient_eligible(
-    known: list[Finding], kind: str
+    known: list[CriterionResult], kind: CriterionKind
 ) -> None:
     before = standing(known)
-    after = standing([*known, finding(kind, Verdict.UNKNOWN)])
+    after = standing([*known, result(kind, Verdict.UNKNOWN)])
     assert after == ("ineligible" if before == "ineligible" else "undecided")
 
 
@@ -211,8 +209,8 @@ def test_an_unknown_more_never_makes_an_ineligible_patient_eligible(
 def test_a_standing_follows_from_what_each_verdict_speaks_for(
     verdict: Verdict, inclusion: str, exclusion: str
 ) -> None:
-    assert standing([finding("inclusion", verdict)]) == inclusion
-    assert standing([finding("exclusion", verdict)]) == exclusion
+    assert standing([result(CriterionKind.INCLUSION, verdict)]) == inclusion
+    assert standing([result(CriterionKind.EXCLUSION, verdict)]) == exclusion
 
 
 def test_a_verdict_is_not_a_bool() -> None:
@@ -246,9 +244,9 @@ def test_what_only_a_person_can_say_leaves_a_good_patient_undecided() -> None:
     known = chart(*GOOD, doses=(dose_given("aspirin"),))
     found = assess(protocol(*DECIDABLE, CONSENT), known, TODAY)
     assert found.standing == "undecided"
-    assert found.finding("IN06").reason == "needs"
+    assert found.result("IN06").reason.code == "needs"
     with pytest.raises(KeyError, match="IN99"):
-        found.finding("IN99")
+        found.result("IN99")
 
 
 def test_readings_of_labs_that_the_protocol_does_not_name_are_left_out() -> None:

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dictionary import Derivation
 from refnot_fhir.core.facts import Measurement
-from refnot_fhir.core.results import Finding
+from refnot_fhir.core.results import CriterionResult
 from refnot_fhir.core.rules import Bound, LabRule
 from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, days_ago, lab_result, moment, protocol, whole_days
+from tests.sentences import told
 from tests.small_rulebook import DERIVATIONS, GRANULOCYTES
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
@@ -44,8 +45,8 @@ PROTOCOL = protocol(RULE, derivations=(*SUMS, *DERIVATIONS))
 Said = tuple[str, str, int]
 
 
-def decide(*labs: Measurement, as_of: date = TODAY) -> Finding:
-    return assess(PROTOCOL, chart(*labs), as_of).finding(RULE.id)
+def decide(*labs: Measurement, as_of: date = TODAY) -> CriterionResult:
+    return assess(PROTOCOL, chart(*labs), as_of).result(RULE.id)
 
 
 def at(name: str, value: str | Interval, ago: int = 0, **more: object) -> Measurement:
@@ -233,7 +234,7 @@ def test_counts_of_one_collection_prove_what_they_prove_together(
     labs = [at(name, value, ago) for name, value, ago in readings]
     for order in permutations(labs):
         found = decide(*order)
-        assert (found.verdict, found.reason) == expected, why
+        assert (found.verdict, found.reason.code) == expected, why
         assert found == decide(*labs)
 
 
@@ -241,10 +242,10 @@ def test_bounds_of_a_multiple_of_the_upper_limit_are_compared_with_no_limit_but_
     assert isinstance(RULE.rule, LabRule)
     multiple = replace(RULE, rule=replace(RULE.rule, more_than=Bound(Decimal(2), "")))
     labs = (at("neutrophils", "9"), at("white-cells", "1"))
-    found = assess(protocol(multiple), chart(*labs), TODAY).finding(RULE.id)
-    assert (found.verdict, found.reason) == (UNKNOWN, "contradictory-bounds")
-    part = assess(protocol(multiple), chart(at("neutrophils", "9")), TODAY).finding(RULE.id)
-    assert (part.verdict, part.reason) == (UNKNOWN, "no-upper-limit")
+    found = assess(protocol(multiple), chart(*labs), TODAY).result(RULE.id)
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "contradictory-bounds")
+    part = assess(protocol(multiple), chart(at("neutrophils", "9")), TODAY).result(RULE.id)
+    assert (part.verdict, part.reason.code) == (UNKNOWN, "no-upper-limit")
 
 
 def test_bounds_that_are_intervals_are_intersected() -> None:
@@ -265,17 +266,17 @@ def test_a_contradiction_names_both_sides_and_shows_them() -> None:
     found = decide(at("granulocytes", "5"), at("white-cells", "1.5"))
     assert (
         "cannot be used: What was reported of one collection contradicts itself: "
-        "granulocytes 5 10*9/L, white cells 1.5 10*9/L." in found.why
+        "granulocytes 5 10*9/L, white cells 1.5 10*9/L." in told(found)
     )
     assert {item.source.id for item in found.evidence} == {"granulocytes-0", "white-cells-0"}
 
 
 def test_white_cells_that_decide_say_why() -> None:
-    assert decide(at("white-cells", "1.5")).why == (
+    assert told(decide(at("white-cells", "1.5"))) == (
         "white cells 1.5 10*9/L of 2026-05-20 is not more than 2 10*9/L, and granulocytes are only "
         "a part of it."
     )
-    assert decide(at("white-cells", "8")).why == (
+    assert told(decide(at("white-cells", "8"))) == (
         "white cells 8 10*9/L of 2026-05-20 holds more than granulocytes and does not show whether "
         "these are more than 2 10*9/L. A reported value of granulocytes would settle it."
     )
@@ -284,18 +285,18 @@ def test_white_cells_that_decide_say_why() -> None:
 def test_a_reported_count_that_is_not_usable_is_not_made_up_for() -> None:
     unusable = at("granulocytes", below("9"), not_usable="unit-conflict")
     found = decide(unusable, at("neutrophils", "5"))
-    assert (found.verdict, found.reason) == (UNKNOWN, "unit-conflict")
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "unit-conflict")
 
 
 def test_a_part_that_is_not_usable_leaves_what_the_others_prove() -> None:
     unusable = at("neutrophils", below("9"), not_usable="unit-conflict")
     decided = decide(unusable, at("segmented-neutrophils", "2.5"))
-    assert (decided.verdict, decided.reason) == (MET, "within-limit")
+    assert (decided.verdict, decided.reason.code) == (MET, "within-limit")
     low = decide(unusable, at("white-cells", "1.5"))
-    assert (low.verdict, low.reason) == (NOT_MET, "beyond-limit")
+    assert (low.verdict, low.reason.code) == (NOT_MET, "beyond-limit")
     for others in ((at("white-cells", "8"),), ()):
         found = decide(unusable, *others)
-        assert (found.verdict, found.reason) == (UNKNOWN, "unit-conflict")
+        assert (found.verdict, found.reason.code) == (UNKNOWN, "unit-conflict")
 
 
 @pytest.mark.parametrize("problem", ["unit-conflict", ""])
@@ -311,7 +312,7 @@ def test_two_counts_of_one_time_bound_by_what_is_true_of_both() -> None:
     segmented = lab_result("segmented-neutrophils", "1.2", id="s")
     # The two are rivals, and the segmented ones are too few to tell which is true.
     found = decide(less, more, segmented)
-    assert (found.verdict, found.reason) == (UNKNOWN, "lower-bound")
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "lower-bound")
     whites = [lab_result("white-cells", value, id=value) for value in ("1.5", "9")]
     bounded = decide(lab_result("neutrophils", "2.5", id="n"), *whites)
     assert bounded.verdict is MET
@@ -321,27 +322,27 @@ def test_counts_of_different_samples_are_not_combined() -> None:
     whole = lab_result("white-cells", "1.9", id="w", sample="Specimen/1", on=moment(TODAY))
     part = lab_result("neutrophils", "1.8", id="n", sample="Specimen/2", on=moment(TODAY))
     found = decide(whole, part)
-    assert (found.verdict, found.reason) == (UNKNOWN, "lower-bound")
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "lower-bound")
 
 
 def test_how_far_rounding_moves_a_product_is_not_known() -> None:
     found = decide(at("white-cells", "4.0"), at("neutrophils-percent", "101"))
-    assert (found.verdict, found.reason) == (MET, "within-limit")
+    assert (found.verdict, found.reason.code) == (MET, "within-limit")
 
 
 def test_white_cells_and_a_part_of_one_day_decide_only_what_both_say() -> None:
     whole = lab_result("white-cells", "1.5", id="w", on=whole_days(TODAY))
     part = lab_result("neutrophils", "2.1", id="n", on=whole_days(TODAY))
     found = decide(whole, part)
-    assert (found.verdict, found.reason) == (UNKNOWN, "newest-unclear")
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "newest-unclear")
 
 
 def test_a_sum_with_an_unusable_part_is_no_sum() -> None:
     unusable = at("basophils", below("9"), not_usable="unit-conflict")
     found = decide(at("neutrophils", "1.8"), at("eosinophils", "0.3"), unusable)
-    assert (found.verdict, found.reason) == (MET, "within-limit")
+    assert (found.verdict, found.reason.code) == (MET, "within-limit")
     no_part = decide(at("neutrophils", "1.8"), at("eosinophils", below("9"), not_usable="no-unit"))
-    assert (no_part.verdict, no_part.reason) == (UNKNOWN, "lower-bound")
+    assert (no_part.verdict, no_part.reason.code) == (UNKNOWN, "lower-bound")
 
 
 @given(

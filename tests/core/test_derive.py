@@ -10,6 +10,7 @@ from refnot_fhir.core.criteria.derive import derived
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.values import Interval
 from tests.builders import TODAY, days_ago, lab_result, moment, protocol, source, whole_days, worded
+from tests.sentences import refused, spelled
 from tests.small_rulebook import DERIVATIONS
 
 PROTOCOL = protocol(derivations=DERIVATIONS)
@@ -36,7 +37,7 @@ def test_a_derived_value_names_its_formula_and_its_sources() -> None:
     )
     assert (found.analyte, found.unit) == ("granulocytes", "10*9/L")
     assert found.value == Interval.exactly(Decimal("4.4"))
-    assert found.formula == (
+    assert spelled(found.formula) == (
         "granulocytes = white cells 8 10*9/L × (granulocytes percent 55 %) / 100"
     )
     assert found.derived_from == (source("w"), source("p"))
@@ -52,7 +53,7 @@ def test_parts_are_added_before_they_are_multiplied() -> None:
     )
     assert found.analyte == "neutrophils"
     assert found.value == Interval(None, Decimal(2), False, True)
-    assert "(segmented percent 40 % + bands percent <10 %)" in found.formula
+    assert "(segmented percent 40 % + bands percent <10 %)" in spelled(found.formula)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +93,10 @@ def test_what_is_derived_of_a_part_that_cannot_be_judged_cannot_be_judged(
         (found,) = compute(white_cells(), *order)
         assert found.not_usable is not None
         assert (found.value, found.not_usable.code) == (None, code)
-        assert worded(found.not_usable).startswith(
+        assert refused(found.not_usable).startswith(
             "It would be derived from granulocytes percent: "
         )
-        assert "granulocytes percent not usable" in found.formula
+        assert "granulocytes percent not usable" in spelled(found.formula)
 
 
 def test_one_usable_derivation_of_a_lab_is_enough() -> None:

@@ -9,13 +9,14 @@ from decimal import Decimal
 import pytest
 
 from refnot_fhir.core.criteria.assess import assess
-from refnot_fhir.core.criteria.evidence import amount
 from refnot_fhir.core.facts import Measurement, Person
-from refnot_fhir.core.results import Finding
+from refnot_fhir.core.intervals import shown_interval
+from refnot_fhir.core.results import CriterionResult
 from refnot_fhir.core.rules import AgeRule, AnswerRule, Criterion, PersonRule
 from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, criterion, days_ago, lab_result, person, protocol
+from tests.sentences import shown, told
 from tests.small_rulebook import AGE, PREGNANCY, WHO
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
@@ -28,11 +29,11 @@ def decide(
     of: Person | None = None,
     nobody: bool = False,
     as_of: date = TODAY,
-) -> Finding:
-    """The finding of one criterion on these readings."""
+) -> CriterionResult:
+    """The result of one criterion on these readings."""
     known = chart(*labs, of=of, nobody=nobody)
-    found = assess(protocol(rule), known, as_of).finding(rule.id)
-    assert found.why.endswith(".") or found.reason == "needs"
+    found = assess(protocol(rule), known, as_of).result(rule.id)
+    assert told(found).endswith(".") or found.reason.code == "needs"
     return found
 
 
@@ -62,8 +63,8 @@ def test_a_performance_status_is_one_that_is_listed(
     answer: str, verdict: Verdict, reason: str
 ) -> None:
     found = decide(WHO, lab_result("who-status", answer, answer=answer))
-    assert (found.verdict, found.reason) == (verdict, reason)
-    assert found.evidence[0].shown == f"who status {answer}, collected 2026-05-20"
+    assert (found.verdict, found.reason.code) == (verdict, reason)
+    assert shown(found.evidence[0]) == f"who status {answer}, collected 2026-05-20"
 
 
 @pytest.mark.parametrize(
@@ -123,12 +124,12 @@ def test_pregnancy_is_decided_by_the_newest_answer(
     labs: tuple[Measurement, ...], verdict: Verdict, reason: str, why: str
 ) -> None:
     found = decide(PREGNANCY, *labs)
-    assert (found.verdict, found.reason) == (verdict, reason or "answer-not-met"), why
+    assert (found.verdict, found.reason.code) == (verdict, reason or "answer-not-met"), why
 
 
 def test_a_conflict_shows_both_sides() -> None:
     found = decide(PREGNANCY, status("pregnant", 5), blood_test("negative"))
-    assert found.why == (
+    assert told(found) == (
         "pregnancy test: negative, of 2026-05-20. But pregnancy status pregnant of 2026-05-15 says "
         "otherwise: a person's judgement would settle it."
     )
@@ -163,7 +164,7 @@ def test_an_answer_against_the_recorded_gender_of_a_man_counts(
     labs: tuple[Measurement, ...], verdict: Verdict, reason: str, until: int | None
 ) -> None:
     found = decide(PREGNANCY, *labs, of=MAN)
-    assert (found.verdict, found.reason) == (verdict, reason)
+    assert (found.verdict, found.reason.code) == (verdict, reason)
     assert found.holds_until == (until and days_ago(-until))
 
 
@@ -177,7 +178,7 @@ def test_a_supporting_reading_is_mentioned_and_never_decides() -> None:
     )
     found = decide(PREGNANCY, near, nearer, *ignored)
     assert found.verdict is UNKNOWN
-    assert found.why.endswith(
+    assert told(found).endswith(
         "Also on record, for a person to judge: "
         "hcg 300 [IU]/L of 2026-05-19, hcg 250 [IU]/L of 2026-05-17."
     )
@@ -209,18 +210,18 @@ def test_pregnancy_does_not_apply_only_to_who_is_surely_male(
 
 def test_what_does_not_apply_leads_back_to_the_patient() -> None:
     (evidence,) = decide(PREGNANCY, of=person(gender="male")).evidence
-    assert (evidence.source.type, evidence.shown) == ("Patient", "recorded as male")
+    assert (evidence.source.type, shown(evidence)) == ("Patient", "recorded as male")
 
 
 def test_without_a_patient_nothing_is_taken_for_not_applicable() -> None:
-    assert decide(PREGNANCY, nobody=True).reason == "no-evidence"
+    assert decide(PREGNANCY, nobody=True).reason.code == "no-evidence"
 
 
 def test_what_only_a_person_can_say_is_unknown_and_says_what_it_needs() -> None:
     for needs in ("a signed consent", "needs a signed consent"):
         found = decide(criterion(PersonRule(needs)))
-        assert (found.verdict, found.reason) == (UNKNOWN, "needs")
-        assert found.why == "needs a signed consent"
+        assert (found.verdict, found.reason.code) == (UNKNOWN, "needs")
+        assert told(found) == "needs a signed consent"
 
 
 @pytest.mark.parametrize(
@@ -240,14 +241,14 @@ def test_age_counts_completed_years_for_every_possible_birth_date(
     born: str, as_of: str, verdict: Verdict, reason: str, until: str | None
 ) -> None:
     found = decide(AGE, of=person(born), as_of=date.fromisoformat(as_of))
-    assert (found.verdict, found.reason) == (verdict, reason)
+    assert (found.verdict, found.reason.code) == (verdict, reason)
     assert found.holds_until == (until and date.fromisoformat(until))
     assert found.evidence[0].source.type == "Patient"
 
 
 def test_without_a_date_of_birth_age_is_unknown() -> None:
     for found in (decide(AGE, of=person(None)), decide(AGE, nobody=True)):
-        assert (found.verdict, found.reason) == (UNKNOWN, "no-evidence")
+        assert (found.verdict, found.reason.code) == (UNKNOWN, "no-evidence")
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,7 @@ def test_without_a_date_of_birth_age_is_unknown() -> None:
 def test_an_age_rule_may_be_open_at_either_end(rule: AgeRule, verdict: Verdict, asked: str) -> None:
     found = decide(criterion(rule))
     assert found.verdict is verdict
-    assert asked in found.why
+    assert asked in told(found)
 
 
 def amount_of_hcg(
@@ -326,10 +327,12 @@ def test_an_amount_below_the_laboratorys_own_limit_answers(
     assert isinstance(PREGNANCY.rule, AnswerRule)
     rule = replace(PREGNANCY, rule=replace(PREGNANCY.rule, below_limit=frozenset({"hcg"})))
     found = decide(rule, *labs)
-    assert (found.verdict, found.reason) == (verdict, reason), why
+    assert (found.verdict, found.reason.code) == (verdict, reason), why
     if reason == "below-limit":
-        assert found.why.startswith(f"hcg: {amount(labs[-1])}, of ")
-        assert found.why.endswith("is below the laboratory's own limit.")
+        assert labs[-1].value is not None
+        amount = f"{shown_interval(labs[-1].value)} {labs[-1].unit}"
+        assert told(found).startswith(f"hcg: {amount}, of ")
+        assert told(found).endswith("is below the laboratory's own limit.")
 
 
 def from_years(years: int) -> Criterion:
@@ -356,16 +359,16 @@ def test_an_age_that_the_protocol_states_answers_for_women_of_whom_nothing_else_
     of: Person, years: int, expected: tuple[Verdict, str]
 ) -> None:
     found = decide(from_years(years), of=of)
-    assert (found.verdict, found.reason) == expected
-    if found.reason == "beyond-age":
-        assert "is at least 56 years old on 2026-05-20" in found.why
+    assert (found.verdict, found.reason.code) == expected
+    if found.reason.code == "beyond-age":
+        assert "is at least 56 years old on 2026-05-20" in told(found)
         assert found.evidence[0].source.type == "Patient"
         assert found.holds_until is None
 
 
 def test_no_age_answers_unless_the_protocol_states_one() -> None:
-    assert decide(PREGNANCY, of=person("1930")).reason == "no-evidence"
-    assert decide(from_years(56), nobody=True).reason == "no-evidence"
+    assert decide(PREGNANCY, of=person("1930")).reason.code == "no-evidence"
+    assert decide(from_years(56), nobody=True).reason.code == "no-evidence"
     assert decide(from_years(9999), of=person("1930")).holds_until is None
 
 
@@ -389,4 +392,4 @@ def test_whatever_else_is_known_comes_before_an_age(
     lab: Measurement, expected: tuple[Verdict, str]
 ) -> None:
     found = decide(from_years(50), lab)
-    assert (found.verdict, found.reason) == expected
+    assert (found.verdict, found.reason.code) == expected

@@ -8,11 +8,12 @@ import pytest
 
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.facts import CompleteFeed, Dose, Measurement
-from refnot_fhir.core.results import Finding
+from refnot_fhir.core.results import CriterionResult
 from refnot_fhir.core.rules import Criterion, DrugRule
 from refnot_fhir.core.values import When
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.verdict import CriterionKind, Verdict
 from tests.builders import TODAY, chart, days_ago, dose_given, lab_result, protocol, whole_days
+from tests.sentences import shown, told
 from tests.small_rulebook import IMMUNOTHERAPY, criterion
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
@@ -26,16 +27,16 @@ def decide(
     as_of: date = TODAY,
     rule: Criterion = IMMUNOTHERAPY,
     all_doses: CompleteFeed | None = None,
-) -> Finding:
-    """The finding on these administrations and answers."""
+) -> CriterionResult:
+    """The result on these administrations and answers."""
     known = chart(*answers, doses=doses, enrolled_on=enrolled_on, all_doses=all_doses)
-    found = assess(protocol(rule), known, as_of).finding("EX09")
-    assert found.why.endswith(".")
+    found = assess(protocol(rule), known, as_of).result("EX09")
+    assert told(found).endswith(".")
     return found
 
 
-def cleared(*doses: Dose, **changes: object) -> Finding:
-    """The finding beside today's answer that none was given."""
+def cleared(*doses: Dose, **changes: object) -> CriterionResult:
+    """The result beside today's answer that none was given."""
     return decide(*doses, answers=(answered("not-given", 0),), **changes)  # type: ignore[arg-type]
 
 
@@ -147,11 +148,11 @@ def test_what_was_given_decides(
     doses: tuple[Dose, ...], verdict: Verdict, reason: str, why: str
 ) -> None:
     found = decide(*doses)
-    assert (found.verdict, found.reason) == (verdict, reason), why
+    assert (found.verdict, found.reason.code) == (verdict, reason), why
     # Beside an answer that none was given nothing else changes, and only silence becomes a no.
     beside = cleared(*doses)
     said = (NOT_MET, "answer-not-met") if reason == "no-evidence" else (verdict, reason)
-    assert (beside.verdict, beside.reason) == said, why
+    assert (beside.verdict, beside.reason.code) == said, why
 
 
 @pytest.mark.parametrize(
@@ -187,18 +188,18 @@ def test_the_trials_own_doses_do_not_count_and_earlier_ones_do(
     dose: Dose, enrolled_on: date | None, verdict: Verdict, reason: str, why: str
 ) -> None:
     found = cleared(dose, ASPIRIN, enrolled_on=enrolled_on)
-    assert (found.verdict, found.reason) == (verdict, reason or "answer-not-met"), why
+    assert (found.verdict, found.reason.code) == (verdict, reason or "answer-not-met"), why
 
 
 def test_the_evidence_is_what_the_verdict_rests_on() -> None:
     near, nearer, far = nivolumab(9, "x"), nivolumab(2, "y"), nivolumab(60, "z")
     met = decide(far, near, ASPIRIN, nearer)
     assert [item.source.id for item in met.evidence] == ["y", "x"]
-    assert met.evidence[0].shown == "nivolumab of 2026-05-18, given"
+    assert shown(met.evidence[0]) == "nivolumab of 2026-05-18, given"
     assert [item.source.id for item in cleared(ASPIRIN, far).evidence] == ["q"]
     assert [item.source.id for item in decide(ASPIRIN, far).evidence] == ["a"]
     unnamed = decide(dose_given(on=None, resolved=False)).evidence[0]
-    assert unnamed.shown == "a drug without a name on an unknown day, given"
+    assert shown(unnamed) == "a drug without a name on an unknown day, given"
 
 
 ANSWER = "An answer to “immunotherapy 6 weeks” of 2026-05-20 would settle it."
@@ -254,20 +255,20 @@ def test_only_a_documented_answer_clears_and_only_for_a_while(
     answers: tuple[Measurement, ...], verdict: Verdict, reason: str, why: str
 ) -> None:
     found = decide(ASPIRIN, answers=answers)
-    assert (found.verdict, found.reason) == (verdict, reason), why
-    assert (verdict is UNKNOWN) is found.why.endswith(ANSWER)
+    assert (found.verdict, found.reason.code) == (verdict, reason), why
+    assert (verdict is UNKNOWN) is told(found).endswith(ANSWER)
 
 
 def test_an_answer_is_named_with_its_day() -> None:
-    assert cleared().why == "immunotherapy 6 weeks: not-given, of 2026-05-20."
-    assert decide(answers=(answered("given", 5),)).why == (
+    assert told(cleared()) == "immunotherapy 6 weeks: not-given, of 2026-05-20."
+    assert told(decide(answers=(answered("given", 5),))) == (
         "immunotherapy 6 weeks: given, of 2026-05-15, tells of the 42 days before it. " + ANSWER
     )
 
 
 def test_a_yes_and_a_later_no_are_both_named() -> None:
     found = decide(answers=(answered("given", 2), answered("not-given", 1, "r")))
-    assert found.why == (
+    assert told(found) == (
         "immunotherapy 6 weeks: given, of 2026-05-18, tells of the 42 days before it, "
         "and a later answer of 2026-05-19 says not-given. " + ANSWER
     )
@@ -277,7 +278,7 @@ def test_a_yes_and_a_later_no_are_both_named() -> None:
 def test_an_administration_is_a_fact_whatever_the_answer_says() -> None:
     found = cleared(nivolumab(5))
     assert (found.verdict, [item.source.id for item in found.evidence]) == (MET, ["n", "q"])
-    assert found.why == (
+    assert told(found) == (
         "nivolumab of 2026-05-15 is immunotherapy, given from 2026-04-08 to 2026-05-20. "
         "But immunotherapy 6 weeks: not-given, of 2026-05-20 is on record too."
     )
@@ -286,7 +287,7 @@ def test_an_administration_is_a_fact_whatever_the_answer_says() -> None:
 def test_every_drug_that_stands_in_the_way_is_named() -> None:
     strange = [dose_given(shown=f"drug {n}", classified=False, id=f"s{n}") for n in (1, 2)]
     found = cleared(*strange)
-    assert found.why.startswith("drug 1 of 2026-05-20, drug 2 of 2026-05-20 may be immunotherapy")
+    assert told(found).startswith("drug 1 of 2026-05-20, drug 2 of 2026-05-20 may be immunotherapy")
 
 
 FEED = CompleteFeed(date(2024, 1, 1), "head of the pharmacy")
@@ -301,54 +302,58 @@ def test_a_feed_that_is_said_to_be_complete_is_counted_and_clears_nobody() -> No
         dose_given("aspirin", id="e", outcome="unknown"),
     ]
     found = decide(*others, all_doses=FEED)
-    assert (found.verdict, found.reason) == (UNKNOWN, "none-on-record")
-    assert found.why == (
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "none-on-record")
+    assert told(found) == (
         "The hospital states that it sends all administrations since 2024-01-01 (head of the "
         "pharmacy). It sent 3 from 2026-04-08 to 2026-05-20: aspirin (2), cisplatin (1); none is "
         "immunotherapy. " + ANSWER
     )
     nothing = decide(all_doses=FEED)
-    assert "It sent 0 from 2026-04-08 to 2026-05-20; none is immunotherapy." in nothing.why
+    assert "It sent 0 from 2026-04-08 to 2026-05-20; none is immunotherapy." in told(nothing)
     assert decide(*others, answers=(answered("not-given", 1),), all_doses=FEED).verdict is NOT_MET
 
 
 def test_a_feed_that_began_within_the_window_is_not_complete() -> None:
     late = CompleteFeed(days_ago(41), "head of the pharmacy")
     found = decide(ASPIRIN, all_doses=late)
-    assert (found.verdict, found.reason) == (UNKNOWN, "no-evidence")
-    assert "which is not all of the time from 2026-04-08 to 2026-05-20." in found.why
-    assert decide(ASPIRIN, all_doses=CompleteFeed(days_ago(42), "x")).reason == "none-on-record"
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "no-evidence")
+    assert "which is not all of the time from 2026-04-08 to 2026-05-20." in told(found)
+    assert (
+        decide(ASPIRIN, all_doses=CompleteFeed(days_ago(42), "x")).reason.code == "none-on-record"
+    )
 
 
 def test_of_very_many_drugs_the_rest_is_counted() -> None:
     many = [dose_given(f"drug {n:02}", id=f"d{n:02}") for n in range(12)]
     found = decide(*many, all_doses=FEED)
-    assert "drug 09 (1), 2 other drugs; none" in found.why
+    assert "drug 09 (1), 2 other drugs; none" in told(found)
     assert len(found.evidence) == 10
 
 
 def test_a_rule_without_a_question_is_never_not_met() -> None:
-    silent = criterion(DrugRule("immunotherapy", 42, "refnot"), "EX09", "exclusion")
+    silent = criterion(DrugRule("immunotherapy", 42, "refnot"), "EX09", CriterionKind.EXCLUSION)
     found = decide(ASPIRIN, answers=(answered("not-given", 0),), rule=silent)
-    assert (found.verdict, found.reason) == (UNKNOWN, "no-evidence")
-    assert found.why == (
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "no-evidence")
+    assert told(found) == (
         "No immunotherapy is on record from 2026-04-08 to 2026-05-20, which proves nothing. "
         "A person's statement on 2026-04-08 to 2026-05-20 would settle it."
     )
 
 
 def test_a_period_is_shown_with_its_ends() -> None:
-    assert decide(period(3, 1)).evidence[0].shown == "nivolumab of 2026-05-17 to 2026-05-19, given"
-    assert decide(period(3)).evidence[0].shown == "nivolumab since 2026-05-17, given"
-    assert decide(nivolumab(3, outcome="pending")).why.startswith("nivolumab since 2026-05-17 may")
+    assert shown(decide(period(3, 1)).evidence[0]) == "nivolumab of 2026-05-17 to 2026-05-19, given"
+    assert shown(decide(period(3)).evidence[0]) == "nivolumab since 2026-05-17, given"
+    assert told(decide(nivolumab(3, outcome="pending"))).startswith(
+        "nivolumab since 2026-05-17 may"
+    )
     ever, never = date(1, 1, 2), date(9999, 12, 30)
-    by = decide(nivolumab(on=whole_days(ever, TODAY), until=TODAY)).evidence[0].shown
+    by = shown(decide(nivolumab(on=whole_days(ever, TODAY), until=TODAY)).evidence[0])
     assert by == "nivolumab until 2026-05-20, given"
-    assert "at an unknown time" in decide(nivolumab(on=whole_days(ever, never))).why
+    assert "at an unknown time" in told(decide(nivolumab(on=whole_days(ever, never))))
 
 
-def test_an_unsure_finding_says_what_would_settle_it() -> None:
-    assert decide(refnot(5)).why == (
+def test_an_unsure_result_says_what_would_settle_it() -> None:
+    assert told(decide(refnot(5))) == (
         "refnot of 2026-05-15 may be immunotherapy given from 2026-04-08 to 2026-05-20: whether "
         "it was a trial dose is not known; the date of enrolment would settle it."
     )
@@ -367,7 +372,7 @@ def test_an_unsure_finding_says_what_would_settle_it() -> None:
         ((period(60),), None),
     ],
 )
-def test_a_finding_holds_until_a_dose_leaves_or_enters_the_window(
+def test_a_result_holds_until_a_dose_leaves_or_enters_the_window(
     doses: tuple[Dose, ...], until: date | None
 ) -> None:
     assert decide(*doses).holds_until == until
@@ -382,7 +387,7 @@ def test_a_finding_holds_until_a_dose_leaves_or_enters_the_window(
         ((answered("not-given", 1), answered("given", -3, "r")), days_ago(-2)),
     ],
 )
-def test_a_finding_holds_until_an_answer_no_longer_stands(
+def test_a_result_holds_until_an_answer_no_longer_stands(
     answers: tuple[Measurement, ...], until: date | None
 ) -> None:
     assert decide(answers=answers).holds_until == until

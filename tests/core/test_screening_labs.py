@@ -10,13 +10,12 @@ import pytest
 
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.facts import Measurement
-from refnot_fhir.core.results import Finding
+from refnot_fhir.core.results import CriterionResult
 from refnot_fhir.core.rules import Bound, Criterion, LabRule
 from refnot_fhir.core.values import Interval, When
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import (
     TODAY,
-    all_worded,
     chart,
     criterion,
     days_ago,
@@ -25,21 +24,22 @@ from tests.builders import (
     protocol,
     whole_days,
 )
+from tests.sentences import noted, shown, spelled, told
 from tests.small_rulebook import CREATININE, DERIVATIONS, GRANULOCYTES, PLATELETS
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 
 
-def decide(rule: Criterion, *labs: Measurement, as_of: date = TODAY) -> Finding:
-    """The finding of one criterion on these readings."""
+def decide(rule: Criterion, *labs: Measurement, as_of: date = TODAY) -> CriterionResult:
+    """The result of one criterion on these readings."""
     found = assess(protocol(rule, derivations=DERIVATIONS), chart(*labs), as_of)
-    return found.finding(rule.id)
+    return found.result(rule.id)
 
 
 def said(rule: Criterion, *labs: Measurement, as_of: date = TODAY) -> tuple[Verdict, str]:
     found = decide(rule, *labs, as_of=as_of)
-    assert found.why.endswith(".")
-    return found.verdict, found.reason
+    assert told(found).endswith(".")
+    return found.verdict, found.reason.code
 
 
 def below(value: str) -> Interval:
@@ -96,9 +96,9 @@ def test_upper_limits_that_differ_decide_where_they_give_one_verdict(
     if expected[0] is NOT_MET:
         reading = replace(reading, ulns=(Decimal(50), Decimal(64)))
     found = decide(CREATININE, reading)
-    assert (found.verdict, found.reason) == expected
-    assert ("under each of them" in found.why) == (expected[0] is not UNKNOWN)
-    assert "whose upper limit of normal is 50 or 6" in found.why
+    assert (found.verdict, found.reason.code) == expected
+    assert ("under each of them" in told(found)) == (expected[0] is not UNKNOWN)
+    assert "whose upper limit of normal is 50 or 6" in told(found)
 
 
 def test_limits_may_be_inclusive_or_strict_and_both_at_once() -> None:
@@ -109,7 +109,7 @@ def test_limits_may_be_inclusive_or_strict_and_both_at_once() -> None:
     for value, verdict in rows.items():
         found = decide(criterion(between), lab_result("platelets", value))
         assert found.verdict is verdict
-        assert "at least 100 10*9/L and less than 200 10*9/L" in found.why
+        assert "at least 100 10*9/L and less than 200 10*9/L" in told(found)
     assert decide(criterion(between), lab_result("platelets", over("150"))).verdict is UNKNOWN
     assert decide(criterion(between), lab_result("platelets", over("300"))).verdict is NOT_MET
 
@@ -121,17 +121,17 @@ def test_a_rule_without_a_limit_is_met_by_any_value() -> None:
 
 def test_a_value_in_another_unit_than_the_limit_is_not_compared() -> None:
     found = decide(PLATELETS, lab_result("platelets", "151", unit="/uL"))
-    assert (found.verdict, found.reason) == (UNKNOWN, "other-unit")
-    assert "10*9/L is needed" in found.why
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "other-unit")
+    assert "10*9/L is needed" in told(found)
 
 
 def test_a_reading_without_a_number_is_not_compared() -> None:
     found = decide(PLATELETS, lab_result("platelets"))
-    assert (found.verdict, found.reason) == (UNKNOWN, "no-value")
-    assert found.why.startswith("platelets no usable value of 2026-05-20 cannot be compared: ")
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "no-value")
+    assert told(found).startswith("platelets no usable value of 2026-05-20 cannot be compared: ")
 
 
-def test_the_finding_carries_limit_window_and_the_steps_from_what_was_sent() -> None:
+def test_the_result_carries_limit_window_and_the_steps_from_what_was_sent() -> None:
     reading = lab_result("creatinine", "106.08", uln="70.72")
     found = decide(CREATININE, reading)
     assert (found.limit, found.limit_unit) == (Decimal("1.5"), "")
@@ -140,11 +140,11 @@ def test_the_finding_carries_limit_window_and_the_steps_from_what_was_sent() -> 
     assert (evidence.source, evidence.when) == (reading.source, reading.collected)
     assert (evidence.value, evidence.unit) == (reading.value, "umol/L")
     assert (evidence.uln, evidence.multiple) == (Decimal("70.72"), reading.multiple)
-    assert evidence.shown == (
+    assert shown(evidence) == (
         "creatinine 106.08 umol/L, 1.5 × the upper limit of normal 70.72 umol/L, "
         "collected 2026-05-20"
     )
-    assert found.why == (
+    assert told(found) == (
         "creatinine 106.08 umol/L of 2026-05-20, 1.5 × the upper limit of normal, "
         "is at most 1.5 × the upper limit of normal, as asked."
     )
@@ -158,11 +158,11 @@ def test_the_evidence_of_a_derived_value_leads_to_its_parts() -> None:
     evidence, *made_of = decide(GRANULOCYTES, *parts).evidence
     assert [item.source.id for item in made_of] == ["w", "p"]
     assert [part.id for part in evidence.derived_from] == ["w", "p"]
-    assert evidence.formula in evidence.shown
+    assert spelled(evidence.formula) in shown(evidence)
 
 
 def test_a_missing_limit_is_explained_with_what_would_settle_it() -> None:
-    why = decide(CREATININE, lab_result("creatinine", "100")).why
+    why = told(decide(CREATININE, lab_result("creatinine", "100")))
     assert "no reference range was sent with the value" in why
     assert why.endswith("The laboratory's limit for this patient and method would settle it.")
 
@@ -198,9 +198,9 @@ def test_the_newest_reading_governs_also_when_it_cannot_be_used() -> None:
     old = lab_result(value="200", on=days_ago(2), id="old")
     new = lab_result(not_usable="no-unit", id="new")
     found = decide(PLATELETS, old, new)
-    assert (found.verdict, found.reason) == (UNKNOWN, "no-unit")
-    assert all_worded(found.evidence[0].notes) == ("not usable (no-unit): Because of no-unit.",)
-    assert "cannot be used: Because of no-unit. A usable result of platelets from" in found.why
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "no-unit")
+    assert noted(found.evidence[0]) == ["not usable (no-unit): Because of no-unit."]
+    assert "cannot be used: Because of no-unit. A usable result of platelets from" in told(found)
 
 
 def test_what_is_no_measurement_never_hides_an_older_one_and_is_still_shown() -> None:
@@ -216,8 +216,8 @@ def test_what_is_no_measurement_never_hides_an_older_one_and_is_still_shown() ->
     found = decide(PLATELETS, old, *aside)
     assert found.verdict is MET
     assert [item.source.id for item in found.evidence] == ["old", "cancelled", "undated"]
-    assert "undated" in found.evidence[2].shown
-    assert decide(PLATELETS, *aside).reason == "no-evidence"
+    assert "undated" in shown(found.evidence[2])
+    assert decide(PLATELETS, *aside).reason.code == "no-evidence"
 
 
 def test_an_unusable_older_reading_of_the_window_is_shown_beside_the_governing_one() -> None:
@@ -254,8 +254,8 @@ def test_every_reading_that_may_be_the_newest_is_judged() -> None:
     exact = lab_result(value="200", id="exact")
     day = lab_result(value="100", id="day", on=whole_days(TODAY))
     found = decide(PLATELETS, exact, day)
-    assert (found.verdict, found.reason) == (UNKNOWN, "newest-unclear")
-    assert found.why == (
+    assert (found.verdict, found.reason.code) == (UNKNOWN, "newest-unclear")
+    assert told(found) == (
         "It cannot be told which of these is the newest, and they do not agree: platelets 100 "
         "10*9/L of 2026-05-20, platelets 200 10*9/L of 2026-05-20. Their exact times, or a new "
         "result, would settle it."
@@ -360,8 +360,8 @@ def test_unusable_parts_of_a_derivation_are_shown() -> None:
         lab_result("white-cells", "5", id="w"),
         lab_result("granulocytes-percent", not_usable="no-unit", id="p"),
     )
-    assert found.reason == "no-unit"
-    assert found.why.startswith(
+    assert found.reason.code == "no-unit"
+    assert told(found).startswith(
         "The newest result of granulocytes, of 2026-05-20, cannot be used: It would be derived "
         "from granulocytes percent: Because of no-unit. "
     )

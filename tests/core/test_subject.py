@@ -10,11 +10,19 @@ import pytest
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.facts import Person
-from refnot_fhir.core.results import Assessment, DosingRecord, Finding, StatusChange, Subject
+from refnot_fhir.core.results import (
+    Assessment,
+    CriterionResult,
+    DosingRecord,
+    StatusChange,
+    Subject,
+)
 from refnot_fhir.core.rules import Site
 from refnot_fhir.core.subject import BY_RULE, proposed
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.values import Reason
+from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
 from tests.builders import SITE, TODAY, chart, dose_given, lab_result, person, site
+from tests.sentences import told_of
 
 NOW = datetime(2026, 5, 20, 9, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -26,12 +34,20 @@ VERDICT_OF = {
     "ineligible": Verdict.NOT_MET,
     "undecided": Verdict.UNKNOWN,
 }
+TOO_OLD = (("youngest", "80"), ("oldest", "80"), ("on", "2026-05-20"), ("at-most", "75"))
+BECAUSE = Reason("text", (("text", "Because."),))
 
 
 def assessment(standing: str, holds_until: date | None = UNTIL) -> Assessment:
-    finding = Finding("IN03", "inclusion", VERDICT_OF[standing], "reason", "Too old.")
+    result = CriterionResult(
+        "IN03",
+        CriterionKind.INCLUSION,
+        RuleKind.AGE,
+        VERDICT_OF[standing],
+        Reason("beyond-age", TOO_OLD),
+    )
     return Assessment(
-        "hospital", "p1", "r2", "1", "digest", TODAY, (finding,), standing, holds_until
+        "hospital", "p1", "r2", "1", "digest", TODAY, (result,), Eligibility(standing), holds_until
     )
 
 
@@ -72,7 +88,7 @@ def subject(status: str = "screening", by: str = "rule", **changes: object) -> S
         status=status,
         version=1,
         updated=NOW,
-        history=(StatusChange(status, NOW, "Because.", by),),
+        history=(StatusChange(status, NOW, BECAUSE, by),),
         holds_until=UNTIL,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
@@ -117,7 +133,12 @@ def test_a_new_patient_is_proposed_with_the_status_that_follows(
         ("undecided", chart(), "The hospital sent the patient; no reading is usable yet."),
         ("undecided", chart(READING), "Not decided yet as of 2026-05-20: IN03."),
         ("eligible", chart(READING), "Every criterion is satisfied as of 2026-05-20."),
-        ("ineligible", chart(), "IN03 as of 2026-05-20: Too old."),
+        (
+            "ineligible",
+            chart(),
+            "IN03 as of 2026-05-20: The patient is 80 years old on 2026-05-20, but at most 75 is "
+            "asked.",
+        ),
         ("eligible", chart(of=person(deceased=True)), "The patient is recorded as deceased."),
         (
             "eligible",
@@ -129,7 +150,7 @@ def test_a_new_patient_is_proposed_with_the_status_that_follows(
 def test_the_history_says_why(standing: str, known: Chart, why: str) -> None:
     found = propose(None, standing, known)
     assert found is not None
-    assert found.history[-1].why == why
+    assert told_of(found.history[-1]) == why
 
 
 @pytest.mark.parametrize(
@@ -217,7 +238,7 @@ def test_under_replay_the_first_trial_dose_enrols() -> None:
     assert found is not None
     assert (found.status, found.enrolled_on) == ("on-study-intervention", date(2026, 5, 4))
     assert (found.replay, found.holds_until) == (True, None)
-    assert found.history[-1].why == "Replay: the first trial dose was given on 2026-05-04."
+    assert told_of(found.history[-1]) == "Replay: the first trial dose was given on 2026-05-04."
 
 
 def test_without_replay_a_trial_dose_enrols_nobody() -> None:
@@ -236,7 +257,7 @@ REPLAYED = subject(
     enrolled_on=TODAY,
     replay=True,
     holds_until=None,
-    history=(StatusChange("on-study-intervention", NOW, "Because.", "rule", TODAY),),
+    history=(StatusChange("on-study-intervention", NOW, BECAUSE, "rule", TODAY),),
 )
 
 
@@ -287,6 +308,9 @@ def test_a_death_that_is_taken_back_or_moved_takes_the_end_with_it() -> None:
     assert moved is not None
     assert (moved.ended_on, moved.version, len(moved.history)) == (TODAY, 2, 1)
     assert moved.history[-1].began == TODAY
+    assert told_of(moved.history[-1]) == (
+        "Replay: the patient, on study since 2026-05-04, is recorded as having died by 2026-05-20."
+    )
     alive = propose(moved, known=chart(), first=FIRST, replay=True, now=LATER)
     assert alive is not None
     assert (alive.status, alive.ended_on) == ("on-study-intervention", None)

@@ -9,6 +9,8 @@ from typing import Any
 from refnot_fhir.core.facts import Dose, Measurement
 from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose
 from refnot_fhir.core.values import Interval, Original, Source, When, reason
+from refnot_fhir.export.rows import Json, eligibility_lab
+from tests.small_rulebook import LABS
 
 NOON = When(
     datetime(2026, 5, 4, 9, tzinfo=UTC),
@@ -38,6 +40,11 @@ def result(**changed: Any) -> Measurement:
         "collected": NOON,
     }
     return Measurement(**(said | changed))
+
+
+def row_of(measured: Measurement, subject: str = "") -> Json:
+    """The row of a measurement, with the labs of the small rulebook."""
+    return eligibility_lab(measured, labs=LABS, subject=subject)
 
 
 def part(id: str = "m1", **changed: Any) -> Dose:

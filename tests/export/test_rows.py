@@ -21,10 +21,9 @@ from refnot_fhir.export.rows import (
     SCHEMAS,
     divided,
     dosing,
-    eligibility_lab,
     schema,
 )
-from tests.export.rows import LATE, NEVER, NOON, dose, observation, part, record, result
+from tests.export.rows import LATE, NEVER, NOON, dose, observation, part, record, result, row_of
 
 NOTHING = {"low": None, "low_included": False, "high": None, "high_included": False}
 
@@ -44,7 +43,7 @@ def check(record: str, row: Mapping[str, Any]) -> None:
 
 
 def lab(**changed: Any) -> dict[str, Any]:
-    row = eligibility_lab(result(**changed), subject="ResearchSubject/s1")
+    row = row_of(result(**changed), subject="ResearchSubject/s1")
     check("eligibility-lab", row)
     return row
 
@@ -147,7 +146,7 @@ def test_a_derived_value_names_what_it_was_computed_from() -> None:
 
 
 def test_a_value_of_nobody_known_and_of_no_known_lab_is_exported_all_the_same() -> None:
-    row = eligibility_lab(result(patient="", analyte="", specimen="urine", collected=None))
+    row = row_of(result(patient="", analyte="", specimen="urine", collected=None))
     check("eligibility-lab", row)
     assert (row["subject"], row["patient"], row["analyte"]) == (None, None, None)
     assert row["specimen"] == "urine"

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refnot_fhir.core.values import Interval, Original, reason
-from refnot_fhir.export.rows import dosing, eligibility_lab
+from refnot_fhir.export.rows import dosing
 from refnot_fhir.export.writers import columns, csv_lines, json_array, ndjson_lines
 from refnot_fhir.fhir import wire
-from tests.export.rows import LATE, NEVER, dose, observation, record, result
+from tests.export.rows import LATE, NEVER, dose, observation, record, result, row_of
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=30)
 NUMBERS = st.decimals(-(10**9), 10**9, allow_nan=False, allow_infinity=False, places=7)
@@ -29,7 +29,7 @@ def lab_rows() -> list[dict[str, Any]]:
         result(patient="", original=Original("=1+1", "тыс/мкл", "-40"), derived_from=()),
         result(formula="a x b", derived_from=(observation("o2"), observation("o3"))),
     )
-    return [eligibility_lab(row) for row in rows]
+    return [row_of(row) for row in rows]
 
 
 def read_csv(lines: Iterator[bytes]) -> list[dict[str, str]]:
@@ -51,9 +51,7 @@ def test_ndjson_lines_read_back_equal_with_every_digit() -> None:
 
 @given(NUMBERS, TEXTS)
 def test_any_number_and_any_text_survive_ndjson(number: Decimal, text: str) -> None:
-    row = eligibility_lab(
-        result(value=Interval.exactly(number), original=Original(text, text, text))
-    )
+    row = row_of(result(value=Interval.exactly(number), original=Original(text, text, text)))
     (line,) = ndjson_lines([row])
     back = wire.decode(line)
     assert Decimal(str(back["standardised"]["value"])) == number
@@ -116,26 +114,26 @@ def test_csv_of_doses_joins_deviations() -> None:
     "text", ["=HYPERLINK(A1)", "+1", "-40", "@SUM(A1)", "\tx", "\rx", "'quoted"]
 )
 def test_text_that_a_spreadsheet_would_run_is_escaped(text: str) -> None:
-    row = eligibility_lab(result(original=Original(text)))
+    row = row_of(result(original=Original(text)))
     (cells,) = read_csv(csv_lines("eligibility-lab", [row]))
     assert cells["original.value"] == f"'{text}"
 
 
 def test_a_negative_number_is_a_number_and_no_formula() -> None:
-    row = eligibility_lab(result(value=Interval.exactly(Decimal("-1.5"))))
+    row = row_of(result(value=Interval.exactly(Decimal("-1.5"))))
     (cells,) = read_csv(csv_lines("eligibility-lab", [row]))
     assert cells["standardised.value"] == "-1.5"
 
 
 def test_a_number_is_written_without_an_exponent() -> None:
-    row = eligibility_lab(result(value=Interval.exactly(Decimal("1E-7")), uln=None))
+    row = row_of(result(value=Interval.exactly(Decimal("1E-7")), uln=None))
     (cells,) = read_csv(csv_lines("eligibility-lab", [row]))
     assert cells["standardised.value"] == "0.0000001"
 
 
 @given(TEXTS, TEXTS, NUMBERS)
 def test_csv_gives_back_what_went_in(one: str, other: str, number: Decimal) -> None:
-    row = eligibility_lab(
+    row = row_of(
         result(
             value=Interval.exactly(number),
             original=Original(one, other),
@@ -154,7 +152,7 @@ def test_csv_gives_back_what_went_in(one: str, other: str, number: Decimal) -> N
 def test_rows_are_written_as_they_come() -> None:
     def endless() -> Iterator[dict[str, Any]]:
         while True:
-            yield eligibility_lab(result())
+            yield row_of(result())
 
     for lines in (
         ndjson_lines(endless()),

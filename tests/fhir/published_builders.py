@@ -12,21 +12,22 @@ from refnot_fhir.core.dictionary import Drug
 from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.results import (
     Assessment,
+    CriterionResult,
     Deviation,
     DosingRecord,
     Evidence,
-    Finding,
     ProtocolDose,
     StatusChange,
     Subject,
 )
 from refnot_fhir.core.rules import Arm, Criterion, DosingRule, PersonRule, Protocol
-from refnot_fhir.core.values import Interval, Original, Source, When, reason
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.values import Interval, Original, Reason, Source, When
+from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
 
 VERSIONS = tuple(Version)
+INCLUSION, EXCLUSION = CriterionKind
 CANONICAL = "https://refnot-fhir.example.org/fhir"
 BASE = "https://trial.example.org/fhir"
 NOW = datetime(2026, 5, 20, 9, 30, tzinfo=UTC)
@@ -53,12 +54,12 @@ PROTOCOL = Protocol(
         Arm("combined", "The use of Refnot in combination with chemotherapy", "Experimental", ""),
     ),
     criteria=(
-        Criterion("IN03", "inclusion", "Age", "Age no more than 75 years", "§4", PersonRule("x")),
+        Criterion("IN03", INCLUSION, "Age", "Age no more than 75 years", "§4", PersonRule("x")),
         Criterion(
-            "IN08A", "inclusion", "Creatinine", "Creatinine <= 1.5 norms", "§4", PersonRule("x")
+            "IN08A", INCLUSION, "Creatinine", "Creatinine <= 1.5 norms", "§4", PersonRule("x")
         ),
-        Criterion("EX04", "exclusion", "Pregnancy", "Pregnancy", "§4", PersonRule("x")),
-        Criterion("EX09", "exclusion", "Immunotherapy", "Any immunotherapy", "§4", PersonRule("x")),
+        Criterion("EX04", EXCLUSION, "Pregnancy", "Pregnancy", "§4", PersonRule("x")),
+        Criterion("EX09", EXCLUSION, "Immunotherapy", "Any immunotherapy", "§4", PersonRule("x")),
     ),
     dosing=DosingRule(
         drug="refnot",
@@ -84,6 +85,15 @@ PROTOCOL = Protocol(
 DRUG = Drug("refnot", "Refnot", frozenset(), frozenset({"refnot"}), ("immunotherapy",))
 
 
+def text(said: str) -> Reason:
+    """A sentence of an earlier release."""
+    return Reason("text", (("text", said),))
+
+
+def change(status: str, at: datetime, why: str) -> StatusChange:
+    return StatusChange(status, at, text(why), "rule")
+
+
 def subject(**changes: Any) -> Subject:
     """A subject on study, with two states behind them."""
     facts: dict[str, Any] = {
@@ -95,11 +105,9 @@ def subject(**changes: Any) -> Subject:
         "version": 3,
         "updated": NOW,
         "history": (
-            StatusChange(
-                "candidate", datetime(2026, 5, 1, tzinfo=UTC), "the feed sent them", "rule"
-            ),
-            StatusChange("screening", datetime(2026, 5, 4, tzinfo=UTC), "first lab", "rule"),
-            StatusChange("eligible", NOW, "every criterion is satisfied", "rule"),
+            change("candidate", datetime(2026, 5, 1, tzinfo=UTC), "the feed sent them"),
+            change("screening", datetime(2026, 5, 4, tzinfo=UTC), "first lab"),
+            change("eligible", NOW, "every criterion is satisfied"),
         ),
         "identifiers": (("https://trial.example.org/subjects", "R2-001"),),
     }
@@ -112,7 +120,9 @@ def source(type: str, id: str, version: str = "1", part: str = "") -> Source:
 
 CREATININE = Evidence(
     source=source("Observation", "o1", "2"),
-    shown="creatinine 1.20 mg/dL = 106.08 umol/L, collected 2026-05-04",
+    shows=Reason("measurement"),
+    days=(date(2026, 5, 4), date(2026, 5, 4)),
+    lab="creatinine",
     original=Original("1.20", "mg/dL", "0.6-1.3"),
     value=Interval.exactly(Decimal("106.080")),
     unit="umol/L",
@@ -122,36 +132,64 @@ CREATININE = Evidence(
         datetime(2026, 5, 4, tzinfo=UTC), datetime(2026, 5, 4, 23, 59, tzinfo=UTC), "2026-05-04"
     ),
     formula="",
-    notes=(reason("text", text="mg/dL became umol/L"),),
+    notes=(text("mg/dL became umol/L"),),
 )
-EARLIER_DOSE = Evidence(source("MedicationAdministration", "m9", "4"), "nivolumab on 2026-04-20")
-FINDINGS = (
-    Finding(
+EARLIER_DOSE = Evidence(
+    source("MedicationAdministration", "m9", "4"),
+    Reason("dose", (("drug", "nivolumab"), ("outcome", "given"))),
+    days=(date(2026, 4, 20), date(2026, 4, 20)),
+)
+BORN = Evidence(
+    source("Patient", "p1", "7"),
+    Reason("born"),
+    days=(date(1965, 1, 1), date(1965, 12, 31)),
+)
+AGED = (("youngest", "61"), ("oldest", "61"), ("on", "2026-05-20"), ("at-most", "75"))
+RESULTS = (
+    CriterionResult(
         "IN03",
-        "inclusion",
+        INCLUSION,
+        RuleKind.AGE,
         Verdict.MET,
-        "within-limit",
-        "61 years old, at most 75 are allowed",
-        (Evidence(source("Patient", "p1", "7"), "born 1965"),),
+        Reason("within-age", AGED),
+        (BORN,),
         limit=Decimal(75),
         limit_unit="a",
     ),
-    Finding(
+    CriterionResult(
         "IN08A",
-        "inclusion",
+        INCLUSION,
+        RuleKind.LAB,
         Verdict.MET,
-        "within-limit",
-        "creatinine is below 1.5 times the upper limit of normal",
+        Reason("within-limit", (("lab", "creatinine"), ("at-most", "1.5"))),
         (CREATININE,),
         limit=Decimal("1.5"),
         window=(date(2026, 4, 22), date(2026, 5, 20)),
         holds_until=date(2026, 6, 1),
     ),
-    Finding("EX04", "exclusion", Verdict.NOT_APPLICABLE, "not-applicable", "the patient is male"),
-    Finding(
-        "EX09", "exclusion", Verdict.UNKNOWN, "unresolved", "a drug is not known", (EARLIER_DOSE,)
+    CriterionResult(
+        "EX04",
+        EXCLUSION,
+        RuleKind.ANSWER,
+        Verdict.NOT_APPLICABLE,
+        Reason("not-applicable", (("gender", "male"),)),
+    ),
+    CriterionResult(
+        "EX09",
+        EXCLUSION,
+        RuleKind.DRUG,
+        Verdict.UNKNOWN,
+        Reason("unresolved-drug", (("class", "immunotherapy"),)),
+        (EARLIER_DOSE,),
+        window=(date(2026, 4, 8), date(2026, 5, 20)),
     ),
 )
+
+
+def result(verdict: Verdict, *evidence: Evidence, criterion: str = "IN03") -> CriterionResult:
+    """A result that says `w`."""
+    said = Reason("r", (("text", "w"),))
+    return CriterionResult(criterion, INCLUSION, None, verdict, said, evidence)
 
 
 def assessment(**changes: Any) -> Assessment:
@@ -162,8 +200,8 @@ def assessment(**changes: Any) -> Assessment:
         "protocol_version": "1.2.0",
         "digest": PROTOCOL.digest,
         "as_of": date(2026, 5, 20),
-        "findings": FINDINGS,
-        "standing": "undecided",
+        "results": RESULTS,
+        "standing": Eligibility.UNDECIDED,
         "holds_until": date(2026, 6, 1),
     }
     return Assessment(**{**facts, **changes})
@@ -176,7 +214,7 @@ def vial(id: str, **changes: Any) -> Dose:
         "outcome": "given",
         "drug": "refnot",
         "amount": Decimal(100_000),
-        "vials": (reason("text", text="1 vial of 100000 IU"),),
+        "vials": (text("1 vial of 100000 IU"),),
     }
     return Dose(**{**facts, **changes})
 

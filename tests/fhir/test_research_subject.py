@@ -8,7 +8,7 @@ import pytest
 from refnot_fhir.core.results import StatusChange
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import research_subject
-from tests.fhir.published_builders import NOW, PROTOCOL, VERSIONS, assert_valid, subject
+from tests.fhir.published_builders import NOW, PROTOCOL, VERSIONS, assert_valid, subject, text
 
 R4_LIKE = (Version.R4, Version.R4B)
 STATUSES = (
@@ -123,7 +123,7 @@ def test_the_patient_is_named_by_reference_alone(version):
 
 def change(status: str, at: date, since: date | None = None) -> StatusChange:
     moment = datetime.combine(at, time(9), UTC)
-    return StatusChange(status, moment, "because", "rule", since)
+    return StatusChange(status, moment, text("because"), "rule", since)
 
 
 # Dosed in May, died in June, and all of it known here in November only.

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.results import Evidence, Finding
-from refnot_fhir.core.values import Interval, Original
+from refnot_fhir.core.results import Evidence
+from refnot_fhir.core.values import Interval, Reason
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import code_systems, screening_report
@@ -20,9 +20,11 @@ from tests.fhir.published_builders import (
     VERSIONS,
     assert_valid,
     assessment,
+    result,
     source,
     subject,
 )
+from tests.sentences import shown
 
 
 def written(version=Version.R4, *, seen=None, held=None, base=BASE, now=NOW):
@@ -81,7 +83,8 @@ def test_criterion_verdict_reason_and_date_are_where_readers_look():
     assert observation["effectiveDateTime"] == "2026-05-20"
     assert observation["subject"] == {"reference": f"{BASE}/Patient/p1"}
     assert [note["text"] for note in observation["note"]] == [
-        "creatinine is below 1.5 times the upper limit of normal",
+        "creatinine 106.08 umol/L of 2026-05-04, 0.9230769230769230769230769231 × the upper limit "
+        "of normal, is at most 1.5 × the upper limit of normal, as asked.",
         "mg/dL became umol/L",
     ]
     study = observation["extension"][0]
@@ -91,7 +94,7 @@ def test_criterion_verdict_reason_and_date_are_where_readers_look():
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_each_verdict_is_published_under_its_own_code(verdict):
-    seen = assessment(findings=(Finding("IN03", "inclusion", verdict, "r", "w"),))
+    seen = assessment(results=(result(verdict),))
     observation = of_criterion(written(seen=seen), "IN03")
     assert observation["valueCodeableConcept"]["coding"][0]["code"] == verdict.value
 
@@ -100,7 +103,7 @@ def test_observations_are_derived_from_and_other_evidence_supports():
     bundle = written()
     creatinine = of_criterion(bundle, "IN08A")
     assert creatinine["derivedFrom"] == [
-        {"reference": f"{BASE}/Observation/o1/_history/2", "display": CREATININE.shown}
+        {"reference": f"{BASE}/Observation/o1/_history/2", "display": shown(CREATININE)}
     ]
     for criterion, address in (
         ("IN03", "Patient/p1/_history/7"),
@@ -114,9 +117,7 @@ def test_observations_are_derived_from_and_other_evidence_supports():
 def test_a_derived_value_names_everything_it_was_computed_from_once():
     parts = (source("Observation", "o2", "1", "component[1]"), source("Observation", "o3"))
     evidence = replace(CREATININE, formula="a × b", derived_from=(*parts, parts[0]))
-    seen = assessment(
-        findings=(Finding("IN08A", "inclusion", Verdict.MET, "r", "w", (evidence, evidence)),)
-    )
+    seen = assessment(results=(result(Verdict.MET, evidence, evidence, criterion="IN08A"),))
     observation = of_criterion(written(seen=seen, base=""), "IN08A")
     assert [found["reference"] for found in observation["derivedFrom"]] == [
         "Observation/o1/_history/2",
@@ -170,8 +171,10 @@ ONE, TWO = Decimal(1), Decimal(2)
 )
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_bound_keeps_its_comparator(version, interval, expected, why):
-    evidence = Evidence(source("Observation", "o1"), "", Original(), interval, "U/L")
-    seen = assessment(findings=(Finding("IN03", "inclusion", Verdict.MET, "r", "w", (evidence,)),))
+    evidence = Evidence(
+        source("Observation", "o1"), Reason("measurement"), value=interval, unit="U/L"
+    )
+    seen = assessment(results=(result(Verdict.MET, evidence),))
     bundle = written(version, seen=seen)
     assert_valid(bundle, version)
     value = dict(components(of_criterion(bundle, "IN03"))).get("value")
@@ -183,9 +186,10 @@ def test_two_bounds_are_a_range_unless_an_end_is_excluded():
     ranges = [Interval(ONE, TWO), Interval(ONE, TWO, low_open=True)]
     found = []
     for interval in ranges:
-        evidence = Evidence(source("Observation", "o1"), "", Original(), interval, "U/L")
-        finding = Finding("IN03", "inclusion", Verdict.MET, "r", "w", (evidence,))
-        bundle = written(seen=assessment(findings=(finding,)))
+        evidence = Evidence(
+            source("Observation", "o1"), Reason("measurement"), value=interval, unit="U/L"
+        )
+        bundle = written(seen=assessment(results=(result(Verdict.MET, evidence),)))
         assert_valid(bundle, Version.R4)
         found.append(dict(components(of_criterion(bundle, "IN03")))["value"])
     assert found[0]["valueRange"]["high"]["value"] == TWO
@@ -199,12 +203,12 @@ def test_the_same_assessment_gets_the_same_ids_whenever_it_is_asked_for():
 
 
 def test_other_evidence_gets_another_id():
-    (changed,) = (f for f in assessment().findings if f.criterion == "IN08A")
+    (changed,) = (f for f in assessment().results if f.criterion == "IN08A")
     newer = replace(
         changed, evidence=(replace(CREATININE, source=source("Observation", "o1", "3")),)
     )
-    findings = tuple(newer if f is changed else f for f in assessment().findings)
-    first, second = written(), written(seen=assessment(findings=findings))
+    results = tuple(newer if f is changed else f for f in assessment().results)
+    first, second = written(), written(seen=assessment(results=results))
     different = [
         a["resource"]["code"]["coding"][0]["code"]
         for a, b in zip(first["entry"][1:], second["entry"][1:], strict=True)

@@ -12,7 +12,7 @@ import pytest
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.rules import AgeRule, AnswerRule, Bound, DrugRule, LabRule, PersonRule
 from refnot_fhir.rulebook.explain import explain
-from refnot_fhir.rulebook.explain_rule import listed
+from refnot_fhir.wording import language
 
 APPROVED = Path(__file__).parents[1] / "snapshots" / "explain-trial.md"
 
@@ -108,4 +108,4 @@ def test_a_drug_that_comes_in_no_vials_has_none_told(rulebook):
     [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
 )
 def test_a_list_reads_as_a_sentence(words, text):
-    assert listed(words) == text
+    assert language().listed(words) == text

@@ -40,9 +40,9 @@ def _of_screening(receiver: Receiver, check: Check) -> list[str]:
         return []
     found = receiver.assessed(check.as_of)
     wrong = [
-        f"{name}: {verdict} expected, {finding.verdict.value} found: {finding.why}"
+        f"{name}: {verdict} expected, {result.verdict.value} found: {result.reason}"
         for name, verdict in check.criteria.items()
-        if (finding := found.finding(name)).verdict.value != verdict
+        if (result := found.result(name)).verdict.value != verdict
     ]
     if check.standing and found.standing != check.standing:
         wrong.append(f"standing: {check.standing} expected, {found.standing} found")

@@ -23,7 +23,9 @@ def rows(rulebook: Rulebook) -> dict[str, list[dict[str, object]]]:
         receiver = Receiver(rulebook)
         for bundle in patient.bundles:
             receiver.take(bundle)
-        found["eligibility-lab"] += [eligibility_lab(lab) for lab in receiver.chart().labs]
+        found["eligibility-lab"] += [
+            eligibility_lab(lab, labs=rulebook.labs) for lab in receiver.chart().labs
+        ]
         found["dosing-record"] += dosing(receiver.followed(AT_THE_END))
     return found
 

@@ -12,10 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refnot_fhir.core.facts import Dose, Measurement, Outcome, Person
-from refnot_fhir.core.results import Assessment, Evidence, Finding, StatusChange, Subject
+from refnot_fhir.core.results import (
+    Assessment,
+    CriterionResult,
+    Evidence,
+    Role,
+    StatusChange,
+    Subject,
+)
 from refnot_fhir.core.values import DaySpan, Interval, Original, Reason, Source, When
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
 from refnot_fhir.store import codec
+from refnot_fhir.wording import language
+from refnot_fhir.wording.evidence import notes
+from tests.sentences import shown, told, told_of
 
 text = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 numbers = st.decimals(allow_nan=False, allow_infinity=False)
@@ -118,6 +128,42 @@ persons = st.builds(
     died=st.none() | whens,
     dead_by=st.none() | moments,
 )
+reasons = st.builds(Reason, text, pairs)
+spans = st.tuples(dates, dates)
+evidence = st.builds(
+    Evidence,
+    source=sources,
+    shows=reasons,
+    role=st.sampled_from(Role),
+    days=st.none() | spans,
+    lab=text,
+    original=originals,
+    value=st.none() | intervals,
+    unit=text,
+    answer=text,
+    uln=st.none() | numbers,
+    multiple=st.none() | intervals,
+    ulns=st.lists(numbers, max_size=2).map(tuple),
+    no_uln=st.none() | reasons,
+    when=st.none() | whens,
+    formula=text,
+    derived_from=st.lists(sources, max_size=1).map(tuple),
+    notes=st.lists(reasons, max_size=2).map(tuple),
+    not_usable=st.none() | reasons,
+)
+results = st.builds(
+    CriterionResult,
+    criterion=text,
+    kind=st.sampled_from(CriterionKind),
+    rule=st.none() | st.sampled_from(RuleKind),
+    verdict=st.sampled_from(Verdict),
+    reason=reasons,
+    evidence=st.lists(evidence, max_size=2).map(tuple),
+    limit=st.none() | numbers,
+    limit_unit=text,
+    window=st.none() | spans,
+    holds_until=st.none() | dates,
+)
 subjects = st.builds(
     Subject,
     id=text,
@@ -128,7 +174,10 @@ subjects = st.builds(
     version=st.integers(1, 1 << 23),
     updated=moments,
     history=st.lists(
-        st.builds(StatusChange, text, moments, text, text, st.none() | dates), max_size=2
+        st.builds(
+            StatusChange, text, moments, reasons, text, st.none() | dates, st.none() | results
+        ),
+        max_size=2,
     ).map(tuple),
     identifiers=pairs,
     enrolled_on=st.none() | dates,
@@ -139,33 +188,6 @@ subjects = st.builds(
     holds_until=st.none() | dates,
     verdicts=pairs,
 )
-evidence = st.builds(
-    Evidence,
-    source=sources,
-    shown=text,
-    original=originals,
-    value=st.none() | intervals,
-    unit=text,
-    uln=st.none() | numbers,
-    multiple=st.none() | intervals,
-    when=st.none() | whens,
-    formula=text,
-    derived_from=st.lists(sources, max_size=1).map(tuple),
-    notes=none_or_one_reason,
-)
-findings = st.builds(
-    Finding,
-    criterion=text,
-    kind=st.sampled_from(["inclusion", "exclusion"]),
-    verdict=st.sampled_from(Verdict),
-    reason=text,
-    why=text,
-    evidence=st.lists(evidence, max_size=2).map(tuple),
-    limit=st.none() | numbers,
-    limit_unit=text,
-    window=st.none() | st.tuples(dates, dates),
-    holds_until=st.none() | dates,
-)
 assessments = st.builds(
     Assessment,
     site=text,
@@ -174,8 +196,8 @@ assessments = st.builds(
     protocol_version=text,
     digest=text,
     as_of=dates,
-    findings=st.lists(findings, max_size=2).map(tuple),
-    standing=text,
+    results=st.lists(results, max_size=2).map(tuple),
+    standing=st.sampled_from(Eligibility),
     holds_until=st.none() | dates,
 )
 
@@ -188,8 +210,9 @@ assessments = st.builds(
         (Person, 10),
         (Subject, 16),
         (Assessment, 9),
-        (Finding, 10),
-        (Evidence, 11),
+        (CriterionResult, 10),
+        (Evidence, 18),
+        (StatusChange, 6),
     ],
 )
 def test_the_properties_below_fill_every_member(record: type, known: int) -> None:
@@ -274,3 +297,45 @@ def test_a_record_kept_before_a_member_existed_can_be_read() -> None:
         '"original":{},"a member of a later release":1}'
     )
     assert lab.replaces is True
+
+
+OF_AN_EARLIER_RELEASE = """{"site":"n","patient":"p","protocol":"t","protocol_version":"1",
+"digest":"d","as_of":"2026-05-04","findings":[{"criterion":"IN07B","kind":"inclusion",
+"verdict":"met","reason":"within-limit","why":"Platelets 151 are enough.","evidence":[{"source":
+{"site":"n","type":"Observation","id":"o1","version":"2","part":""},"shown":"Platelets 151.",
+"original":{"value":"151","unit":"G/L","range":""},"value":{"low":"151","high":"151",
+"low_open":false,"high_open":false},"unit":"10*9/L","uln":null,"multiple":null,"when":null,
+"formula":"","derived_from":[],"notes":["G/L is a name of 10*9/L"]}],"limit":"150",
+"limit_unit":"10*9/L","window":["2026-04-06","2026-05-04"],"holds_until":"2026-06-01"}],
+"standing":"undecided","holds_until":"2026-06-01"}"""
+
+
+def test_an_assessment_of_an_earlier_release_keeps_its_sentences() -> None:
+    (result,) = codec.assessment_of(OF_AN_EARLIER_RELEASE).results
+    assert (result.reason.code, result.verdict, result.limit) == (
+        "within-limit",
+        Verdict.MET,
+        Decimal(150),
+    )
+    (evidence,) = result.evidence
+    assert told(result) == "Platelets 151 are enough."
+    assert shown(evidence) == "Platelets 151."
+    assert notes(language(), {}, evidence) == ["G/L is a name of 10*9/L"]
+    assert (evidence.source.id, evidence.value) == ("o1", Interval.exactly(Decimal(151)))
+    again = codec.assessment_of(codec.assessment_text(codec.assessment_of(OF_AN_EARLIER_RELEASE)))
+    assert again.results == (result,)
+
+
+def test_a_subject_of_an_earlier_release_keeps_why_it_has_its_status() -> None:
+    kept = codec.subject_of(
+        '{"id":"s","site":"n","patient":"p","protocol":"t","status":"candidate","version":1,'
+        '"updated":"2026-05-04T08:00:00Z","history":[{"status":"candidate","at":'
+        '"2026-05-04T08:00:00Z","why":"The feed sent them.","by":"rule"}],"planned_arm":"alone"}'
+    )
+    (change,) = kept.history
+    assert (told_of(change), change.status, kept.planned_arm) == (
+        "The feed sent them.",
+        "candidate",
+        "alone",
+    )
+    assert codec.subject_of(codec.subject_text(kept)) == kept

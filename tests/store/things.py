@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from refnot_fhir.core.facts import Dose, Measurement, Person
 from refnot_fhir.core.results import Assessment, StatusChange, Subject
-from refnot_fhir.core.values import Interval, Original, Source, When
+from refnot_fhir.core.values import Interval, Original, Reason, Source, When
+from refnot_fhir.core.verdict import Eligibility
 from refnot_fhir.store.contract import Kept, Key, Reading
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
@@ -83,7 +84,7 @@ def subject(
         status=status,
         version=version,
         updated=later(version),
-        history=(StatusChange(status, NOW, "a lab arrived", "rule"),),
+        history=(StatusChange(status, NOW, Reason("undecided"), "rule"),),
         identifiers=identifiers,
     )
 
@@ -96,7 +97,7 @@ def assessment(*, patient: str = "p1", as_of: date = date(2026, 5, 4)) -> Assess
         protocol_version="1",
         digest="abc",
         as_of=as_of,
-        findings=(),
-        standing="undecided",
+        results=(),
+        standing=Eligibility.UNDECIDED,
         holds_until=None,
     )

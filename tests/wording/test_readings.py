@@ -33,7 +33,7 @@ def made() -> Iterator[tuple[str, ast.Call]]:
                     yield f"{path.name}:{node.lineno}:{node.col_offset}", node
 
 
-OTHERS = ("derive.py", "bounds.py", "evidence.py")
+OTHERS = ("derive.py", "bounds.py")
 
 
 def literals(node: ast.expr) -> set[str]:

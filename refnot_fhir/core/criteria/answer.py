@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from refnot_fhir.core.criteria.case import Case
-from refnot_fhir.core.criteria.evidence import amount, of_dated, of_days
+from refnot_fhir.core.criteria.evidence import of_dated
 from refnot_fhir.core.criteria.moments import Dated, source_key
 from refnot_fhir.core.criteria.newest import (
     Answer,
@@ -18,19 +18,19 @@ from refnot_fhir.core.criteria.newest import (
     answer,
     last_day,
     least_favourable,
+    newest_result,
     turning_days,
 )
-from refnot_fhir.core.criteria.newest_result import newest_finding
 from refnot_fhir.core.days import ages, birthday
 from refnot_fhir.core.facts import Measurement, Person
 from refnot_fhir.core.intervals import within
-from refnot_fhir.core.results import Evidence, Finding
+from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role, Shows
 from refnot_fhir.core.rules import AnswerRule, Criterion
 from refnot_fhir.core.translate.sex import agrees
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.values import Reason
+from refnot_fhir.core.verdict import RuleKind, Verdict
 
-_BEYOND_AGE = "beyond-age"
-_NO_ANSWER = frozenset({"no-evidence", "outside-window"})
+_NO_ANSWER = frozenset({ReasonCode.NO_EVIDENCE, ReasonCode.OUTSIDE_WINDOW})
 
 
 class _Said(NamedTuple):
@@ -41,7 +41,9 @@ class _Said(NamedTuple):
     against: tuple[Dated, ...] = ()
 
 
-def answer_finding(criterion: Criterion, rule: AnswerRule, case: Case, as_of: date) -> Finding:
+def answer_result(
+    criterion: Criterion, rule: AnswerRule, case: Case, as_of: date
+) -> CriterionResult:
     """Whether the newest answer is one that the criterion lists, and nothing contradicts it.
 
     Where the criterion does not apply, an answer that says otherwise still needs to be looked at.
@@ -54,66 +56,63 @@ def answer_finding(criterion: Criterion, rule: AnswerRule, case: Case, as_of: da
     until = _holds_until(rule, question, case, said, as_of)
     if said.verdict is Verdict.NOT_APPLICABLE and person is not None:
         return _not_applicable(criterion, person, until)
-    if said.reason == _BEYOND_AGE and person is not None:
+    if said.reason == ReasonCode.BEYOND_AGE and person is not None:
         return _beyond_age(criterion, rule, person, as_of, until)
-    readings = _answers(rule, case)
-    found = newest_finding(
-        criterion, question, case, as_of, say=partial(_say, case), readings=readings
+    found = newest_result(
+        criterion, RuleKind.ANSWER, question, case, as_of, readings=_answers(rule, case)
     )
-    found = replace(found, verdict=said.verdict, reason=said.reason, holds_until=until)
     nearby = _usable(case, rule.supporting, question.window(as_of))
-    return _with(found, said, [it for it in nearby if not _clears(rule, it.reading)], case)
+    nearby = [it for it in nearby if not _clears(rule, it.reading)]
+    return _with(replace(found, holds_until=until), said, nearby)
 
 
-def _with(found: Finding, said: _Said, nearby: list[Dated], case: Case) -> Finding:
-    """The finding with what speaks against the newest answer, and what is to be looked at."""
-    why = found.why
-    shown = {item.source for item in found.evidence}
-    against = [it for it in said.against if it.reading.source not in shown]
-    if against:
-        why += f" But {_named(against, case)} says otherwise: a person's judgement would settle it."
-    nearby = [it for it in nearby if it not in against]
-    if nearby:
-        why += f" Also on record, for a person to judge: {_named(nearby, case)}."
-    more = tuple(of_dated(it, case) for it in (*against, *nearby))
-    return replace(found, why=why, evidence=(*found.evidence, *more))
-
-
-def _named(readings: list[Dated], case: Case) -> str:
-    return ", ".join(
-        f"{case.title(it.reading.analyte)} {amount(it.reading)} {of_days(it.first, it.last)}"
-        for it in readings
+def _with(found: CriterionResult, said: _Said, nearby: list[Dated]) -> CriterionResult:
+    """The result with what speaks against the newest answer, and what is to be looked at."""
+    reason = found.reason
+    if said.reason != reason.code:
+        reason = Reason(said.reason, (*reason.about, ("newest", reason.code)))
+    known = {item.source for item in found.evidence}
+    against = [it for it in said.against if it.reading.source not in known]
+    more = (
+        *(of_dated(it, Role.AGAINST) for it in against),
+        *(of_dated(it, Role.BESIDE) for it in nearby if it not in against),
     )
+    evidence = (*found.evidence, *more)
+    return replace(found, verdict=said.verdict, reason=reason, evidence=evidence)
 
 
-def _not_applicable(criterion: Criterion, person: Person, until: date | None) -> Finding:
-    return Finding(
+def _not_applicable(criterion: Criterion, person: Person, until: date | None) -> CriterionResult:
+    recorded = Reason(Shows.RECORDED, (("gender", person.gender),))
+    return CriterionResult(
         criterion=criterion.id,
         kind=criterion.kind,
+        rule=RuleKind.ANSWER,
         verdict=Verdict.NOT_APPLICABLE,
-        reason="not-applicable",
-        why=f"It does not apply to a patient recorded as {person.gender}.",
-        evidence=(Evidence(source=person.source, shown=f"recorded as {person.gender}"),),
+        reason=Reason(ReasonCode.NOT_APPLICABLE, (("gender", person.gender),)),
+        evidence=(Evidence(person.source, recorded),),
         holds_until=until,
     )
 
 
 def _beyond_age(
     criterion: Criterion, rule: AnswerRule, person: Person, as_of: date, until: date | None
-) -> Finding:
-    birth = "" if person.birth is None else person.birth.text
-    why = (
-        f"The patient, recorded as female and born {birth}, is at least {rule.not_met_from_years} "
-        f"years old on {as_of}: from that age on this protocol takes it as not met without other "
-        "evidence."
-    )
-    return Finding(
+) -> CriterionResult:
+    birth = person.birth
+    recorded = (("gender", person.gender), ("born", "" if birth is None else birth.text))
+    years = ("years", f"{rule.not_met_from_years}")
+    return CriterionResult(
         criterion=criterion.id,
         kind=criterion.kind,
+        rule=RuleKind.ANSWER,
         verdict=Verdict.NOT_MET,
-        reason=_BEYOND_AGE,
-        why=why,
-        evidence=(Evidence(source=person.source, shown=f"recorded as female, born {birth}"),),
+        reason=Reason(ReasonCode.BEYOND_AGE, (*recorded, years, ("on", f"{as_of}"))),
+        evidence=(
+            Evidence(
+                person.source,
+                Reason(Shows.RECORDED_BORN, recorded),
+                days=None if birth is None else (birth.first, birth.last),
+            ),
+        ),
         holds_until=until,
     )
 
@@ -142,13 +141,13 @@ def _said(rule: AnswerRule, question: Question, case: Case, as_of: date) -> _Sai
     if _does_not_apply(rule, person):
         against = _against(rule, _usable(case, rule.labs, window), favourable)
         if not against:
-            return _Said(Verdict.NOT_APPLICABLE, "not-applicable")
+            return _Said(Verdict.NOT_APPLICABLE, ReasonCode.NOT_APPLICABLE)
         if said.verdict is favourable:
-            return _Said(Verdict.UNKNOWN, "conflict", against)
+            return _Said(Verdict.UNKNOWN, ReasonCode.CONFLICT, against)
     if said.reason in _NO_ANSWER and _is_old_enough(rule, person, as_of):
         nearby = _usable(case, (*rule.labs, *rule.supporting), window)
         if not _against(rule, nearby, favourable):
-            return _Said(Verdict.NOT_MET, _BEYOND_AGE)
+            return _Said(Verdict.NOT_MET, ReasonCode.BEYOND_AGE)
     return said
 
 
@@ -189,11 +188,11 @@ def _unless_contradicted(
         if _speaks_against(rule, it.reading, newest.verdict)
     ]
     if against:
-        return _Said(Verdict.UNKNOWN, "conflict", tuple(against))
+        return _Said(Verdict.UNKNOWN, ReasonCode.CONFLICT, tuple(against))
     last = max(it.earliest for it in newest.rivals)
     supporting = _usable(case, rule.supporting, window)
     if any(it.latest >= last and not _clears(rule, it.reading) for it in supporting):
-        return _Said(Verdict.UNKNOWN, "review")
+        return _Said(Verdict.UNKNOWN, ReasonCode.REVIEW)
     return _Said(newest.verdict, newest.reason)
 
 
@@ -224,26 +223,14 @@ def _judge(rule: AnswerRule, reading: Measurement) -> Opinion:
     if reading.not_usable is not None:
         return Verdict.UNKNOWN, reading.not_usable.code
     if reading.answer in rule.met:
-        return Verdict.MET, "answer-met"
+        return Verdict.MET, ReasonCode.ANSWER_MET
     if reading.answer in rule.not_met and rule.below_limit and reading.interpretation == "against":
-        return Verdict.UNKNOWN, "review"
+        return Verdict.UNKNOWN, ReasonCode.REVIEW
     if reading.answer in rule.not_met:
-        return Verdict.NOT_MET, "answer-not-met"
+        return Verdict.NOT_MET, ReasonCode.ANSWER_NOT_MET
     if _clears(rule, reading):
-        return Verdict.NOT_MET, "below-limit"
-    return Verdict.UNKNOWN, "review"
-
-
-def _say(case: Case, found: Dated, reason: str) -> str:
-    what = (
-        f"{case.title(found.reading.analyte)}: {amount(found.reading)}, "
-        f"{of_days(found.first, found.last)}"
-    )
-    if reason == "below-limit":
-        return f"{what}, is below the laboratory's own limit."
-    if reason == "review":
-        return f"{what}, does not decide it alone. A person's judgement would settle it."
-    return f"{what}."
+        return Verdict.NOT_MET, ReasonCode.BELOW_LIMIT
+    return Verdict.UNKNOWN, ReasonCode.REVIEW
 
 
 def _usable(case: Case, labs: tuple[str, ...], window: tuple[date, date]) -> list[Dated]:

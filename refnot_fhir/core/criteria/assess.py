@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from datetime import date
 
 from refnot_fhir.core.chart import Chart
-from refnot_fhir.core.criteria.answer import answer_finding
+from refnot_fhir.core.criteria.answer import answer_result
 from refnot_fhir.core.criteria.case import Case, lay_out
-from refnot_fhir.core.criteria.drug import drug_finding
-from refnot_fhir.core.criteria.lab import lab_finding
-from refnot_fhir.core.criteria.person import age_finding, person_finding
-from refnot_fhir.core.results import Assessment, Finding
+from refnot_fhir.core.criteria.drug import drug_result
+from refnot_fhir.core.criteria.lab import lab_result
+from refnot_fhir.core.criteria.person import age_result, person_result
+from refnot_fhir.core.results import Assessment, CriterionResult
 from refnot_fhir.core.rules import AgeRule, AnswerRule, Criterion, DrugRule, LabRule, Protocol
+from refnot_fhir.core.verdict import Eligibility
 
 
 def assess(protocol: Protocol, chart: Chart, as_of: date) -> Assessment:
@@ -21,8 +22,8 @@ def assess(protocol: Protocol, chart: Chart, as_of: date) -> Assessment:
     Nothing collected or given after that date is seen. The order of the chart does not matter.
     """
     case = lay_out(protocol, chart)
-    findings = tuple(_finding(criterion, case, as_of) for criterion in protocol.criteria)
-    ends = [it.holds_until for it in findings if it.holds_until is not None]
+    results = tuple(_result(criterion, case, as_of) for criterion in protocol.criteria)
+    ends = [it.holds_until for it in results if it.holds_until is not None]
     return Assessment(
         site=chart.site,
         patient=chart.patient,
@@ -30,29 +31,30 @@ def assess(protocol: Protocol, chart: Chart, as_of: date) -> Assessment:
         protocol_version=protocol.version,
         digest=protocol.digest,
         as_of=as_of,
-        findings=findings,
-        standing=standing(findings),
+        results=results,
+        standing=standing(results),
         holds_until=min(ends, default=None),
     )
 
 
-def standing(findings: Iterable[Finding]) -> str:
-    """`ineligible` if any finding speaks against, `eligible` if all speak for, else `undecided`."""
-    found = tuple(findings)
-    if any(finding.speaks_against for finding in found):
-        return "ineligible"
-    return "eligible" if all(finding.speaks_for for finding in found) else "undecided"
+def standing(results: Iterable[CriterionResult]) -> Eligibility:
+    """Ineligible if any result speaks against, eligible if all speak for, else undecided."""
+    found = tuple(results)
+    if any(result.speaks_against for result in found):
+        return Eligibility.INELIGIBLE
+    is_in = all(result.speaks_for for result in found)
+    return Eligibility.ELIGIBLE if is_in else Eligibility.UNDECIDED
 
 
-def _finding(criterion: Criterion, case: Case, as_of: date) -> Finding:
+def _result(criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
     match criterion.rule:
         case AgeRule() as rule:
-            return age_finding(criterion, rule, case, as_of)
+            return age_result(criterion, rule, case, as_of)
         case LabRule() as rule:
-            return lab_finding(criterion, rule, case, as_of)
+            return lab_result(criterion, rule, case, as_of)
         case AnswerRule() as rule:
-            return answer_finding(criterion, rule, case, as_of)
+            return answer_result(criterion, rule, case, as_of)
         case DrugRule() as rule:
-            return drug_finding(criterion, rule, case, as_of)
+            return drug_result(criterion, rule, case, as_of)
         case rule:
-            return person_finding(criterion, rule)
+            return person_result(criterion, rule)

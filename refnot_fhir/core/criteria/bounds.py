@@ -10,8 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from refnot_fhir.core.criteria.case import Case
-from refnot_fhir.core.criteria.derive import collection_of, of_one_sample
-from refnot_fhir.core.criteria.evidence import amount
+from refnot_fhir.core.criteria.derive import collection_of, of_one_sample, term
 from refnot_fhir.core.criteria.moments import Dated, issued, might_be_last, source_key
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.record import record
@@ -211,9 +210,7 @@ class _Collection:
     def _contradictory(
         self, reading: Measurement, one: Measurement, other: Measurement
     ) -> Measurement:
-        problem = reason(
-            Unusable.CONTRADICTORY_BOUNDS, one=self._named(one), other=self._named(other)
-        )
+        problem = reason(Unusable.CONTRADICTORY_BOUNDS, one=_named(one), other=_named(other))
         return replace(
             reading, value=None, not_usable=problem, derived_from=_sources(reading, one, other)
         )
@@ -223,7 +220,7 @@ class _Collection:
     ) -> Measurement:
         """One reading of the lab asked for, with what proves it as its formula."""
         lab = self.case.protocol.labs[self.rule.labs[0]]
-        ends = [f"{sign} {self._named(it.by)}" for sign, it in (("≥", low), ("≤", high)) if it]
+        ends = [f"{sign} {_named(it.by)}" for sign, it in (("≥", low), ("≤", high)) if it]
         return Measurement(
             source=reading.source,
             patient=reading.patient,
@@ -236,7 +233,7 @@ class _Collection:
             issued=reading.issued,
             specimen=reading.specimen,
             sample=reading.sample,
-            formula=f"{lab.title} {', '.join(ends)}",
+            formula=f"{lab.name} {', '.join(ends)}",
             derived_from=_sources(reading, *(it.by for it in (low, high) if it is not None)),
         )
 
@@ -265,8 +262,9 @@ class _Collection:
             return None
         return sum((_half_a_digit(value) for value in values), Decimal(0))
 
-    def _named(self, reading: Measurement) -> str:
-        return reading.formula or f"{self.case.title(reading.analyte)} {amount(reading)}"
+
+def _named(reading: Measurement) -> str:
+    return reading.formula or term(reading.analyte, reading.value, reading.unit)
 
 
 def _half_a_digit(value: Decimal) -> Decimal:

@@ -28,14 +28,6 @@ class Case:
         """Every reading of these labs that can govern."""
         return tuple(found for lab in labs for found in self.readings.get(lab, ()))
 
-    def title(self, lab: str) -> str:
-        """The lab as a person calls it."""
-        return self.protocol.labs[lab].title if lab in self.protocol.labs else lab
-
-    def titles(self, labs: Iterable[str]) -> str:
-        """`granulocytes or neutrophils`."""
-        return " or ".join(self.title(lab) for lab in labs)
-
 
 def lay_out(protocol: Protocol, chart: Chart) -> Case:
     """The chart's readings of the protocol's labs, by lab."""

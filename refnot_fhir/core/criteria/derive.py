@@ -50,7 +50,7 @@ def derived(protocol: Protocol, readings: Mapping[str, Sequence[Measurement]]) -
                 continue
             parts = [_part(by_collection[lab][collection]) for lab in labs]
             # A lower bound with a part that is not usable bounds nothing, and hides nothing.
-            if rule.at_least and _problem(protocol, parts) is not None:
+            if rule.at_least and _problem(parts) is not None:
                 continue
             if of_one_sample([part.reading for part in parts]):
                 found.setdefault((rule.lab, collection), []).append(
@@ -133,7 +133,7 @@ def _computed(protocol: Protocol, rule: Derivation, parts: Sequence[_Part]) -> M
     known = [when for when in published if when is not None]
     first = parts[0].reading
     values = [part.value for part in parts if part.value is not None]
-    problem = _problem(protocol, parts)
+    problem = _problem(parts)
     return Measurement(
         source=first.source,
         patient=first.patient,
@@ -146,7 +146,7 @@ def _computed(protocol: Protocol, rule: Derivation, parts: Sequence[_Part]) -> M
         issued=max(known, key=_latest) if len(known) == len(published) else None,
         specimen=first.specimen,
         sample=first.sample,
-        formula=_formula(protocol, rule, parts),
+        formula=_formula(rule, parts),
         derived_from=tuple(part.reading.source for part in parts),
         not_usable=problem,
     )
@@ -162,20 +162,21 @@ def _sum(values: Sequence[Interval]) -> Interval:
     return reduce(plus, values)
 
 
-def _problem(protocol: Protocol, parts: Sequence[_Part]) -> Reason | None:
+def _problem(parts: Sequence[_Part]) -> Reason | None:
     for reading, _, problem in parts:
         if problem is not None:
-            title = protocol.labs[reading.analyte].title
-            return reason(problem.code, "derived-from-unusable", problem, part=title)
+            return reason(problem.code, "derived-from-unusable", problem, part=reading.analyte)
     return None
 
 
-def _formula(protocol: Protocol, rule: Derivation, parts: Sequence[_Part]) -> str:
-    names = []
-    for reading, value, _ in parts:
-        said = "not usable" if value is None else f"{shown_interval(value)} {reading.unit}"
-        names.append(f"{protocol.labs[reading.analyte].title} {said}")
-    whole = f"{protocol.labs[rule.lab].title} {'≥' if rule.at_least else '='}"
+def _formula(rule: Derivation, parts: Sequence[_Part]) -> str:
+    names = [term(part.reading.analyte, part.value, part.reading.unit) for part in parts]
+    whole = f"{rule.lab} {'≥' if rule.at_least else '='}"
     if not rule.factor:
         return f"{whole} {' + '.join(names)}"
     return f"{whole} {names[0]} × ({' + '.join(names[1:])}) / {shown(rule.divide_by)}"
+
+
+def term(lab: str, value: Interval | None, unit: str) -> str:
+    """A lab with its value as a formula has it; `?` for a value that cannot be used."""
+    return f"{lab} ?" if value is None else f"{lab} {shown_interval(value)} {unit}".rstrip()

@@ -8,16 +8,16 @@ from datetime import date
 from typing import NamedTuple
 
 from refnot_fhir.core.criteria.case import Case
-from refnot_fhir.core.criteria.evidence import amount, dose_text, of_dated, of_days, of_dose
+from refnot_fhir.core.criteria.evidence import of_dated, of_dose
 from refnot_fhir.core.criteria.moments import Dated, source_key
 from refnot_fhir.core.criteria.newest import Opinion, Question, answer, last_day, turning_days
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.facts import Dose, Measurement
-from refnot_fhir.core.results import Finding
+from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
 from refnot_fhir.core.rules import Criterion, DrugAnswer, DrugRule
 from refnot_fhir.core.translate.study import names, of_another_study
-from refnot_fhir.core.values import DaySpan
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.values import DaySpan, Reason
+from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
 _HAPPENED = frozenset({"given", "partial"})
 
@@ -26,21 +26,10 @@ _NAMED = 10
 
 _MAY_COUNT = {
     **dict.fromkeys(_HAPPENED, ""),
-    "unknown": "outcome-unknown",
-    "pending": "in-progress",
+    "unknown": ReasonCode.OUTCOME_UNKNOWN,
+    "pending": ReasonCode.IN_PROGRESS,
 }
 """Outcomes of what happened or may have, with the reason for doubt; the others never count."""
-
-_DOUBTS = {
-    "unresolved-drug": "what was given is not known; the Medication it refers to",
-    "unclassified-drug": "its codes do not say which class it is of; a standard code",
-    "outcome-unknown": "it is not known whether it was given; a corrected status",
-    "in-progress": "it is under way or on hold; its final status",
-    "trial-dose-unclear": "whether it was a trial dose is not known; the date of enrolment",
-    "no-date": "its date is not known; the date",
-    "window-unclear": "its dates are not precise enough; full dates",
-}
-"""Why an administration may or may not count, and what would settle it."""
 
 
 class _Given(NamedTuple):
@@ -78,7 +67,7 @@ class _Said(NamedTuple):
         return bool(self.resting_on) and self.resting_on[0].doubt is not None
 
 
-def drug_finding(criterion: Criterion, rule: DrugRule, case: Case, as_of: date) -> Finding:
+def drug_result(criterion: Criterion, rule: DrugRule, case: Case, as_of: date) -> CriterionResult:
     """Whether an administration of the class is inside the window.
 
     Only a person's documented answer shows that none was; no record, and no lack of one, does.
@@ -87,17 +76,15 @@ def drug_finding(criterion: Criterion, rule: DrugRule, case: Case, as_of: date) 
     answers = case.of(rule.answer.labs) if rule.answer is not None else ()
     said = _said(on_record, answers, rule, as_of)
     window = (shifted(as_of, -rule.within_days), as_of)
-    if said.reason == "no-evidence" and _sends_all(case, window):
-        said = said._replace(reason="none-on-record")
-    shown = said.resting_on if said.of_doses else said.resting_on[:_NAMED]
-    doses = tuple(of_dose(given.dose, given.days) for given in shown)
-    return Finding(
+    if said.reason == ReasonCode.NO_EVIDENCE and _sends_all(case, window):
+        said = said._replace(reason=ReasonCode.NONE_ON_RECORD)
+    return CriterionResult(
         criterion=criterion.id,
         kind=criterion.kind,
+        rule=RuleKind.DRUG,
         verdict=said.verdict,
-        reason=said.reason,
-        why=_why(said, rule, case, window),
-        evidence=(*doses, *(of_dated(it, case) for it in said.answers)),
+        reason=Reason(said.reason, tuple(_about(said, rule, case))),
+        evidence=tuple(_evidence(said)),
         window=window,
         holds_until=last_day(
             as_of,
@@ -106,6 +93,38 @@ def drug_finding(criterion: Criterion, rule: DrugRule, case: Case, as_of: date) 
             lambda day: _said(on_record, answers, rule, day).verdict,
         ),
     )
+
+
+def _evidence(said: _Said) -> Iterator[Evidence]:
+    if said.of_doses:
+        of_doses, of_answers = Role.GOVERNS, Role.BESIDE
+        doses = said.resting_on
+    else:
+        of_doses, of_answers = Role.ASIDE, Role.GOVERNS
+        doses = said.resting_on[:_NAMED]
+    for given in doses:
+        yield of_dose(given.dose, given.days, of_doses)
+    for it in said.answers:
+        yield of_dated(it, of_answers)
+
+
+def _about(said: _Said, rule: DrugRule, case: Case) -> Iterator[tuple[str, str]]:
+    yield "class", rule.drug_class
+    yield "within-days", f"{rule.within_days}"
+    for lab in rule.answer.labs if rule.answer is not None else ():
+        yield "lab", lab
+    feed = case.chart.all_doses
+    if feed is None or said.of_doses or said.answers:
+        return
+    yield "since", f"{feed.since}"
+    yield "stated-by", feed.stated_by
+    if said.reason == ReasonCode.NONE_ON_RECORD:
+        names = Counter(it.dose.shown or it.dose.drug for it in said.resting_on)
+        yield "sent", f"{len(said.resting_on)}"
+        for name, count in names.most_common(_NAMED):
+            yield "drug", f"{count} {name}"
+        if len(names) > _NAMED:
+            yield "other-drugs", f"{len(names) - _NAMED}"
 
 
 def _turning_days(
@@ -152,13 +171,13 @@ def _ended(dose: Dose, began: DaySpan, case: Case) -> DaySpan:
 
 def _doubt(dose: Dose, days: DaySpan | None, rule: DrugRule, case: Case) -> str | None:
     if not dose.resolved:
-        return "unresolved-drug"
+        return ReasonCode.UNRESOLVED_DRUG
     if dose.drug == rule.study_drug and _trial_dose(dose, days, case) is None:
-        return "trial-dose-unclear"
+        return ReasonCode.TRIAL_DOSE_UNCLEAR
     if rule.drug_class in dose.classes:
         return _MAY_COUNT[dose.outcome]
     told = dose.classified or (dose.unclear and rule.drug_class not in dose.unclear)
-    return None if told else "unclassified-drug"
+    return None if told else ReasonCode.UNCLASSIFIED_DRUG
 
 
 def _is_trial_dose(dose: Dose, days: DaySpan | None, rule: DrugRule, case: Case) -> bool:
@@ -196,7 +215,7 @@ def _said(
             certain.append(given)
     answered = _answered(answers, rule, as_of)
     if certain:
-        return _Said(Verdict.MET, "given-within-window", tuple(certain), answered.answers)
+        return _Said(Verdict.MET, ReasonCode.GIVEN_WITHIN_WINDOW, tuple(certain), answered.answers)
     if answered.verdict is Verdict.MET:
         return answered
     if unsure:
@@ -227,16 +246,19 @@ def _answered(answers: Iterable[Dated], rule: DrugRule, as_of: date) -> _Said:
     """
     asked = rule.answer
     if asked is None:
-        return _Said(Verdict.UNKNOWN, "no-evidence")
+        return _Said(Verdict.UNKNOWN, ReasonCode.NO_EVIDENCE)
     question = Question(
-        asked.labs, rule.within_days, "exclusion", lambda reading: _judge(asked, reading)
+        asked.labs,
+        rule.within_days,
+        CriterionKind.EXCLUSION,
+        lambda reading: _judge(asked, reading),
     )
     newest = answer(question, answers, as_of)
-    if newest.reason in ("no-evidence", "outside-window"):
-        return _Said(Verdict.UNKNOWN, "no-evidence")
+    if newest.reason in (ReasonCode.NO_EVIDENCE, ReasonCode.OUTSIDE_WINDOW):
+        return _Said(Verdict.UNKNOWN, ReasonCode.NO_EVIDENCE)
     said = _Said(newest.verdict, newest.reason, answers=newest.rivals)
     if said.verdict is Verdict.MET and any(it.first < as_of for it in newest.rivals):
-        return said._replace(verdict=Verdict.UNKNOWN, reason="answer-earlier")
+        return said._replace(verdict=Verdict.UNKNOWN, reason=ReasonCode.ANSWER_EARLIER)
     window = shifted(as_of, -rule.within_days)
     yes = tuple(
         it
@@ -245,10 +267,10 @@ def _answered(answers: Iterable[Dated], rule: DrugRule, as_of: date) -> _Said:
     )
     if said.verdict is Verdict.NOT_MET and yes:
         both = (*sorted(yes, key=lambda it: source_key(it.reading.source)), *newest.rivals)
-        return _Said(Verdict.UNKNOWN, "answer-earlier", answers=both)
+        return _Said(Verdict.UNKNOWN, ReasonCode.ANSWER_EARLIER, answers=both)
     stands_from = shifted(as_of, -asked.within_days)
     if said.verdict is Verdict.NOT_MET and any(it.first < stands_from for it in newest.rivals):
-        return said._replace(verdict=Verdict.UNKNOWN, reason="answer-too-old")
+        return said._replace(verdict=Verdict.UNKNOWN, reason=ReasonCode.ANSWER_TOO_OLD)
     return said
 
 
@@ -256,86 +278,22 @@ def _judge(asked: DrugAnswer, reading: Measurement) -> Opinion:
     if reading.not_usable is not None:
         return Verdict.UNKNOWN, reading.not_usable.code
     if reading.answer in asked.given:
-        return Verdict.MET, "answer-met"
+        return Verdict.MET, ReasonCode.ANSWER_MET
     if reading.answer in asked.not_given:
-        return Verdict.NOT_MET, "answer-not-met"
-    return Verdict.UNKNOWN, "review"
+        return Verdict.NOT_MET, ReasonCode.ANSWER_NOT_MET
+    return Verdict.UNKNOWN, ReasonCode.REVIEW
 
 
 def _place(given: _Given, start: date, as_of: date) -> str:
     """Empty: surely inside the window; `outside`: surely not; else the reason for doubt."""
     if given.began is None or given.ended is None:
-        return "no-date"
+        return ReasonCode.NO_DATE
     if given.ended.last < start:
         return "outside"
     inside = given.began.last <= as_of and given.ended.first >= start
-    return "" if inside else "window-unclear"
-
-
-def _why(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
-    between = f"from {window[0]} to {window[1]}"
-    if said.of_doses and said.verdict is Verdict.MET:
-        first = said.resting_on[0]
-        why = f"{dose_text(first.dose, first.days)} is {rule.drug_class}, given {between}."
-        return f"{why} But {_named(said, case)} is on record too." if said.answers else why
-    if said.of_doses:
-        names = dict.fromkeys(dose_text(it.dose, it.days) for it in said.resting_on)
-        return (
-            f"{_listed(names)} may be {rule.drug_class} given {between}: "
-            f"{_DOUBTS[said.reason]} would settle it."
-        )
-    if said.answers:
-        return _why_answered(said, rule, case, window)
-    return f"{_silence(said, rule, case, window)} {_settles(rule, case, between)}"
-
-
-def _why_answered(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
-    what, between = _named(said, case), f"from {window[0]} to {window[1]}"
-    nos = [it for it in said.answers[1:] if it.reading.answer != said.answers[0].reading.answer]
-    if said.verdict is not Verdict.UNKNOWN:
-        return f"{what}."
-    more = {
-        "answer-earlier": f"tells of the {rule.within_days} days before it"
-        + "".join(f", and a later answer of {it.last} says {it.reading.answer}" for it in nos[:1]),
-        "answer-too-old": "is too old to stand for today",
-        "window-unclear": "may be from outside the window",
-    }.get(said.reason, "does not decide it")
-    return f"{what}, {more}. {_settles(rule, case, between)}"
-
-
-def _named(said: _Said, case: Case) -> str:
-    it = said.answers[0]
-    days = of_days(it.first, it.last)
-    return f"{case.title(it.reading.analyte)}: {amount(it.reading)}, {days}"
+    return "" if inside else ReasonCode.WINDOW_UNCLEAR
 
 
 def _sends_all(case: Case, window: tuple[date, date]) -> bool:
     feed = case.chart.all_doses
     return feed is not None and feed.since <= window[0]
-
-
-def _silence(said: _Said, rule: DrugRule, case: Case, window: tuple[date, date]) -> str:
-    """What was seen where nothing speaks for an administration of the class."""
-    feed, between = case.chart.all_doses, f"from {window[0]} to {window[1]}"
-    if feed is None:
-        return f"No {rule.drug_class} is on record {between}, which proves nothing."
-    states = f"The hospital states that it sends all administrations since {feed.since}"
-    if not _sends_all(case, window):
-        return f"{states} ({feed.stated_by}), which is not all of the time {between}."
-    names = Counter(it.dose.shown or it.dose.drug or "without a name" for it in said.resting_on)
-    shown = [f"{name} ({count})" for name, count in names.most_common(_NAMED)]
-    if len(names) > _NAMED:
-        shown.append(f"{len(names) - _NAMED} other drugs")
-    seen = f"{len(said.resting_on)} {between}" + (f": {_listed(shown)}" if shown else "")
-    return f"{states} ({feed.stated_by}). It sent {seen}; none is {rule.drug_class}."
-
-
-def _settles(rule: DrugRule, case: Case, between: str) -> str:
-    if rule.answer is None:
-        return f"A person's statement on {between.removeprefix('from ')} would settle it."
-    asked = case.titles(rule.answer.labs)
-    return f"An answer to “{asked}” of {between.rpartition(' ')[2]} would settle it."
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)

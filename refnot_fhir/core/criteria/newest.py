@@ -1,4 +1,7 @@
-"""The newest reading governs: which one that is, whether it is recent enough, and for how long."""
+"""The newest reading governs: which one that is, whether it is recent enough, and for how long.
+
+`newest_result` makes the result of a criterion of it.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,22 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from refnot_fhir.core.criteria.moments import Dated, might_be_last, source_key
+from refnot_fhir.core.criteria.case import Case
+from refnot_fhir.core.criteria.evidence import of_dated, set_aside
+from refnot_fhir.core.criteria.moments import Dated, issued, might_be_last, source_key
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.record import record
-from refnot_fhir.core.values import When
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
+from refnot_fhir.core.rules import Criterion
+from refnot_fhir.core.values import Reason, Source, When
+from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
 Opinion = tuple[Verdict, str]
 """A verdict and the stable code of its reason."""
+
+About = tuple[tuple[str, str], ...]
+"""Parameters of a reason."""
 
 
 @record
@@ -24,7 +34,7 @@ class Question:
     labs: tuple[str, ...]
     """In order of preference for readings of one collection time."""
     within_days: int
-    kind: str
+    kind: CriterionKind
     """Of the criterion: says which verdict is least favourable."""
     judge: Callable[[Measurement], Opinion]
     beside: tuple[str, ...] = ()
@@ -43,16 +53,78 @@ class Answer(NamedTuple):
     rivals: tuple[Dated, ...] = ()
 
 
-UNCLEAR = "newest-unclear"
-"""The reason where it cannot be told which reading is the newest, and those do not agree."""
-
-_NOTHING = Answer(Verdict.UNKNOWN, "no-evidence")
+_NOTHING = Answer(Verdict.UNKNOWN, ReasonCode.NO_EVIDENCE)
 
 
-def least_favourable(kind: str) -> tuple[Verdict, ...]:
+def newest_result(
+    criterion: Criterion,
+    rule: RuleKind,
+    question: Question,
+    case: Case,
+    as_of: date,
+    *,
+    readings: Sequence[Dated],
+    about: About = (),
+) -> CriterionResult:
+    """What the newest reading says of a criterion, with the readings that could not be used.
+
+    `readings` are those to judge; `about` says more of the rule than its labs and its days.
+    """
+    said = answer(question, readings, as_of)
+    window = question.window(as_of)
+    evidence = _evidence(said.rivals, case)
+    shown = {(item.source, item.formula) for item in evidence}
+    others = set_aside(case, _parts(question, case), window)
+    labs: About = tuple(("lab", lab) for lab in question.labs)
+    return CriterionResult(
+        criterion=criterion.id,
+        kind=criterion.kind,
+        rule=rule,
+        verdict=said.verdict,
+        reason=Reason(said.reason, (*labs, ("within-days", f"{question.within_days}"), *about)),
+        evidence=(*evidence, *(it for it in others if (it.source, it.formula) not in shown)),
+        window=window,
+        holds_until=holds_until(question, readings, as_of, said),
+    )
+
+
+def _evidence(rivals: Sequence[Dated], case: Case) -> tuple[Evidence, ...]:
+    """The readings that may be the newest, each with what it was made of."""
+    found: dict[tuple[Source, str, str], Evidence] = {}
+    governing = {_key(rival) for rival in rivals}
+    for rival in rivals:
+        for it in (rival, *_made_of(rival, case)):
+            role = Role.GOVERNS if _key(it) in governing else Role.PART
+            found.setdefault(_key(it), of_dated(it, role))
+    return tuple(found.values())
+
+
+def _key(found: Dated) -> tuple[Source, str, str]:
+    return found.reading.source, found.reading.analyte, found.reading.formula
+
+
+def _made_of(whole: Dated, case: Case) -> list[Dated]:
+    sources = whole.reading.derived_from
+    if not sources:
+        return []
+    readings = (it for lab in case.readings.values() for it in lab)
+    parts = [it for it in readings if it.reading.source in sources and not it.reading.formula]
+    return sorted(parts, key=lambda it: (sources.index(it.reading.source), it.reading.analyte))
+
+
+def _parts(question: Question, case: Case) -> tuple[str, ...]:
+    """The labs asked for, and those from which they can be derived."""
+    names = dict.fromkeys((*question.labs, *question.beside))
+    for rule in case.protocol.derivations:
+        if rule.lab in question.labs:
+            names.update(dict.fromkeys(rule.parts))
+    return tuple(names)
+
+
+def least_favourable(kind: CriterionKind) -> tuple[Verdict, ...]:
     """The verdicts of a criterion of that kind, from the one that speaks against the patient."""
     order = (Verdict.NOT_MET, Verdict.UNKNOWN, Verdict.MET)
-    return order if kind == "inclusion" else tuple(reversed(order))
+    return order if kind == CriterionKind.INCLUSION else tuple(reversed(order))
 
 
 def answer(question: Question, readings: Iterable[Dated], as_of: date) -> Answer:
@@ -70,7 +142,7 @@ def answer(question: Question, readings: Iterable[Dated], as_of: date) -> Answer
     judged.sort(key=lambda pair: (worst.index(pair[0][0]), *source_key(pair[1].reading.source)))
     verdict, reason = judged[0][0]
     if any(said[0] is not verdict for said, _ in judged) and verdict is not Verdict.UNKNOWN:
-        verdict, reason = Verdict.UNKNOWN, UNCLEAR
+        verdict, reason = Verdict.UNKNOWN, ReasonCode.NEWEST_UNCLEAR
     return Answer(verdict, reason, tuple(rival for _, rival in judged))
 
 
@@ -87,7 +159,7 @@ def _rivals(question: Question, seen: Sequence[Dated]) -> list[Dated]:
     for group in times.values():
         first = min(_rank(question, found) for found in group)
         preferred = [found for found in group if _rank(question, found) == first]
-        rivals += might_be_last(preferred, _issued)
+        rivals += might_be_last(preferred, lambda it: issued(it.reading))
     return rivals
 
 
@@ -102,16 +174,12 @@ def _collected(found: Dated) -> When | None:
     return found.reading.collected
 
 
-def _issued(found: Dated) -> When | None:
-    return found.reading.issued
-
-
 def _placed(question: Question, found: Dated, as_of: date) -> Opinion:
     first_day, last_day = question.window(as_of)
     if found.last < first_day:
-        return Verdict.UNKNOWN, "outside-window"
+        return Verdict.UNKNOWN, ReasonCode.OUTSIDE_WINDOW
     if found.first < first_day or found.last > last_day:
-        return Verdict.UNKNOWN, "window-unclear"
+        return Verdict.UNKNOWN, ReasonCode.WINDOW_UNCLEAR
     return question.judge(found.reading)
 
 

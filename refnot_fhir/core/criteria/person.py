@@ -6,28 +6,26 @@ from collections.abc import Iterator
 from datetime import date
 
 from refnot_fhir.core.criteria.case import Case
-from refnot_fhir.core.criteria.evidence import days_text
 from refnot_fhir.core.criteria.newest import Opinion, last_day
 from refnot_fhir.core.days import ages, birthday
-from refnot_fhir.core.facts import Person
-from refnot_fhir.core.results import Evidence, Finding
+from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Shows
 from refnot_fhir.core.rules import AgeRule, Criterion, PersonRule
-from refnot_fhir.core.values import DaySpan
-from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.core.values import DaySpan, Reason
+from refnot_fhir.core.verdict import RuleKind, Verdict
 
 
-def person_finding(criterion: Criterion, rule: PersonRule) -> Finding:
+def person_result(criterion: Criterion, rule: PersonRule) -> CriterionResult:
     """Unknown, and what it needs."""
-    return Finding(
+    return CriterionResult(
         criterion=criterion.id,
         kind=criterion.kind,
+        rule=RuleKind.PERSON,
         verdict=Verdict.UNKNOWN,
-        reason="needs",
-        why=f"needs {rule.needs.removeprefix('needs ')}",
+        reason=Reason(ReasonCode.NEEDS, (("needs", rule.needs),)),
     )
 
 
-def age_finding(criterion: Criterion, rule: AgeRule, case: Case, as_of: date) -> Finding:
+def age_result(criterion: Criterion, rule: AgeRule, case: Case, as_of: date) -> CriterionResult:
     """Whether the age in completed years is within the rule, for every possible birth date.
 
     Somebody born on 29 February completes a year on 1 March of a common year.
@@ -35,37 +33,38 @@ def age_finding(criterion: Criterion, rule: AgeRule, case: Case, as_of: date) ->
     person = case.chart.person
     birth = person.birth if person is not None else None
     if person is None or birth is None:
-        return Finding(
+        return CriterionResult(
             criterion=criterion.id,
             kind=criterion.kind,
+            rule=RuleKind.AGE,
             verdict=Verdict.UNKNOWN,
-            reason="no-evidence",
-            why="The date of birth is not on record. The date of birth would settle it.",
+            reason=Reason(ReasonCode.NO_EVIDENCE),
         )
-    verdict, reason = _opinion(rule, birth, as_of)
+    verdict, code = _opinion(rule, birth, as_of)
     days = _turning_days(rule, birth)
-    return Finding(
+    born = Evidence(person.source, Reason(Shows.BORN), days=(birth.first, birth.last))
+    return CriterionResult(
         criterion=criterion.id,
         kind=criterion.kind,
+        rule=RuleKind.AGE,
         verdict=verdict,
-        reason=reason,
-        why=_why(rule, birth, as_of, reason),
-        evidence=(_evidence(person, birth),),
+        reason=Reason(code, tuple(_about(rule, birth, as_of))),
+        evidence=(born,),
         holds_until=last_day(as_of, verdict, days, lambda day: _opinion(rule, birth, day)[0]),
     )
 
 
 def _opinion(rule: AgeRule, birth: DaySpan, as_of: date) -> Opinion:
     if birth.last > as_of:
-        return Verdict.UNKNOWN, "implausible"
+        return Verdict.UNKNOWN, ReasonCode.IMPLAUSIBLE
     least, most = ages(birth, as_of)
     low = rule.at_least if rule.at_least is not None else least
     high = rule.at_most if rule.at_most is not None else most
     if least >= low and most <= high:
-        return Verdict.MET, "within-age"
+        return Verdict.MET, ReasonCode.WITHIN_AGE
     if most < low or least > high:
-        return Verdict.NOT_MET, "beyond-age"
-    return Verdict.UNKNOWN, "straddles-limit"
+        return Verdict.NOT_MET, ReasonCode.BEYOND_AGE
+    return Verdict.UNKNOWN, ReasonCode.STRADDLES_LIMIT
 
 
 def _turning_days(rule: AgeRule, birth: DaySpan) -> Iterator[date]:
@@ -79,27 +78,12 @@ def _turning_days(rule: AgeRule, birth: DaySpan) -> Iterator[date]:
                 yield day
 
 
-def _why(rule: AgeRule, birth: DaySpan, as_of: date, reason: str) -> str:
-    if reason == "implausible":
-        return f"The date of birth, {birth.text}, is not before {as_of}. The true one settles it."
+def _about(rule: AgeRule, birth: DaySpan, as_of: date) -> Iterator[tuple[str, str]]:
     least, most = ages(birth, as_of)
-    age = f"{least}" if least == most else f"{least} to {most}"
-    asked = " and ".join(_asked(rule))
-    if reason == "straddles-limit":
-        return (
-            f"Born {birth.text}, the patient is {age} years old on {as_of}; {asked} is asked. "
-            "The full date of birth would settle it."
-        )
-    answer = "as asked" if reason == "within-age" else f"but {asked} is asked"
-    return f"The patient is {age} years old on {as_of}, {answer}."
-
-
-def _asked(rule: AgeRule) -> Iterator[str]:
-    if rule.at_least is not None:
-        yield f"at least {rule.at_least}"
-    if rule.at_most is not None:
-        yield f"at most {rule.at_most}"
-
-
-def _evidence(person: Person, birth: DaySpan) -> Evidence:
-    return Evidence(source=person.source, shown=f"born {days_text(birth.first, birth.last)}")
+    yield "born", birth.text
+    yield "on", f"{as_of}"
+    yield "youngest", f"{least}"
+    yield "oldest", f"{most}"
+    for name, limit in (("at-least", rule.at_least), ("at-most", rule.at_most)):
+        if limit is not None:
+            yield name, f"{limit}"

@@ -200,7 +200,7 @@ def _before_eligible(place: Place, protocol: Protocol, chart: Chart) -> Iterator
     if place.number != 1 or on is None:
         return
     assessment = assess(protocol, chart, on)
-    against = [finding.criterion for finding in assessment.findings if finding.speaks_against]
+    against = [one.criterion for one in assessment.results if one.speaks_against]
     if assessment.standing == "ineligible":
         why = f"on that day not eligible: {', '.join(against)}"
         yield deviation("dose-before-eligible", why, place.occasion)

@@ -15,6 +15,8 @@ from refnot_fhir.core.results import StatusChange, Subject
 from refnot_fhir.core.rules import Arm, Protocol
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.published import FROM_R5, Json, concept, filled, meta, patient_of
+from refnot_fhir.wording import language
+from refnot_fhir.wording.results import why_status
 
 _STATE = "http://terminology.hl7.org/CodeSystem/research-subject-state"
 _STATE_TYPE = "http://terminology.hl7.org/CodeSystem/research-subject-state-type"
@@ -45,7 +47,7 @@ def write(
 
 def _r4(subject: Subject, protocol: Protocol, patient: Json) -> Json:
     return {
-        "extension": [_extension(step) for step in _progress(subject)],
+        "extension": [_extension(step) for step in _progress(subject, protocol)],
         "status": subject.status,
         "individual": patient,
         "assignedArm": _name(protocol, subject.planned_arm),
@@ -56,7 +58,7 @@ def _r4(subject: Subject, protocol: Protocol, patient: Json) -> Json:
 def _r5(subject: Subject, protocol: Protocol, patient: Json) -> Json:
     return {
         "status": "active",
-        "progress": list(_progress(subject)),
+        "progress": list(_progress(subject, protocol)),
         "subject": patient,
         "assignedComparisonGroup": _link_id(protocol, subject.planned_arm),
         "actualComparisonGroup": _link_id(protocol, subject.actual_arm),
@@ -80,16 +82,17 @@ def _period(subject: Subject) -> Json:
     )
 
 
-def _progress(subject: Subject) -> list[Json]:
+def _progress(subject: Subject, protocol: Protocol) -> list[Json]:
     """Every state so far, oldest first: since when it held clinically, and until the next began."""
-    return [_step(*stage) for stage in subject.stages]
+    return [_step(protocol, *stage) for stage in subject.stages]
 
 
-def _step(change: StatusChange, begins: date, ends: date | None) -> Json:
+def _step(protocol: Protocol, change: StatusChange, begins: date, ends: date | None) -> Json:
+    why = why_status(language(), protocol.labs, change)
     members = {
         "type": concept(_STATE_TYPE, "Enrollment"),
         "subjectState": concept(_STATE, change.status),
-        "reason": filled({"text": change.why}),
+        "reason": filled({"text": why}),
         "startDate": begins.isoformat(),
         "endDate": None if ends is None else ends.isoformat(),
     }

@@ -22,7 +22,7 @@ from decimal import Context, Decimal
 from uuid import UUID
 
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import Assessment, Evidence, Finding, Subject
+from refnot_fhir.core.results import Assessment, CriterionResult, Evidence, Subject
 from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.values import Interval, Original, Source
 from refnot_fhir.fhir.versions import Version
@@ -50,7 +50,9 @@ from refnot_fhir.fhir.write.published import (
     steady_id,
     study_extension,
 )
-from refnot_fhir.wording.readings import sentence
+from refnot_fhir.wording import language
+from refnot_fhir.wording.evidence import formula, line, notes
+from refnot_fhir.wording.results import why
 
 # https://hl7.org/fhir/R4/datatypes.html#decimal: 18 significant digits are what all must handle.
 _DECIMAL = Context(prec=18)
@@ -76,11 +78,11 @@ def write(
     held = research_subject.write(subject, protocol, version, patient_reference=patient_reference)
     patient = patient_of(subject, base, patient_reference)
     report = _Report(subject, assessment, protocol, now, base, patient)
-    facts = (f for finding in assessment.findings for f in _identity(finding))
+    facts = (part for result in assessment.results for part in _identity(result))
     id = report.id("report", *facts)
     address = absolute(base, f"ResearchSubject/{subject.id}")
     first = entry(held, address if base else f"urn:uuid:{report.id('subject', subject.version)}")
-    rest = (report.entry(finding) for finding in assessment.findings)
+    rest = (report.entry(result) for result in assessment.results)
     return collection(id, (first, *rest), now=now, test_data=subject.replay)
 
 
@@ -101,32 +103,32 @@ class _Report:
             self.protocol, (self.subject.id, seen.as_of, seen.protocol_version, seen.digest, *parts)
         )
 
-    def entry(self, finding: Finding) -> Json:
-        id = self.id("finding", *_identity(finding))
-        return entry(self.observation(finding, id), f"urn:uuid:{id}")
+    def entry(self, result: CriterionResult) -> Json:
+        id = self.id("finding", *_identity(result))
+        return entry(self.observation(result, id), f"urn:uuid:{id}")
 
-    def observation(self, finding: Finding, id: UUID) -> Json:
-        word = VERDICTS[finding.verdict]
+    def observation(self, result: CriterionResult, id: UUID) -> Json:
+        word = VERDICTS[result.verdict]
         members: Mapping[str, object] = {
             "resourceType": "Observation",
             "id": str(id),
             "meta": meta(test_data=self.subject.replay),
-            "extension": [study_extension(self.protocol, self.base), *self.supporting(finding)],
+            "extension": [study_extension(self.protocol, self.base), *self.supporting(result)],
             "status": "final",
-            "code": self.criterion(finding.criterion),
+            "code": self.criterion(result.criterion),
             "subject": {"reference": self.patient},
             "effectiveDateTime": self.assessment.as_of.isoformat(),
             "issued": instant(self.now),
             "valueCodeableConcept": concept(
-                verdicts_url(self.protocol), finding.verdict.value, word.display
+                verdicts_url(self.protocol), result.verdict.value, word.display
             ),
-            "note": [{"text": text} for text in _notes(finding)],
+            "note": [{"text": text} for text in self.notes(result)],
             "derivedFrom": [
                 self.reference(source, shown)
-                for source, shown in _sources(finding)
+                for source, shown in self.sources(result)
                 if source.type in _DERIVABLE
             ],
-            "component": [self.component(code, value) for code, value in self.parts(finding)],
+            "component": [self.component(code, value) for code, value in self.parts(result)],
         }
         return filled(members)
 
@@ -134,12 +136,25 @@ class _Report:
         titles = (known.title for known in self.protocol.criteria if known.id == id)
         return concept(criteria_url(self.protocol), id, next(titles, ""))
 
-    def supporting(self, finding: Finding) -> list[Json]:
+    def supporting(self, result: CriterionResult) -> list[Json]:
         return [
             {"url": WORKFLOW_SUPPORTING_INFO, "valueReference": self.reference(source, shown)}
-            for source, shown in _sources(finding)
+            for source, shown in self.sources(result)
             if source.type not in _DERIVABLE
         ]
+
+    def sources(self, result: CriterionResult) -> Iterable[tuple[Source, str]]:
+        """Every received fact once, with what it shows; what it was computed from follows it."""
+        labs, lines = self.protocol.labs, {}
+        for source, evidence in _cited(result).items():
+            lines[source] = "" if evidence is None else line(language(), labs, evidence)
+        return lines.items()
+
+    def notes(self, result: CriterionResult) -> Iterator[str]:
+        labs = self.protocol.labs
+        yield why(language(), labs, result)
+        for evidence in result.evidence:
+            yield from notes(language(), labs, evidence)
 
     def reference(self, source: Source, shown: str) -> Json:
         display = f"{shown} ({source.part})" if source.part and shown else shown or source.part
@@ -149,66 +164,59 @@ class _Report:
         shown = COMPONENTS[code].display
         return {"code": concept(components_url(self.protocol), code, shown), **value}
 
-    def parts(self, finding: Finding) -> Iterator[tuple[str, Json]]:
-        for evidence in finding.evidence:
-            yield from _evidence_parts(evidence)
-        yield from _finding_parts(finding)
+    def parts(self, result: CriterionResult) -> Iterator[tuple[str, Json]]:
+        for evidence in result.evidence:
+            yield from self.evidence_parts(evidence)
+        yield from _result_parts(result)
         yield "rule-version", {"valueString": self.assessment.protocol_version}
         yield "rule-digest", {"valueString": self.assessment.digest}
 
+    def evidence_parts(self, evidence: Evidence) -> Iterator[tuple[str, Json]]:
+        value = {} if evidence.value is None else _interval(evidence.value, evidence.unit)
+        if value:
+            yield "value", value
+        if evidence.uln is not None:
+            yield "upper-limit-of-normal", {"valueQuantity": _quantity(evidence.uln, evidence.unit)}
+        multiple = {} if evidence.multiple is None else _interval(evidence.multiple, "")
+        if multiple:
+            yield "multiple-of-uln", multiple
+        texts = (
+            ("original", _as_sent(evidence.original)),
+            ("derivation", formula(language(), self.protocol.labs, evidence.formula)),
+            ("collected", "" if evidence.when is None else evidence.when.text),
+        )
+        for code, text in texts:
+            if text:
+                yield code, {"valueString": text}
 
-def _identity(finding: Finding) -> Iterator[object]:
-    yield finding.criterion
-    yield finding.verdict.value
-    yield finding.reason
-    for source, _ in _sources(finding):
+
+def _identity(result: CriterionResult) -> Iterator[object]:
+    yield result.criterion
+    yield result.verdict.value
+    yield result.reason.code
+    for source in _cited(result):
         yield source.versioned + source.part
 
 
-def _sources(finding: Finding) -> Iterable[tuple[Source, str]]:
-    """Every received fact once, with what it shows; what a value was computed from follows it."""
-    found: dict[Source, str] = {}
-    for evidence in finding.evidence:
-        found.setdefault(evidence.source, evidence.shown)
+def _cited(result: CriterionResult) -> dict[Source, Evidence | None]:
+    """Every received fact once, with the evidence that shows it; None for a part of another."""
+    found: dict[Source, Evidence | None] = {}
+    for evidence in result.evidence:
+        found.setdefault(evidence.source, evidence)
         for source in evidence.derived_from:
-            found.setdefault(source, "")
-    return found.items()
+            found.setdefault(source, None)
+    return found
 
 
-def _notes(finding: Finding) -> Iterator[str]:
-    yield finding.why
-    for evidence in finding.evidence:
-        yield from map(sentence, evidence.notes)
-
-
-def _finding_parts(finding: Finding) -> Iterator[tuple[str, Json]]:
-    if finding.limit is not None:
-        yield "limit", {"valueQuantity": _quantity(finding.limit, finding.limit_unit)}
-    if finding.window is not None:
-        first, last = finding.window
+def _result_parts(result: CriterionResult) -> Iterator[tuple[str, Json]]:
+    if result.limit is not None:
+        yield "limit", {"valueQuantity": _quantity(result.limit, result.limit_unit)}
+    if result.window is not None:
+        first, last = result.window
         yield "window", {"valuePeriod": {"start": first.isoformat(), "end": last.isoformat()}}
-    if finding.holds_until is not None:
-        yield "holds-until", {"valueDateTime": finding.holds_until.isoformat()}
-    yield "reason", {"valueString": finding.reason}
-
-
-def _evidence_parts(evidence: Evidence) -> Iterator[tuple[str, Json]]:
-    value = {} if evidence.value is None else _interval(evidence.value, evidence.unit)
-    if value:
-        yield "value", value
-    if evidence.uln is not None:
-        yield "upper-limit-of-normal", {"valueQuantity": _quantity(evidence.uln, evidence.unit)}
-    multiple = {} if evidence.multiple is None else _interval(evidence.multiple, "")
-    if multiple:
-        yield "multiple-of-uln", multiple
-    texts = (
-        ("original", _as_sent(evidence.original)),
-        ("derivation", evidence.formula),
-        ("collected", "" if evidence.when is None else evidence.when.text),
-    )
-    for code, text in texts:
-        if text:
-            yield code, {"valueString": text}
+    if result.holds_until is not None:
+        yield "holds-until", {"valueDateTime": result.holds_until.isoformat()}
+    yield "reason", {"valueString": result.reason.code}
 
 
 def _as_sent(original: Original) -> str:

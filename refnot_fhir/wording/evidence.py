@@ -1,0 +1,155 @@
+"""What each received fact says, in one line: from what was sent to what counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+from refnot_fhir.core.dictionary import Lab
+from refnot_fhir.core.exact import shown
+from refnot_fhir.core.intervals import shown_interval
+from refnot_fhir.core.results import Evidence, Shows
+from refnot_fhir.core.values import Reason
+from refnot_fhir.wording import Language
+from refnot_fhir.wording.readings import sentence
+
+Labs = Mapping[str, Lab]
+"""Entries of `labs.toml`, by name: their titles are what a lab is called."""
+
+Days = tuple[date, date]
+
+# A lab stands at the beginning of a formula or after a space or a bracket; a space follows it.
+_LAB = re.compile(r"(?<![^ (])[a-z0-9-]+(?= )")
+_UNUSABLE = re.compile(r"(?<= )\?")
+
+
+_OF_COMPUTED = frozenset({"part", "one", "other"})
+
+
+def title(labs: Labs, name: str) -> str:
+    """A lab as people call it; its name when the dictionary no longer has it."""
+    return labs[name].title if name in labs else name
+
+
+def days(language: Language, span: Days) -> str:
+    """`2026-05-04`, or `2026-05-01 to 2026-05-31` for a date known only within bounds.
+
+    `since 2026-05-04` and `until 2026-05-04` for a period of which one end was not said.
+    """
+    return language.say("days", _kind_of(span), _ends(span))
+
+
+def of_days(language: Language, span: Days) -> str:
+    """`of 2026-05-04`, or `since 2026-05-04`."""
+    kind = _kind_of(span)
+    return language.say("days", f"of-{kind}" if kind in ("day", "span") else kind, _ends(span))
+
+
+def _kind_of(span: Days) -> str:
+    first, last = span
+    if first == last:
+        return "day"
+    # What has no end lasts for as long as the calendar does, in whichever time zone.
+    begins, ends = first.year > date.min.year, last.year < date.max.year
+    if begins and ends:
+        return "span"
+    if begins:
+        return "since"
+    return "until" if ends else "unknown"
+
+
+def _ends(span: Days) -> dict[str, str]:
+    return {"first": f"{span[0]}", "last": f"{span[1]}"}
+
+
+def amount(language: Language, evidence: Evidence) -> str:
+    """The standardised value, score or answer of a measurement."""
+    if evidence.answer:
+        return evidence.answer
+    if evidence.value is None:
+        return language.say("evidence", "no-usable-value", {})
+    return f"{shown_interval(evidence.value)} {evidence.unit}".rstrip()
+
+
+def formula(language: Language, labs: Labs, text: str) -> str:
+    """A formula (see `Measurement`) with its labs as people call them."""
+    named = _LAB.sub(lambda found: title(labs, found[0]), text)
+    return _UNUSABLE.sub(language.say("evidence", "not-usable-part", {}), named)
+
+
+def unusable(language: Language, labs: Labs, reason: Reason) -> str:
+    """Why a reading cannot be used, in one sentence.
+
+    Of a computed one the labs in it are those that the core names: `part`, `one` and `other`.
+    """
+    about = tuple(
+        (name, title(labs, said) if name == "part" else formula(language, labs, said))
+        if name in _OF_COMPUTED
+        else (name, said)
+        for name, said in reason.about
+    )
+    return sentence(replace(reason, about=about), language)
+
+
+def line(language: Language, labs: Labs, evidence: Evidence) -> str:
+    """`platelets 151 10*3/uL = 151 10*9/L, collected 2026-05-04`, and the like for other facts."""
+    about = dict(evidence.shows.about)
+    match evidence.shows.code:
+        case Shows.MEASUREMENT:
+            return _measurement(language, labs, evidence)
+        case Shows.DOSE:
+            outcome = language.word("outcome", about["outcome"])
+            return language.say(
+                "evidence", "dose", {"dose": dose(language, evidence), "outcome": outcome}
+            )
+        case "text":
+            return about["text"]
+    if "gender" in about:
+        about["gender"] = language.word("gender", about["gender"])
+    if evidence.days is not None:
+        about["days"] = days(language, evidence.days)
+    return language.say("evidence", evidence.shows.code, about)
+
+
+def dose(language: Language, evidence: Evidence) -> str:
+    """The drug as the hospital calls it, and the day."""
+    drug = dict(evidence.shows.about)["drug"] or language.say("evidence", "unnamed-drug", {})
+    if evidence.days is None:
+        return language.say("evidence", "drug-undated", {"drug": drug})
+    return f"{drug} {of_days(language, evidence.days)}"
+
+
+def _measurement(language: Language, labs: Labs, evidence: Evidence) -> str:
+    sent = f"{evidence.original.value} {evidence.original.unit}".strip()
+    steps = [sent] if sent else []
+    if evidence.not_usable is None and amount(language, evidence) != sent:
+        steps.append(amount(language, evidence))
+    lab = title(labs, evidence.lab)
+    parts = [f"{lab} {' = '.join(steps) or language.say('evidence', 'no-value', {})}"]
+    if evidence.uln is not None and evidence.multiple is not None:
+        uln = {
+            "times": shown_interval(evidence.multiple),
+            "uln": shown(evidence.uln),
+            "unit": evidence.unit,
+        }
+        parts.append(language.say("evidence", "multiple", uln))
+    if evidence.formula:
+        parts.append(formula(language, labs, evidence.formula))
+    if evidence.days is None:
+        parts.append(language.say("evidence", "undated", {}))
+    else:
+        collected = {"days": days(language, evidence.days)}
+        parts.append(language.say("evidence", "collected", collected))
+    return ", ".join(parts)
+
+
+def notes(language: Language, labs: Labs, evidence: Evidence) -> list[str]:
+    """What was mapped on the way, and why a reading could not be used."""
+    said = [sentence(note, language) for note in evidence.notes]
+    if evidence.not_usable is not None:
+        why = unusable(language, labs, evidence.not_usable)
+        about = {"code": evidence.not_usable.code, "why": why}
+        said.append(language.say("evidence", "not-usable", about))
+    return said

@@ -1,0 +1,258 @@
+"""Results, evidence and changes of status in words: every code, and nothing of it stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.results import (
+    CriterionResult,
+    Evidence,
+    ReasonCode,
+    Role,
+    Shows,
+    StatusChange,
+)
+from refnot_fhir.core.subject import ChangeCode
+from refnot_fhir.core.values import Reason
+from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
+from refnot_fhir.store import codec
+from refnot_fhir.wording import Language, language
+from refnot_fhir.wording.evidence import line, notes
+from refnot_fhir.wording.results import why, why_status
+from tests.builders import LABS, PROTOCOL, TODAY, chart, dose_given, lab_result, person
+from tests.core.test_assessment import charts
+from tests.small_rulebook import DECIDABLE, protocol
+from tests.store.things import NOW
+
+OTHER = Language(
+    "other",
+    {
+        section: {code: f"⟦{template}⟧" for code, template in templates.items()}
+        for section, templates in language().sections.items()
+    },
+)
+"""A language that says everything in brackets."""
+
+
+@settings(deadline=None, max_examples=60)
+@given(charts)
+def test_whatever_is_decided_can_be_said(known: Chart) -> None:
+    for result in assess(PROTOCOL, known, TODAY).results:
+        said = why(language(), LABS, result)
+        assert said.endswith(".") or result.reason.code == ReasonCode.NEEDS
+        for evidence in result.evidence:
+            for text in (line(language(), LABS, evidence), *notes(language(), LABS, evidence)):
+                assert text
+                assert "{" not in text.replace("{score}", "")
+
+
+def test_rewording_changes_no_stored_assessment() -> None:
+    known = chart(
+        lab_result("granulocytes", "2.1", id="g"),
+        lab_result("alt", "100", id="a", uln="40"),
+        lab_result("platelets", not_usable="no-unit", id="p"),
+        of=person("1980", gender="male"),
+        doses=(dose_given("aspirin"),),
+    )
+    found = assess(protocol(*DECIDABLE), known, TODAY)
+    before = codec.assessment_text(found)
+
+    plain = [why(language(), LABS, result) for result in found.results]
+    reworded = [why(OTHER, LABS, result) for result in found.results]
+
+    assert all(
+        one.startswith("⟦") and one != other for one, other in zip(reworded, plain, strict=True)
+    )
+    assert codec.assessment_text(found) == before
+    for sentence in plain:
+        assert sentence not in before
+    kept = codec.assessment_of(before)
+    assert [why(language(), LABS, result) for result in kept.results] == plain
+
+
+class _Heard(dict[str, str]):
+    """Templates of one section, and which of them were said."""
+
+    def __init__(self, templates: dict[str, str]) -> None:
+        super().__init__(templates)
+        self.said: set[str] = set()
+
+    def __getitem__(self, code: str) -> str:
+        self.said.add(code)
+        return super().__getitem__(code)
+
+    def get(self, code: str, default: Any = None) -> Any:
+        self.said.add(code)
+        return super().get(code, default)
+
+
+DAYS = (TODAY, TODAY)
+SPANS = [
+    DAYS,
+    (date(2026, 5, 1), TODAY),
+    (TODAY, date.max),
+    (date.min, TODAY),
+    (date.min, date.max),
+]
+LAB = Evidence(
+    lab_result().source,
+    Reason(Shows.MEASUREMENT),
+    days=DAYS,
+    lab="platelets",
+    unit="10*9/L",
+    value=lab_result(value="1").value,
+)
+DOSE = Evidence(LAB.source, Reason(Shows.DOSE, (("drug", "x"), ("outcome", "given"))), days=DAYS)
+ASKED = (("lab", "platelets"), ("within-days", "28"))
+
+
+def result(
+    rule: RuleKind, code: str, *evidence: Evidence, about: tuple[tuple[str, str], ...] = ()
+) -> CriterionResult:
+    verdict = Verdict.MET if code == ReasonCode.GIVEN_WITHIN_WINDOW else Verdict.UNKNOWN
+    reason = Reason(code, about)
+    window = (date(2026, 4, 22), TODAY)
+    return CriterionResult(
+        "X", CriterionKind.INCLUSION, rule, verdict, reason, evidence, window=window
+    )
+
+
+def of_people() -> Iterator[CriterionResult]:
+    yield result(RuleKind.PERSON, ReasonCode.NEEDS, about=(("needs", "a signed consent"),))
+    aged = (("born", "1950"), ("on", "2026-05-20"), ("youngest", "75"), ("at-most", "75"))
+    for code in (
+        *(ReasonCode.NO_EVIDENCE, ReasonCode.IMPLAUSIBLE, ReasonCode.STRADDLES_LIMIT),
+        *(ReasonCode.WITHIN_AGE, ReasonCode.BEYOND_AGE),
+    ):
+        for oldest in ("75", "76"):
+            yield result(RuleKind.AGE, code, about=(*aged, ("oldest", oldest)))
+
+
+def of_labs() -> Iterator[CriterionResult]:
+    low = (("at-least", "2 10*9/L"), ("more-than", "1"))
+    limits = (*ASKED, *low, ("at-most", "3 10*9/L"), ("less-than", "4"))
+    either = replace(LAB, ulns=(Decimal(4), Decimal(5)))
+    of_uln = replace(LAB, multiple=LAB.value, no_uln=Reason("text", (("text", "none"),)))
+    for code in (
+        *(ReasonCode.WITHIN_LIMIT, ReasonCode.BEYOND_LIMIT, ReasonCode.STRADDLES_LIMIT),
+        *(ReasonCode.NO_UPPER_LIMIT, ReasonCode.LOWER_BOUND, ReasonCode.OTHER_UNIT),
+        ReasonCode.NO_VALUE,
+    ):
+        for shown in (LAB, either, of_uln):
+            yield result(RuleKind.LAB, code, shown, about=limits)
+    for code in (ReasonCode.UPPER_BOUND, ReasonCode.BEYOND_LIMIT):
+        yield result(RuleKind.LAB, code, replace(LAB, lab="white-cells"), about=limits)
+
+
+def of_the_newest() -> Iterator[CriterionResult]:
+    yield result(RuleKind.LAB, ReasonCode.NO_EVIDENCE, about=ASKED)
+    for code in (
+        *(ReasonCode.NEWEST_UNCLEAR, ReasonCode.OUTSIDE_WINDOW, ReasonCode.WINDOW_UNCLEAR),
+    ):
+        yield result(RuleKind.LAB, code, LAB, about=ASKED)
+    unusable = replace(LAB, value=None, not_usable=Reason("no-unit"))
+    yield result(RuleKind.LAB, "no-unit", unusable, about=ASKED)
+
+
+def of_answers() -> Iterator[CriterionResult]:
+    for code in (
+        *(ReasonCode.ANSWER_MET, ReasonCode.ANSWER_NOT_MET, ReasonCode.BELOW_LIMIT),
+        ReasonCode.REVIEW,
+    ):
+        yield result(RuleKind.ANSWER, code, LAB, about=ASKED)
+    others = (replace(LAB, role=role) for role in (Role.AGAINST, Role.BESIDE))
+    told = (*ASKED, ("newest", ReasonCode.ANSWER_MET))
+    yield result(RuleKind.ANSWER, ReasonCode.CONFLICT, LAB, *others, about=told)
+    recorded = (("gender", "female"), ("born", "1950"), ("years", "56"), ("on", "2026-05-20"))
+    for code in (ReasonCode.NOT_APPLICABLE, ReasonCode.BEYOND_AGE):
+        yield result(RuleKind.ANSWER, code, about=recorded)
+
+
+def of_drugs() -> Iterator[CriterionResult]:
+    asked = (("class", "immunotherapy"), *ASKED)
+    beside = replace(LAB, role=Role.BESIDE)
+    yield result(RuleKind.DRUG, ReasonCode.GIVEN_WITHIN_WINDOW, DOSE, beside, about=asked)
+    for code in (
+        *(ReasonCode.UNRESOLVED_DRUG, ReasonCode.UNCLASSIFIED_DRUG, ReasonCode.OUTCOME_UNKNOWN),
+        *(ReasonCode.IN_PROGRESS, ReasonCode.TRIAL_DOSE_UNCLEAR, ReasonCode.NO_DATE),
+        ReasonCode.WINDOW_UNCLEAR,
+    ):
+        yield result(RuleKind.DRUG, code, DOSE, about=asked)
+    answered = replace(LAB, answer="given"), replace(LAB, answer="not-given")
+    for code in (
+        *(ReasonCode.ANSWER_EARLIER, ReasonCode.ANSWER_TOO_OLD, ReasonCode.WINDOW_UNCLEAR),
+        ReasonCode.REVIEW,
+    ):
+        yield result(RuleKind.DRUG, code, *answered, about=asked)
+    yes = result(RuleKind.DRUG, ReasonCode.ANSWER_MET, answered[0], about=asked)
+    yield replace(yes, verdict=Verdict.MET)
+    feed = (("since", "2026-01-01"), ("stated-by", "the pharmacy"), ("sent", "3"))
+    named = (("drug", "2 x"), ("drug", "1 "), ("other-drugs", "2"))
+    yield result(RuleKind.DRUG, ReasonCode.NO_EVIDENCE, about=asked[:1])
+    yield result(RuleKind.DRUG, ReasonCode.NO_EVIDENCE, about=(*asked, *feed))
+    for more in ((), named):
+        yield result(RuleKind.DRUG, ReasonCode.NONE_ON_RECORD, about=(*asked, *feed, *more))
+
+
+def shown() -> Iterator[Evidence]:
+    yield from (replace(LAB, days=days) for days in (*SPANS, None))
+    yield replace(LAB, uln=lab_result(uln="4").uln, multiple=LAB.value)
+    yield replace(LAB, value=None)
+    yield replace(LAB, formula="platelets = platelets ?", not_usable=Reason("no-unit"))
+    for drug, outcome in (("x", "given"), ("", "partial"), ("x", "not-given"), ("x", "pending")):
+        yield replace(DOSE, shows=Reason(Shows.DOSE, (("drug", drug), ("outcome", outcome))))
+    for outcome in ("retracted", "unknown"):
+        about = (("drug", "x"), ("outcome", outcome))
+        yield replace(DOSE, shows=Reason(Shows.DOSE, about), days=None)
+    yield Evidence(LAB.source, Reason(Shows.BORN), days=DAYS)
+    for gender in ("male", "female", "other", "unknown"):
+        recorded = (("gender", gender), ("born", "1950"))
+        yield Evidence(LAB.source, Reason(Shows.RECORDED, recorded[:1]))
+        yield Evidence(LAB.source, Reason(Shows.RECORDED_BORN, recorded))
+
+
+def changes() -> Iterator[StatusChange]:
+    days = (("as-of", "2026-05-20"), ("first", "2026-05-04"), ("died", "2026-05-11"))
+    about = (("into", "Patient/p2"), ("criterion", "X"), *days)
+    needs = result(RuleKind.PERSON, ReasonCode.NEEDS, about=(("needs", "a signed consent"),))
+    for code in ChangeCode:
+        yield StatusChange("screening", NOW, Reason(code, about), "rule", None, needs)
+
+
+def test_every_code_has_a_template_and_every_template_is_said() -> None:
+    heard = {section: _Heard(dict(known)) for section, known in language().sections.items()}
+    spoken = Language("heard", heard)
+    results = [*of_people(), *of_labs(), *of_the_newest(), *of_answers(), *of_drugs()]
+    for one in results:
+        why(spoken, LABS, one)
+    for days in SPANS:
+        why(spoken, LABS, result(RuleKind.LAB, "newest-unclear", replace(LAB, days=days)))
+    for evidence in shown():
+        line(spoken, LABS, evidence)
+        notes(spoken, LABS, evidence)
+    why(spoken, LABS, result(RuleKind.LAB, "no-value", replace(LAB, value=None), about=ASKED))
+    for change in changes():
+        why_status(spoken, LABS, change)
+
+    assert {one.reason.code for one in results} >= set(ReasonCode)
+    ours = ("result-", "evidence", "subject", "days", "gender", "outcome")
+    assert {
+        section: set(known) - known.said
+        for section, known in heard.items()
+        if section.startswith(ours) and set(known) != known.said
+    } == {}
+
+
+@pytest.mark.parametrize("name", ["platelets", "an-unknown-lab"])
+def test_a_lab_that_the_dictionary_no_longer_has_is_called_by_its_name(name: str) -> None:
+    said = line(language(), {}, replace(LAB, lab=name, formula=f"{name} = white-cells ?"))
+    assert said == (f"{name} 1 10*9/L, {name} = white-cells not usable, collected 2026-05-20")
