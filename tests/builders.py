@@ -36,7 +36,6 @@ from tests.small_rulebook import (
     RULEBOOK,
     SITE,
     SNOMED,
-    UCUM,
     criterion,
     protocol,
     site,
@@ -51,7 +50,6 @@ __all__ = [
     "RULEBOOK",
     "SITE",
     "SNOMED",
-    "UCUM",
     "criterion",
     "protocol",
     "site",
@@ -74,7 +72,7 @@ def concept(code: str, system: str = LOINC, *, text: str = "", display: str = ""
 def quantity(value: str | int | None, unit: str = "", comparator: str = "") -> Quantity:
     """A quantity with the same unit shown and coded in UCUM."""
     exact = None if value is None else Decimal(value)
-    return Quantity(exact, unit, unit, UCUM if unit else "", comparator)
+    return Quantity(exact, unit, unit, bool(unit), comparator)
 
 
 def reference_range(

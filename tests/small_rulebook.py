@@ -32,7 +32,12 @@ MOSCOW = ZoneInfo("Europe/Moscow")
 LOINC = "http://loinc.org"
 V3_GENDER = "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender"
 SNOMED = "http://snomed.info/sct"
-UCUM = "http://unitsofmeasure.org"
+RANGE_MEANING = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
+RECORDED = {
+    "male": frozenset({"male", "m", "248153007"}),
+    "female": frozenset({"female", "f", "248152002"}),
+}
+"""The codes that mean a sex wherever a patient's is recorded."""
 
 
 def lab(name: str, dimension: str, unit: str, *codes: str, kind: str = "quantity") -> Lab:
@@ -230,6 +235,7 @@ PREGNANCY = criterion(
         within_days=14,
         not_applicable_to=frozenset({"male"}),
         supporting=("hcg",),
+        recorded=RECORDED,
     ),
     "EX04",
     CriterionKind.EXCLUSION,
@@ -269,6 +275,9 @@ RULEBOOK = Rulebook(
             (V3_GENDER, "M"): "male",
             (V3_GENDER, "F"): "female",
         },
+        recorded=RECORDED,
+        normal=frozenset({(RANGE_MEANING, "normal")}),
+        normal_texts=frozenset({"normal"}),
         sex_texts={"male": "male", "m": "male", "муж": "male", "female": "female", "f": "female"}
         | {"жен": "female"},
         groups=frozenset({"pregnan", "child"}),

@@ -94,6 +94,12 @@ class RangeWords:
 
     sex_codes: Mapping[CodeKey, str] = field(default_factory=dict)
     """Code to `male` or `female`."""
+    recorded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Sex to the codes, folded, that mean it wherever a patient's sex is recorded."""
+    normal: frozenset[CodeKey] = frozenset()
+    """Codes of the kind of a range that holds what is normal."""
+    normal_texts: frozenset[str] = frozenset()
+    """Whole folded texts of that kind."""
     sex_texts: Mapping[str, str] = field(default_factory=dict)
     """Word, folded and without a full stop, to `male` or `female`."""
     groups: frozenset[str] = frozenset()

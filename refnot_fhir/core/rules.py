@@ -155,6 +155,8 @@ class AnswerRule:
     """Labs that make a person look closer: a quantitative hCG."""
     below_limit: frozenset[str] = frozenset()
     """Those of `supporting` that speak as `not_met` does below the laboratory's own limit."""
+    recorded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """As in `RangeWords`: the codes that mean a sex wherever a patient's is recorded."""
     not_met_from_years: int | None = None
     """Age from which a female patient is taken as not meeting it; None: no age is."""
 

@@ -81,12 +81,13 @@ class Concept:
 
 @record
 class Quantity:
-    """A number with the unit as shown (`unit`) and as coded (`system`, `code`), exactly as sent."""
+    """A number with the unit as shown (`unit`) and as coded (`code`), exactly as sent."""
 
     value: Decimal | None
     unit: str = ""
     code: str = ""
-    system: str = ""
+    ucum: bool = False
+    """That the code is said to be of UCUM."""
     comparator: str = ""
     """Empty, or one of `<`, `<=`, `>=`, `>`, `ad` (R5)."""
 

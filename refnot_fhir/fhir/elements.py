@@ -16,6 +16,7 @@ from refnot_fhir.core.values import Coding, Concept, Quantity, When
 from refnot_fhir.fhir.dates import BEGINNING, END, when
 
 Json = Mapping[str, Any]
+_UCUM = "http://unitsofmeasure.org"
 
 
 def period(element: Json, *, zone: tzinfo, dates_in_utc: bool = False) -> When | None:
@@ -61,7 +62,7 @@ def quantity(element: Json | None) -> Quantity | None:
         value=None if value is None else Decimal(value),
         unit=element.get("unit", ""),
         code=element.get("code", ""),
-        system=element.get("system", ""),
+        ucum=element.get("system") == _UCUM,
         comparator=element.get("comparator", ""),
     )
 

@@ -20,7 +20,6 @@ from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.core.seen import DoseSeen, Focus, MeasurementSeen, Product, ReferenceRange, Value
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
-from refnot_fhir.core.translate.units import UCUM
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source, When
 from refnot_fhir.core.vocabulary import Standing
 from refnot_fhir.fhir.dates import BEGINNING, END, day_span, when
@@ -289,7 +288,7 @@ def _quantity(sent: Decimal | int | str, unit: str, code: str) -> Quantity:
     text = str(sent)
     comparator = next((mark for mark in _COMPARATORS if text.startswith(mark)), "")
     number = Decimal(text.removeprefix(comparator))
-    return Quantity(number, unit, code, UCUM if code else "", comparator)
+    return Quantity(number, unit, code, bool(code), comparator)
 
 
 def _said(table: Table, part: str) -> Concept | None:

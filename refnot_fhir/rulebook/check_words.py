@@ -142,6 +142,7 @@ def _known_codes(rulebook: Rulebook) -> Iterator[CodeKey]:
         *rulebook.panels,
         *rulebook.others.codes,
         *rulebook.range_words.sex_codes,
+        *rulebook.range_words.normal,
         *rulebook.interpretations,
         *places.routes,
         *places.sites,

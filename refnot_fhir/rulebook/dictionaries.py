@@ -191,7 +191,7 @@ def range_words(file: MappingFile, systems: Systems) -> RangeWords:
         for sex, words in by_sex.items()
         for code in codes(file, f"ranges.sexes.{sex}.codes", words.get("codes", {}), systems)
     }
-    adults = table.get("adults", {})
+    adults, normal = table.get("adults", {}), table.get("normal", {})
 
     def words(table: Table, part: str) -> frozenset[str]:
         return frozenset(folded(word) for word in table.get(part, ()))
@@ -199,6 +199,9 @@ def range_words(file: MappingFile, systems: Systems) -> RangeWords:
     spoken = {sex: [text.rstrip(".") for text in words["texts"]] for sex, words in by_sex.items()}
     return RangeWords(
         sex_codes=sex_codes,
+        recorded=_recorded(file, by_sex, sex_codes, systems),
+        normal=frozenset(codes(file, "ranges.normal.codes", normal.get("codes", {}), systems)),
+        normal_texts=words(normal, "texts"),
         sex_texts=texts(file, "ranges.sexes", spoken),
         groups=words(table, "groups"),
         plain=words(table, "plain"),
@@ -207,6 +210,22 @@ def range_words(file: MappingFile, systems: Systems) -> RangeWords:
         adult_years=adults.get("from_years", 0),
         not_pregnant=words(table, "not_pregnant"),
     )
+
+
+def _recorded(
+    file: MappingFile, by_sex: Table, of_ranges: dict[CodeKey, str], systems: Systems
+) -> dict[str, frozenset[str]]:
+    """The codes of each sex, those that only records of a patient have included."""
+    return {
+        sex: frozenset(
+            folded(code)
+            for _, code in (
+                *(key for key, meant in of_ranges.items() if meant == sex),
+                *codes(file, f"ranges.sexes.{sex}.recorded", words.get("recorded", {}), systems),
+            )
+        )
+        for sex, words in by_sex.items()
+    }
 
 
 def interpretations(file: MappingFile, systems: Systems) -> dict[CodeKey, str]:

@@ -33,6 +33,7 @@ def load(folder: Path) -> Rulebook:
     systems = dict(files["systems"].content)
     dimensions = dictionaries.dimensions(files["units"])
     labs = dictionaries.labs(files["labs"], dimensions, systems)
+    ranges = dictionaries.range_words(files["labs"], systems)
     classes = medicines.drug_classes(files["drugs"], systems)
     words = protocols.Dictionaries(
         labs=labs,
@@ -40,6 +41,7 @@ def load(folder: Path) -> Rulebook:
         drugs=medicines.drugs(files["drugs"], classes, systems),
         drug_classes=classes,
         places=places(files["places"], systems),
+        recorded=ranges.recorded,
         anchors=anchors,
     )
     wrong: list[BadMapping] = []
@@ -62,7 +64,7 @@ def load(folder: Path) -> Rulebook:
         protocols=found,
         decisions=readings,
         others=dictionaries.others(files["labs"], systems),
-        range_words=dictionaries.range_words(files["labs"], systems),
+        range_words=ranges,
         **_interpretations(files["labs"], systems),
     )
 

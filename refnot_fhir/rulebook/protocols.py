@@ -37,6 +37,8 @@ class Dictionaries:
     drugs: Drugs
     drug_classes: DrugClasses
     places: PlaceWords
+    recorded: Mapping[str, frozenset[str]]
+    """Sex to the codes that mean it wherever a patient's sex is recorded."""
     anchors: frozenset[str]
     """Headings of DECISIONS.md, as anchors."""
 
@@ -203,6 +205,7 @@ def _answer(place: _Place, table: Table) -> AnswerRule:
         not_applicable_to=frozenset(table.get("not_applicable_to", ())),
         supporting=supporting,
         below_limit=frozenset(below),
+        recorded=place.words.recorded,
         not_met_from_years=table.get("not_met_from_years"),
     )
 

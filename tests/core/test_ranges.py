@@ -16,7 +16,6 @@ from tests.builders import (
     RULEBOOK,
     SITE,
     SNOMED,
-    UCUM,
     all_worded,
     concept,
     lab_seen,
@@ -27,6 +26,7 @@ from tests.builders import (
     worded,
 )
 
+KILO_OF_UNITS = Quantity(Decimal(5), "U/L", "kU/L", ucum=True)
 MEANING = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
 MALE = concept("248153007", SNOMED)
 FEMALE = concept("248152002", SNOMED)
@@ -146,8 +146,14 @@ def test_a_range_that_surely_applies_gives_the_upper_limit(
         ((upto("50", text="Male: 0-50"),), "for the other sex"),
         ((upto("50", text="Male", applies_to=(FEMALE,)),), "its text “Male” names another sex"),
         ((upto("40", low=quantity(5, "furlong")),), "its lower limit is not usable"),
-        ((upto("40", low=Quantity(Decimal(5), "U/L", "kU/L", UCUM)),), "its lower limit is not"),
-        ((replace(upto("1"), high=Quantity(Decimal(4), "U/L", "kU/L", UCUM)),), "is not known to"),
+        (
+            (upto("40", low=Quantity(Decimal(5), "U/L", "kU/L", ucum=True)),),
+            "its lower limit is not",
+        ),
+        (
+            (replace(upto("1"), high=Quantity(Decimal(4), "U/L", "kU/L", ucum=True)),),
+            "is not known to",
+        ),
         ((upto("50", applies_to=(replace(PREGNANT, text="female"),)),), "it is for “female”"),
         ((upto("50", applies_to=(replace(FEMALE, text="male"),)),), "it is for “male”"),
         ((upto("50", applies_to=(Concept(),)),), "it is for “”"),

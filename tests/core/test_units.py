@@ -13,7 +13,7 @@ from refnot_fhir.core.dictionary import Lab
 from refnot_fhir.core.exact import product
 from refnot_fhir.core.translate.units import UnitRead, normalise, read_unit, to_ucum
 from refnot_fhir.core.values import Quantity, Reason, reason
-from tests.builders import LABS, UCUM, quantity
+from tests.builders import LABS, quantity
 from tests.small_rulebook import DIMENSIONS
 
 COUNT = DIMENSIONS["number-concentration"]
@@ -94,12 +94,12 @@ def test_a_unit_is_understood_by_its_two_sides(sent: str, ucum: str | None) -> N
             "shown only",
         ),
         (
-            Quantity(Decimal(1), "", "10*3/uL", UCUM),
+            Quantity(Decimal(1), "", "10*3/uL", ucum=True),
             UnitRead("10*3/uL", COUNT.name, Decimal(1)),
             "coded only",
         ),
         (
-            Quantity(Decimal(1), "K/uL", "10*3/uL", UCUM),
+            Quantity(Decimal(1), "K/uL", "10*3/uL", ucum=True),
             UnitRead("10*3/uL", COUNT.name, Decimal(1)),
             "what is shown is another spelling of the code",
         ),
@@ -114,12 +114,12 @@ def test_a_unit_is_understood_by_its_two_sides(sent: str, ucum: str | None) -> N
             "blanks mean nothing either",
         ),
         (
-            Quantity(Decimal(1), "10*3/uL", "4711", "urn:local"),
+            Quantity(Decimal(1), "10*3/uL", "4711"),
             UnitRead("10*3/uL", COUNT.name, Decimal(1)),
             "what is shown is known, the code is not",
         ),
         (
-            Quantity(Decimal(1), "10*3/uL", "10*9/L", UCUM),
+            Quantity(Decimal(1), "10*3/uL", "10*9/L", ucum=True),
             UnitRead("10*9/L", COUNT.name, Decimal(1)),
             "both known and the same amount",
         ),
@@ -136,12 +136,20 @@ def test_a_unit_is_understood(unit: Quantity, expected: UnitRead, why: str) -> N
         (Quantity(Decimal(1), " ", ""), "no-unit", "a blank is none"),
         (quantity(1, "G/L"), "unknown-unit", "gauss per litre is in no table"),
         (quantity(1, "k/ul"), "unknown-unit", "case carries meaning"),
-        (Quantity(Decimal(1), "/uL", "10*9/L", UCUM), "unit-conflict", "they contradict"),
+        (Quantity(Decimal(1), "/uL", "10*9/L", ucum=True), "unit-conflict", "they contradict"),
         (Quantity(Decimal(1), "/uL", "10*9/L", "urn:local"), "unit-conflict", "in any system"),
-        (Quantity(Decimal(1), "%", "10*9/L", UCUM), "unit-conflict", "so do the kinds"),
-        (Quantity(Decimal(1), "10*9/L", "banana", UCUM), "unit-conflict", "no UCUM is no absence"),
-        (Quantity(Decimal(1), "banana", "10*9/L", UCUM), "unit-conflict", "a text may be a unit"),
-        (Quantity(Decimal(1), "banana", "apple", UCUM), "unknown-unit", "neither is known"),
+        (Quantity(Decimal(1), "%", "10*9/L", ucum=True), "unit-conflict", "so do the kinds"),
+        (
+            Quantity(Decimal(1), "10*9/L", "banana", ucum=True),
+            "unit-conflict",
+            "no UCUM is no absence",
+        ),
+        (
+            Quantity(Decimal(1), "banana", "10*9/L", ucum=True),
+            "unit-conflict",
+            "a text may be a unit",
+        ),
+        (Quantity(Decimal(1), "banana", "apple", ucum=True), "unknown-unit", "neither is known"),
         (Quantity(Decimal(1), "banana", "apple", "urn:local"), "unknown-unit", "nor here"),
         (quantity(1, "{cells}"), "unknown-unit", "an annotation alone is no unit"),
         (quantity(1, "%"), "wrong-dimension", "a percentage is not a count"),

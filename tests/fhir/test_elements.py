@@ -67,7 +67,8 @@ def test_a_quantity_keeps_its_number_exactly():
     seen = elements.quantity({**sent, "comparator": "<"})
 
     assert str(seen.value) == "2.00"
-    assert seen == Quantity(Decimal(2), "10^9/L", "10*9/L", "u", "<")
+    assert seen == Quantity(Decimal(2), "10^9/L", "10*9/L", ucum=False, comparator="<")
+    assert elements.quantity({**sent, "system": "http://unitsofmeasure.org"}).ucum
     assert elements.quantity({"unit": "mg"}) == Quantity(None, "mg")
     assert elements.quantity({"value": 3}).value == Decimal(3)
     assert elements.quantity(None) is None

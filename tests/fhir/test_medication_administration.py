@@ -25,8 +25,8 @@ STRENGTH = {
     "denominator": build.quantity(1, "vial", "{vial}"),
 }
 PER_VIAL = (
-    Quantity(Decimal(100000), "IU", "[iU]", build.UCUM),
-    Quantity(Decimal(1), "vial", "{vial}", build.UCUM),
+    Quantity(Decimal(100000), "IU", "[iU]", ucum=True),
+    Quantity(Decimal(1), "vial", "{vial}", ucum=True),
 )
 SERVER = {"Medication/m1": VIAL, "Medication/empty": {"resourceType": "Medication", "id": "empty"}}
 
@@ -72,7 +72,7 @@ def test_an_administration_says_who_what_when_how_much_and_where():
     assert (seen.source, seen.patient, seen.outcome) == (SOURCE, "p1", "given")
     assert (seen.medication, seen.unresolved, seen.product) == (Concept(text="Refnot"), "", None)
     assert seen.given.earliest == datetime(2010, 3, 1, 7, tzinfo=UTC)
-    assert seen.dose == Quantity(Decimal(400000), "IU", "[iU]", build.UCUM)
+    assert seen.dose == Quantity(Decimal(400000), "IU", "[iU]", ucum=True)
     assert seen.dose_text == "400,000 IU"
     assert seen.route == Concept((Coding(build.SNOMED, "34206005"),))
     assert seen.body_site == Concept((Coding(build.SNOMED, "368208006"),), "left upper arm")

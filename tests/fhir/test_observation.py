@@ -35,7 +35,7 @@ def only(**more: object) -> MeasurementSeen:
     [
         (
             {"valueQuantity": {**PLATELETS, "comparator": ">"}},
-            Quantity(Decimal(151), "10*9/L", "10*9/L", build.UCUM, ">"),
+            Quantity(Decimal(151), "10*9/L", "10*9/L", ucum=True, comparator=">"),
         ),
         (
             {"valueCodeableConcept": build.concept((build.LOINC, "LA9622-7"))},

@@ -306,3 +306,19 @@ def test_decisions_name_the_criteria_that_rest_on_them(protocol):
         assert said == (", ".join(resting) or "none; dosing"), anchor
         for name in re.findall(r"[\w./-]+\.toml", re.search(r"- \*\*Set in\*\*: (.+)", body)[1]):
             assert (MAPPINGS / name).is_file(), anchor
+
+
+def test_what_may_be_recorded_of_a_sex_is_what_names_it_and_what_only_records_say(production):
+    recorded = production.range_words.recorded
+
+    assert recorded["male"] == {"male", "m", "male-typical", "248153007", "446151000124109"}
+    assert recorded["female"] == {"female", "f", "female-typical", "248152002", "446141000124107"}
+    assert not {code for _, code in production.range_words.sex_codes} & {"446151000124109"}
+    rules = [it.rule for it in production.protocols["refnot-r2"].criteria]
+    assert [it.recorded for it in rules if hasattr(it, "not_applicable_to")][-1] == recorded
+
+
+def test_only_ranges_of_what_is_normal_are_limits_of_it(production):
+    meaning = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
+    assert production.range_words.normal == {(meaning, "normal")}
+    assert production.range_words.normal_texts == {"normal"}

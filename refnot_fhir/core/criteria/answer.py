@@ -121,14 +121,18 @@ def _is_old_enough(rule: AnswerRule, person: Person | None, as_of: date) -> bool
     """Whether a female patient is surely of the age from which the rule takes it as not met."""
     if person is None or person.birth is None or rule.not_met_from_years is None:
         return False
-    if person.gender != "female" or not agrees(person) or person.birth.last > as_of:
+    if person.gender != "female" or not agrees(person, rule.recorded) or person.birth.last > as_of:
         return False
     return ages(person.birth, as_of)[0] >= rule.not_met_from_years
 
 
 def _does_not_apply(rule: AnswerRule, person: Person | None) -> bool:
     """Only where nothing recorded about the patient's sex casts doubt on it."""
-    return person is not None and person.gender in rule.not_applicable_to and agrees(person)
+    return (
+        person is not None
+        and person.gender in rule.not_applicable_to
+        and agrees(person, rule.recorded)
+    )
 
 
 def _said(rule: AnswerRule, question: Question, case: Case, as_of: date) -> _Said:

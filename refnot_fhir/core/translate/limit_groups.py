@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -37,13 +37,20 @@ class Who:
     person: Person | None
     collected: When | None
     site: Site
+    recorded: Mapping[str, frozenset[str]]
+    """Of `RangeWords`: the codes that mean a sex wherever a patient's is recorded."""
 
     @property
     def sex(self) -> str:
         """Administrative gender, when ranges are made for it and nothing contradicts it."""
         person = self.person
-        known = person is not None and person.gender in SEXES and agrees(person)
+        known = person is not None and person.gender in SEXES and not self.sex_contradicts
         return person.gender if person is not None and known else ""
+
+    @property
+    def sex_contradicts(self) -> bool:
+        """Whether something recorded of the patient's sex does not agree with the gender."""
+        return self.person is not None and not agrees(self.person, self.recorded)
 
 
 def why_not_for(
@@ -63,7 +70,7 @@ def why_not_for(
         return None, frozenset()
     if who.sex:
         return reason("other-sex"), frozenset()
-    if who.person is not None and not agrees(who.person):
+    if who.sex_contradicts:
         return reason("sex-contradicts"), sexes
     return reason("sex-unknown"), sexes
 

@@ -10,6 +10,7 @@ from refnot_fhir.core.exact import product, shown
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.seen import ReferenceRange
+from refnot_fhir.core.translate.codes import codes_of
 from refnot_fhir.core.translate.limit_groups import SEXES, Who, parts_by_sex, why_not_for
 from refnot_fhir.core.translate.limit_text import (
     bare_limits,
@@ -18,11 +19,8 @@ from refnot_fhir.core.translate.limit_text import (
     spaced,
 )
 from refnot_fhir.core.translate.numbers import begins_above_zero, spoken, spoken_upper_limit
-from refnot_fhir.core.translate.units import UnitRead
+from refnot_fhir.core.translate.units import UnitRead, normalise
 from refnot_fhir.core.values import Quantity, Reason, reason
-
-# https://hl7.org/fhir/R4/valueset-referencerange-meaning.html
-_NORMAL = ("http://terminology.hl7.org/CodeSystem/referencerange-meaning", "normal")
 
 _LOWER_BOUNDS = (">", "≥")
 
@@ -62,7 +60,7 @@ def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitR
     patient is surely of it. Two limits that differ are no limit, nor is an implausible one; but
     where one of several surely is the limit, they are told, for a verdict that all of them give.
     """
-    normal = tuple(spaced(found, asked.words) for found in ranges if _is_normal(found))
+    normal = tuple(spaced(found, asked.words) for found in ranges if _is_normal(found, asked))
     if not normal:
         return _of_the_laboratory(asked, bool(ranges))
     if asked.lab.range_from_zero:
@@ -141,13 +139,13 @@ def _nothing_sent(other_ranges: bool, by_sex: bool) -> Reason:
     return reason("own-limits-by-sex", "", sent) if by_sex else sent
 
 
-def _is_normal(found: ReferenceRange) -> bool:
+def _is_normal(found: ReferenceRange, asked: Asked) -> bool:
     kind = found.kind
     if kind is None:
         return True
     if kind.codings:
-        return any((coding.system, coding.code) == _NORMAL for coding in kind.codings)
-    return kind.text.strip().lower() == "normal"
+        return not asked.words.normal.isdisjoint(codes_of(kind, asked.site))
+    return normalise(kind.text).casefold() in asked.words.normal_texts
 
 
 def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, tuple[Reason, ...]] | Reason:

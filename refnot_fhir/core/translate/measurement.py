@@ -67,7 +67,7 @@ def measurement(
     if lab.kind == "quantity" and read.unit is not None and read.not_usable is None:
         dimensions = rulebook.dimensions
         unit_of = partial(read_unit, lab=lab, dimensions=dimensions, site_units=site.units)
-        who = Who(person, seen.collected, site)
+        who = Who(person, seen.collected, site, rulebook.range_words.recorded)
         asked = Asked(lab, read.unit, unit_of, site, who, rulebook.range_words)
         limit = upper_limit(seen.ranges, asked)
     value, unit = original_value(seen.value)

@@ -66,4 +66,4 @@ def begins_above_zero(text: str) -> bool:
     """Whether a range that is only text has a lower limit other than zero: `5-426`."""
     found = _RANGE.fullmatch(text.strip())
     low = found[1] if found is not None else None
-    return low is not None and any(digit in "123456789" for digit in low)
+    return low is not None and low.strip("0.,") != ""

@@ -19,8 +19,6 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Quantity, Reason, reason
 from refnot_fhir.core.vocabulary import Unusable
 
-UCUM = "http://unitsofmeasure.org"
-
 _Meaning = TypeVar("_Meaning")
 
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
@@ -131,7 +129,7 @@ def agreed(
     if seen in ("", coded):
         return _known(by_code, coded)
     by_text = read(seen)
-    if by_code is None and (not coded or quantity.system != UCUM):
+    if by_code is None and (not coded or not quantity.ucum):
         return _known(by_text, seen)
     if by_code is None and by_text is None:
         return reason(Unusable.UNKNOWN_UNIT, "unknown-unit-shown", coded=coded, shown=seen)

@@ -1,0 +1,35 @@
+"""Codes of terminologies stand in the mapping files: the core has none of its own."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import refnot_fhir.core
+
+CORE = Path(refnot_fhir.core.__file__).parent
+ADDRESS = re.compile(r"https?://|urn:")
+CODE = re.compile(
+    r"\d{1,5}-\d"  # LOINC
+    r"|LA\d+-\d"  # an answer of LOINC
+    r"|\d{6,18}"  # SNOMED CT, RxNorm
+    r"|[A-Z]\d\d[A-Z]{1,2}(?:\d\d)?"  # ATC
+)
+
+
+def texts(path: Path) -> Iterator[str]:
+    """Every string of a module but its documentation."""
+    tree = ast.parse(path.read_text("utf-8"))
+    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield node.value
+
+
+@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda it: it.stem)
+def test_no_code_and_no_code_system_stands_in_the_core(path: Path) -> None:
+    assert [it for it in texts(path) if ADDRESS.search(it) or CODE.fullmatch(it)] == []
