@@ -140,12 +140,13 @@ def _lines_of_code(text: str) -> set[int]:
     return found - said
 
 
-WORDLESS = sorted(
+WORDLESS = [
     path
-    for part in ("criteria", "results.py", "subject.py", "verdict.py")
-    for path in ([PACKAGE / "core" / part, *(PACKAGE / "core" / part).rglob("*.py")])
-    if path.is_file()
-)
+    for path in MODULES
+    if path.is_relative_to(PACKAGE / "core")
+    and not path.is_relative_to(PACKAGE / "core" / "dosing")
+    and path != PACKAGE / "core" / "translate" / "dose.py"
+]
 _WORDS = re.compile(r"[^\W\d_]{2,}[,:;]? [^\W\d_]{2,}")
 
 

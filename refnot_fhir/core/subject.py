@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.death import days_of_death
+from refnot_fhir.core.facts import Outcome
 from refnot_fhir.core.results import (
     Assessment,
     CriterionResult,
@@ -145,7 +146,7 @@ def _is_candidate(chart: Chart, site: Site) -> bool:
 
 def _has_readings(chart: Chart) -> bool:
     return any(lab.not_usable is None for lab in chart.labs) or any(
-        dose.outcome != "retracted" for dose in chart.doses
+        dose.outcome != Outcome.RETRACTED for dose in chart.doses
     )
 
 

@@ -12,22 +12,22 @@ from refnot_fhir.core.criteria.evidence import of_dated, of_dose
 from refnot_fhir.core.criteria.moments import Dated, source_key
 from refnot_fhir.core.criteria.newest import Opinion, Question, answer, last_day, turning_days
 from refnot_fhir.core.days import shifted
-from refnot_fhir.core.facts import Dose, Measurement
+from refnot_fhir.core.facts import Dose, Measurement, Outcome
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
 from refnot_fhir.core.rules import Criterion, DrugAnswer, DrugRule
 from refnot_fhir.core.translate.study import names, of_another_study
 from refnot_fhir.core.values import DaySpan, Reason
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
-_HAPPENED = frozenset({"given", "partial"})
+_HAPPENED = frozenset({Outcome.GIVEN, Outcome.PARTIAL})
 
 _NAMED = 10
 """So many drugs are named at most where administrations are counted."""
 
 _MAY_COUNT = {
     **dict.fromkeys(_HAPPENED, ""),
-    "unknown": ReasonCode.OUTCOME_UNKNOWN,
-    "pending": ReasonCode.IN_PROGRESS,
+    Outcome.UNKNOWN: ReasonCode.OUTCOME_UNKNOWN,
+    Outcome.PENDING: ReasonCode.IN_PROGRESS,
 }
 """Outcomes of what happened or may have, with the reason for doubt; the others never count."""
 
@@ -164,7 +164,7 @@ def _ended(dose: Dose, began: DaySpan, case: Case) -> DaySpan:
     if dose.ended is not None:
         ended = dose.ended.days(case.chart.zone)
         return DaySpan(max(began.first, ended.first), max(began.last, ended.last), ended.text)
-    if dose.outcome == "pending":
+    if dose.outcome == Outcome.PENDING:
         return DaySpan(began.first, date.max, "")
     return began
 
