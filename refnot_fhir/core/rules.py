@@ -321,6 +321,8 @@ class Rulebook:
     """Code of a laboratory's interpretation to `negative` or `against` (beyond its limit)."""
     interpretation_texts: Mapping[str, str] = field(default_factory=dict)
     """Whole text of one, folded, likewise."""
+    system_titles: Mapping[str, str] = field(default_factory=dict)
+    """Address of a code system to what people call it."""
 
     @property
     def judged_by_limit(self) -> frozenset[str]:

@@ -48,6 +48,21 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Interpretation(StrEnum):
+    """What a laboratory says of a value beside it."""
+
+    NEGATIVE = "negative"
+    AGAINST = "against"
+    """Beyond its limit, positive, or not clearly negative."""
+
+
+class Sex(StrEnum):
+    """The administrative genders that limits of normal and criteria are made for."""
+
+    MALE = "male"
+    FEMALE = "female"
+
+
 class Unlisted(StrEnum):
     """What a hospital said, no mapping file lists, and its sender should be told."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab, Others, RangeWords
 from refnot_fhir.core.translate.units import spelling
+from refnot_fhir.core.vocabulary import Interpretation
 from refnot_fhir.rulebook.codes import Systems, address, codes, folded, texts
 from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.unit_parts import unit_parts
@@ -233,7 +234,7 @@ def interpretations(file: MappingFile, systems: Systems) -> dict[CodeKey, str]:
     table = file.content.get("interpretations", {})
     return {
         code: name
-        for name in ("negative", "against")
+        for name in Interpretation
         for code in codes(file, f"interpretations.{name}", table.get(name, {}), systems)
     }
 

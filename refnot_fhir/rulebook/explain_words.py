@@ -11,13 +11,6 @@ from refnot_fhir.core.rules import DrugRule, Protocol, Rulebook
 from refnot_fhir.wording import language
 from refnot_fhir.wording.rules import unit_in_words
 
-_NAMES = {
-    "http://loinc.org": "LOINC",
-    "http://snomed.info/sct": "SNOMED CT",
-    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
-    "http://www.whocc.no/atc": "ATC",
-}
-
 
 def lab_words(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     """A table of the labs that count, and of the units that are understood."""
@@ -29,13 +22,13 @@ def lab_words(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
         traps = "; ".join(f"{code} ({why})" for (_, code), why in sorted(lab.traps.items()))
         limits = f"{shown(lab.plausible[0])} to {shown(lab.plausible[1])}" if lab.plausible else ""
         unit = unit_in_words(lab.unit)
-        yield f"| {lab.title} | {_codes(lab.codes)} | {unit} | {limits} | {traps} |"
+        yield f"| {lab.title} | {_codes(lab.codes, rulebook)} | {unit} | {limits} | {traps} |"
     yield ""
     yield "Answers understood:"
     yield ""
     for lab in protocol.labs.values():
         if lab.answers:
-            yield f"- {lab.title}: {_answers(lab)}."
+            yield f"- {lab.title}: {_answers(lab, rulebook)}."
     yield ""
     yield "One of each unit is so much of the unit above; spellings are those of units.toml."
     yield ""
@@ -63,20 +56,23 @@ def _dimensions(protocol: Protocol) -> Iterable[str]:
     )
 
 
-def _codes(keys: Iterable[CodeKey]) -> str:
+def _codes(keys: Iterable[CodeKey], rulebook: Rulebook) -> str:
     by_system: dict[str, list[str]] = {}
     for system, code in sorted(keys):
-        by_system.setdefault(_NAMES.get(system, system), []).append(code)
+        title = rulebook.system_titles.get(system, system)
+        by_system.setdefault(title, []).append(code)
     return "; ".join(f"{name} {', '.join(codes)}" for name, codes in by_system.items())
 
 
-def _answers(lab: Lab) -> str:
+def _answers(lab: Lab, rulebook: Rulebook) -> str:
     meanings: dict[str, list[CodeKey]] = {}
     for key, answer in lab.answers.items():
         meanings.setdefault(answer, []).append(key)
     for (_, key), answer in lab.answers_by_question.items():
         meanings.setdefault(answer, []).append(key)
-    return "; ".join(f"{answer}: {_codes(set(keys))}" for answer, keys in meanings.items())
+    return "; ".join(
+        f"{answer}: {_codes(set(keys), rulebook)}" for answer, keys in meanings.items()
+    )
 
 
 def drug_words(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
@@ -84,7 +80,7 @@ def drug_words(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     drug = rulebook.drugs[protocol.dosing.drug]
     yield "## Drugs"
     yield ""
-    yield f"- {drug.title} is recognised by {_codes(drug.codes)} and by its names: "
+    yield f"- {drug.title} is recognised by {_codes(drug.codes, rulebook)} and by its names: "
     yield f"  {', '.join(sorted(drug.texts))}."
     units = (
         f"1 {language().listed(names, 'or')} = {shown(factor)} IU"
@@ -95,9 +91,10 @@ def drug_words(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     asked = {item.rule.drug_class for item in protocol.criteria if isinstance(item.rule, DrugRule)}
     for name in sorted(asked):
         group = rulebook.drug_classes[name]
-        yield f"- {group.title}: {_prefixes(group.prefixes)}; {_codes(group.codes)}."
+        listed_codes = _codes(group.codes, rulebook)
+        yield f"- {group.title}: {_prefixes(group.prefixes, rulebook)}; {listed_codes}."
         if group.exceptions:
-            yield f"- Not in that class: {_codes(group.exceptions)}."
+            yield f"- Not in that class: {_codes(group.exceptions, rulebook)}."
         named = [item.title for item in rulebook.drugs.values() if name in item.classes]
         yield f"- By name also: {language().listed(named)}."
     yield ""
@@ -110,5 +107,6 @@ def _by_factor(units: Iterable[tuple[str, Decimal]]) -> Iterator[tuple[Decimal, 
     yield from found.items()
 
 
-def _prefixes(keys: Iterable[CodeKey]) -> str:
-    return "; ".join(f"{_NAMES.get(system, system)} {code}…" for system, code in keys)
+def _prefixes(keys: Iterable[CodeKey], rulebook: Rulebook) -> str:
+    titles = rulebook.system_titles
+    return "; ".join(f"{titles.get(system, system)} {code}…" for system, code in keys)

@@ -10,7 +10,7 @@ from typing import Any
 
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.errors import BadMapping
-from refnot_fhir.rulebook import dictionaries, medicines, protocols, sites
+from refnot_fhir.rulebook import codes, dictionaries, medicines, protocols, sites
 from refnot_fhir.rulebook.codes import Systems
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
@@ -30,7 +30,7 @@ def load(folder: Path) -> Rulebook:
     readings = decisions(folder)
     anchors = frozenset(readings)
     _check_decisions(files.values(), anchors)
-    systems = dict(files["systems"].content)
+    systems, system_titles = _systems(files["systems"])
     dimensions = dictionaries.dimensions(files["units"])
     labs = dictionaries.labs(files["labs"], dimensions, systems)
     ranges = dictionaries.range_words(files["labs"], systems)
@@ -65,8 +65,19 @@ def load(folder: Path) -> Rulebook:
         decisions=readings,
         others=dictionaries.others(files["labs"], systems),
         range_words=ranges,
+        system_titles=system_titles,
         **_interpretations(files["labs"], systems),
     )
+
+
+def _systems(file: MappingFile) -> tuple[dict[str, str], dict[str, str]]:
+    """Short name to address, and address to what people call the code system."""
+    addresses = {name: said for name, said in file.content.items() if name != "titles"}
+    titles = file.content.get("titles", {})
+    return addresses, {
+        codes.address(file, f"titles.{name}", name, addresses): title
+        for name, title in titles.items()
+    }
 
 
 def _interpretations(labs: MappingFile, systems: Systems) -> dict[str, Any]:

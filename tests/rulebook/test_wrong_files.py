@@ -395,6 +395,12 @@ WRONG = [
         ["class.even.texts", "'a' already means odd"],
     ),
     ("systems.toml", '"http://loinc.org"', '"loinc"', ["loinc", "is not of the form"]),
+    (
+        "systems.toml",
+        "[titles]\nloinc",
+        "[titles]\nloink",
+        ["titles.loink: no code system is called"],
+    ),
     ("DECISIONS.md", "- **Confirm**: tester\n", "", ["DECISIONS.md: window: Confirm is missing"]),
     ("DECISIONS.md", "## schedule", "## window", ["DECISIONS.md: window: there are two entries"]),
     ("labs.toml", "[lab.alt]", "[lab.alt", ["labs.toml", "not TOML"]),

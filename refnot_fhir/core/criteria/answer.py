@@ -29,6 +29,7 @@ from refnot_fhir.core.rules import AnswerRule, Criterion
 from refnot_fhir.core.translate.sex import agrees
 from refnot_fhir.core.values import Reason
 from refnot_fhir.core.verdict import RuleKind, Verdict
+from refnot_fhir.core.vocabulary import Interpretation, Sex
 
 _NO_ANSWER = frozenset({ReasonCode.NO_EVIDENCE, ReasonCode.OUTSIDE_WINDOW})
 
@@ -121,7 +122,11 @@ def _is_old_enough(rule: AnswerRule, person: Person | None, as_of: date) -> bool
     """Whether a female patient is surely of the age from which the rule takes it as not met."""
     if person is None or person.birth is None or rule.not_met_from_years is None:
         return False
-    if person.gender != "female" or not agrees(person, rule.recorded) or person.birth.last > as_of:
+    if (
+        person.gender != Sex.FEMALE
+        or not agrees(person, rule.recorded)
+        or person.birth.last > as_of
+    ):
         return False
     return ages(person.birth, as_of)[0] >= rule.not_met_from_years
 
@@ -169,7 +174,7 @@ def _clears(rule: AnswerRule, reading: Measurement) -> bool:
     """Whether it is surely below its laboratory's limit, and the laboratory says nothing else."""
     if reading.analyte not in rule.below_limit or reading.value is None:
         return False
-    if reading.not_usable is not None or reading.interpretation == "against":
+    if reading.not_usable is not None or reading.interpretation == Interpretation.AGAINST:
         return False
     ulns = reading.ulns if reading.uln is None else (reading.uln,)
     return bool(ulns) and within(reading.value, min(ulns), inclusive=False) is Verdict.MET
@@ -204,7 +209,9 @@ def _speaks_against(rule: AnswerRule, reading: Measurement, favourable: Verdict)
     """Whether an answer is not favourable, or an amount is beyond its laboratory's limit."""
     if reading.analyte not in rule.below_limit:
         return _judge(rule, reading)[0] is not favourable
-    told = reading.uln is not None or reading.ulns or reading.interpretation == "against"
+    told = (
+        reading.uln is not None or reading.ulns or reading.interpretation == Interpretation.AGAINST
+    )
     return bool(told) and not _clears(rule, reading)
 
 
@@ -228,7 +235,11 @@ def _judge(rule: AnswerRule, reading: Measurement) -> Opinion:
         return Verdict.UNKNOWN, reading.not_usable.code
     if reading.answer in rule.met:
         return Verdict.MET, ReasonCode.ANSWER_MET
-    if reading.answer in rule.not_met and rule.below_limit and reading.interpretation == "against":
+    if (
+        reading.answer in rule.not_met
+        and rule.below_limit
+        and reading.interpretation == Interpretation.AGAINST
+    ):
         return Verdict.UNKNOWN, ReasonCode.REVIEW
     if reading.answer in rule.not_met:
         return Verdict.NOT_MET, ReasonCode.ANSWER_NOT_MET

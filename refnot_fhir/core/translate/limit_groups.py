@@ -18,9 +18,9 @@ from refnot_fhir.core.translate.codes import label, standard
 from refnot_fhir.core.translate.limit_text import is_for_adults, sex_of, sexes_of
 from refnot_fhir.core.translate.sex import agrees
 from refnot_fhir.core.values import Coding, Concept, Quantity, Reason, When, reason
+from refnot_fhir.core.vocabulary import Sex
 
-SEXES = ("male", "female")
-
+_SEXES = frozenset(Sex)
 _DAYS_OF = {"d": 1, "wk": 7}
 _MONTHS_OF = {"mo": 1, "a": 12}
 
@@ -44,7 +44,7 @@ class Who:
     def sex(self) -> str:
         """Administrative gender, when ranges are made for it and nothing contradicts it."""
         person = self.person
-        known = person is not None and person.gender in SEXES and not self.sex_contradicts
+        known = person is not None and person.gender in _SEXES and not self.sex_contradicts
         return person.gender if person is not None and known else ""
 
     @property
@@ -101,7 +101,7 @@ def parts_by_sex(found: ReferenceRange, words: RangeWords) -> Iterator[Reference
 def _at_words(part: str, words: RangeWords) -> list[str]:
     """`М 0-41 Ж 0-31` at its words, if it begins with one."""
     starts = [it.start() for it in _WORD.finditer(part) if sex_of(it[0], words)]
-    if len(starts) < len(SEXES) or part[: starts[0]].strip():
+    if len(starts) < len(Sex) or part[: starts[0]].strip():
         return [part]
     pieces = [part[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
     # `M / F 0-41` states one limit for both.
@@ -126,7 +126,7 @@ def _sexes(found: ReferenceRange, who: Who, words: RangeWords) -> frozenset[str]
     if sexes and in_text and sexes != in_text:
         return reason("other-sex-in-text", text=found.text)
     named = frozenset(sexes or in_text)
-    return frozenset() if len(named) == len(SEXES) else named
+    return frozenset() if len(named) == len(Sex) else named
 
 
 def _for_a_group(name: str) -> Reason:

@@ -11,7 +11,7 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.seen import ReferenceRange
 from refnot_fhir.core.translate.codes import codes_of
-from refnot_fhir.core.translate.limit_groups import SEXES, Who, parts_by_sex, why_not_for
+from refnot_fhir.core.translate.limit_groups import Who, parts_by_sex, why_not_for
 from refnot_fhir.core.translate.limit_text import (
     bare_limits,
     for_the_not_pregnant,
@@ -21,6 +21,7 @@ from refnot_fhir.core.translate.limit_text import (
 from refnot_fhir.core.translate.numbers import begins_above_zero, spoken, spoken_upper_limit
 from refnot_fhir.core.translate.units import UnitRead, normalise
 from refnot_fhir.core.values import Quantity, Reason, reason
+from refnot_fhir.core.vocabulary import Sex
 
 _LOWER_BOUNDS = (">", "≥")
 
@@ -81,7 +82,7 @@ def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitR
         else:
             limits.setdefault(*limit)
     why_none = list(dict.fromkeys(rejected))
-    if limits or set(by_sex) != {"male", "female"}:
+    if limits or set(by_sex) != set(Sex):
         return _only(limits, why_none)
     return _of_either_sex(set().union(*by_sex.values()), _each(why_none))
 
@@ -114,11 +115,11 @@ def _of_the_laboratory(asked: Asked, other_ranges: bool) -> UpperLimitRead:
     stated = limits.get((name, asked.who.sex)) or limits.get((name, ""))
     if stated is not None:
         return _stated(stated, asked)
-    of_sexes = [_stated(limits[name, sex], asked) for sex in SEXES if (name, sex) in limits]
+    of_sexes = [_stated(limits[name, sex], asked) for sex in Sex if (name, sex) in limits]
     by_sex = bool(of_sexes) and not asked.who.sex
     why = _nothing_sent(other_ranges, by_sex)
     values = {read.value for read in of_sexes if read.value is not None}
-    if by_sex and len(of_sexes) == len(SEXES) and all(read.value for read in of_sexes):
+    if by_sex and len(of_sexes) == len(Sex) and all(read.value for read in of_sexes):
         return _of_either_sex(values, why)
     return UpperLimitRead(None, why)
 

@@ -18,7 +18,7 @@ from refnot_fhir.core.translate.origin import origin_notes, origin_problem
 from refnot_fhir.core.translate.units import normalise, read_unit
 from refnot_fhir.core.translate.value import ValueRead, original_value, read_value
 from refnot_fhir.core.values import Concept, Interval, Original, Quantity, Reason, reason
-from refnot_fhir.core.vocabulary import Standing, Unusable
+from refnot_fhir.core.vocabulary import Interpretation, Standing, Unusable
 
 _NO_RESULT = {
     Standing.AWAITED: reason(Unusable.NOT_FINAL, "still-to-come"),
@@ -100,7 +100,8 @@ def _interpretation(seen: MeasurementSeen, site: Site, rulebook: Rulebook) -> st
     said = {rulebook.interpretations.get(code, "") for code in codes}
     texts = (normalise(concept.text).casefold() for concept in seen.interpretations)
     said |= {rulebook.interpretation_texts.get(text, "") for text in texts}
-    return next((name for name in ("against", "negative") if name in said), "")
+    order = (Interpretation.AGAINST, Interpretation.NEGATIVE)
+    return next((name for name in order if name in said), "")
 
 
 def _is_a_measurement(problem: Reason | None) -> bool:

@@ -1,4 +1,4 @@
-"""Codes of terminologies stand in the mapping files: the core has none of its own."""
+"""Codes of terminologies stand in the mapping files: core and rulebook have none of their own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import refnot_fhir.core
+import refnot_fhir.rulebook
 
-CORE = Path(refnot_fhir.core.__file__).parent
+ROOMS = (refnot_fhir.core, refnot_fhir.rulebook)
+MODULES = sorted(it for room in ROOMS for it in Path(room.__file__ or "").parent.rglob("*.py"))
 ADDRESS = re.compile(r"https?://|urn:")
 CODE = re.compile(
     r"\d{1,5}-\d"  # LOINC
@@ -30,6 +32,6 @@ def texts(path: Path) -> Iterator[str]:
             yield node.value
 
 
-@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda it: it.stem)
-def test_no_code_and_no_code_system_stands_in_the_core(path: Path) -> None:
+@pytest.mark.parametrize("path", MODULES, ids=lambda it: it.stem)
+def test_no_code_and_no_code_system_stands_in_a_module(path: Path) -> None:
     assert [it for it in texts(path) if ADDRESS.search(it) or CODE.fullmatch(it)] == []
