@@ -24,8 +24,8 @@ def every_other_day(rule: DosingRule) -> tuple[int, ...]:
 
 
 def protocol_dose(story: Story, share: Decimal = Decimal(1)) -> Decimal:
-    """The dose of the protocol, or a share of it, in IU."""
-    return story.limits.dosing.dose_iu * share
+    """The dose of the protocol, or a share of it, in the unit of its drug."""
+    return story.limits.dosing.dose * share
 
 
 def first_monday(story: Story) -> date:

@@ -55,7 +55,7 @@ def _of_dosing(receiver: Receiver, check: Check) -> list[str]:
     found = receiver.followed(check.as_of)
     rows = (
         ("given", check.dosing.given, found.given),
-        ("IU", check.dosing.cumulative_iu, found.cumulative_iu),
+        ("IU", check.dosing.cumulative, found.cumulative),
         ("complete", check.dosing.complete, found.cumulative_complete),
         ("deviations", Counter(check.dosing.deviations), Counter(d.code for d in found.deviations)),
     )

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from refnot_fhir.core.dictionary import Drug
+from refnot_fhir.core.results import DeviationCode
 from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.built import built
 from refnot_fhir.fhir.write.published import Json, filled
+from refnot_fhir.wording import language
+from refnot_fhir.wording.dosing import called
 
 
 class Word(NamedTuple):
@@ -37,46 +40,6 @@ VERDICTS = {
     ),
     Verdict.NOT_APPLICABLE: Word(
         "Not applicable", "The criterion does not concern this patient and speaks for nothing."
-    ),
-}
-
-DEVIATIONS = {
-    "wrong-dose": Word("Wrong dose", "The amount given differs from the dose of the protocol."),
-    "dose-not-evaluable": Word(
-        "Dose not evaluable", "The amount given is not known in international units."
-    ),
-    "wrong-route": Word("Wrong route", "The route differs from the route of the protocol."),
-    "wrong-site": Word(
-        "Wrong injection site", "The injection site is none of those that the protocol allows."
-    ),
-    "no-alternation": Word(
-        "Injection site not alternated",
-        "The injection site does not differ from that of the dose before, as it should.",
-    ),
-    "short-interval": Word(
-        "Interval too short", "Fewer days since the dose before than the schedule allows."
-    ),
-    "long-interval": Word(
-        "Interval too long", "More days since the dose before than the schedule allows."
-    ),
-    "missed-dose": Word("Missed dose", "A dose of the schedule was not given."),
-    "extra-dose": Word("Extra dose", "More doses than the schedule allows in that time."),
-    "course-overrun": Word(
-        "Course overrun", "More doses were given in a course than the protocol has."
-    ),
-    "second-course-unconfirmed": Word(
-        "Further course without confirmation",
-        "A further course began and nothing shows that the disease had not progressed.",
-    ),
-    "possible-duplicate": Word(
-        "Possible duplicate", "Two records may tell of one and the same administration."
-    ),
-    "dose-after-death": Word(
-        "Dose after death", "It was given after the patient is recorded as having died."
-    ),
-    "dose-before-eligible": Word(
-        "Dose before eligibility",
-        "The first dose of a course was given while a criterion was known not to be satisfied.",
     ),
 }
 
@@ -104,9 +67,6 @@ COMPONENTS = {
     DOSING_SUMMARY: Word(
         "Dosing summary", "What the doses of a dosing record come to, all courses together."
     ),
-    "cumulative-iu": Word(
-        "Cumulative dose", "The sum of all amounts given that are known, in international units."
-    ),
     "cumulative-complete": Word(
         "Cumulative dose is complete",
         "False when an amount given is not known, or what was counted once may have been given "
@@ -116,11 +76,29 @@ COMPONENTS = {
     "doses-planned": Word("Doses planned", "Protocol doses of all courses that were begun."),
     "next-due": Word("Next dose due", "First and last day on schedule for the next dose."),
 }
+"""Those that every protocol has; `components` adds the cumulative dose."""
 
 
 def criteria_url(protocol: Protocol) -> str:
     """The system of criterion ids: `…/CodeSystem/refnot-r2-criteria`."""
     return f"{protocol.canonical}/CodeSystem/{protocol.id}-criteria"
+
+
+def cumulative_code(unit: str) -> str:
+    """The component that a cumulative dose is published under; the first release only knew IU."""
+    return "cumulative-iu" if unit == "[IU]" else "cumulative-dose"
+
+
+def components(protocol: Protocol) -> Mapping[str, Word]:
+    """The parts of what is reported, with the cumulative dose in the protocol's own unit."""
+    unit = protocol.dosing.unit
+    in_full = language().word("units-in-full", unit)
+    known = f"The sum of all amounts given that are known, in {in_full}."
+    summed = {cumulative_code(unit): Word("Cumulative dose", known)}
+    found: dict[str, Word] = {}
+    for code, word in COMPONENTS.items():
+        found |= {code: word} | (summed if code == DOSING_SUMMARY else {})
+    return found
 
 
 def verdicts_url(protocol: Protocol) -> str:
@@ -161,11 +139,12 @@ def _systems(protocol: Protocol, drugs: Iterable[Drug]) -> Iterator[Json]:
     yield _criteria(protocol, f"Eligibility criteria of {title}")
     verdicts = {verdict.value: word for verdict, word in VERDICTS.items()}
     parts = f"Parts of the screening report and the dosing record of {title}"
+    deviations = {code.value: Word(*called(code, protocol.dosing.unit)) for code in DeviationCode}
     given = {d.name: Word(d.title, f"{d.title}, as given in a study.") for d in drugs}
     for url, said, words in (
         (verdicts_url(protocol), f"Verdicts on the eligibility criteria of {title}", verdicts),
-        (components_url(protocol), parts, COMPONENTS),
-        (deviations_url(protocol), f"Deviations from the dosing schedule of {title}", DEVIATIONS),
+        (components_url(protocol), parts, components(protocol)),
+        (deviations_url(protocol), f"Deviations from the dosing schedule of {title}", deviations),
         (study_drugs_url(protocol), "Study drugs without a standard code", given),
     ):
         yield _written(protocol, url, said, words)
