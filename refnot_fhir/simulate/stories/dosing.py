@@ -258,9 +258,9 @@ def chemotherapy_after_the_course(story: Story) -> None:
 @shows("The course began although platelets were known to be too low.")
 def dosed_although_not_eligible(story: Story) -> None:
     analyte = hospital().analyte("platelets")
-    half = stepped(story.limits.bound("IN07B", analyte.unit) * _HALF, analyte.step)
+    half = stepped(story.limits.bound("platelets", analyte.unit) * _HALF, analyte.step)
     story.measure("platelets", replace(story.usual_row("platelets"), value=half))
-    story.expect(IN07B="not-met")
+    story.expect(platelets="not-met")
     tell(story, course(story), _sum(story, _full(story), "dose-before-eligible"))
 
 
