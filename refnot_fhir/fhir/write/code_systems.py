@@ -7,7 +7,7 @@ For a protocol `refnot-r2` of the drug `refnot`, below its canonical base: `refn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from refnot_fhir.core.dictionary import Drug
@@ -126,47 +126,59 @@ def study_questions_url(protocol: Protocol) -> str:
     return f"{protocol.canonical}/CodeSystem/study-questions"
 
 
-def write(protocol: Protocol, drugs: Iterable[Drug], version: Version) -> tuple[Json, ...]:
-    """All CodeSystems of one protocol, complete; `drugs` are those named in study-drugs.
+def write(protocol: Protocol, version: Version) -> tuple[Json, ...]:
+    """The CodeSystems of one protocol, complete.
 
     R4, R4B and R5 have every element of them in the same form.
     """
-    return tuple(built(system, version) for system in _systems(protocol, drugs))
+    return tuple(built(system, version) for system in _systems(protocol))
 
 
-def _systems(protocol: Protocol, drugs: Iterable[Drug]) -> Iterator[Json]:
+def write_shared(
+    protocols: Collection[Protocol], drugs: Iterable[Drug], version: Version
+) -> tuple[Json, ...]:
+    """What all protocols together name and no standard system has a code for: drugs, questions.
+
+    The protocols share one canonical base; `drugs` are those that they study. Questions have a
+    CodeSystem if any is asked.
+    """
+    return tuple(built(system, version) for system in _shared(protocols, drugs))
+
+
+def _systems(protocol: Protocol) -> Iterator[Json]:
     title = f"{protocol.acronym} ({protocol.id})"
     yield _criteria(protocol, f"Eligibility criteria of {title}")
     verdicts = {verdict.value: word for verdict, word in VERDICTS.items()}
     parts = f"Parts of the screening report and the dosing record of {title}"
     deviations = {code.value: Word(*called(code, protocol.dosing.unit)) for code in DeviationCode}
-    given = {d.name: Word(d.title, f"{d.title}, as given in a study.") for d in drugs}
     for url, said, words in (
         (verdicts_url(protocol), f"Verdicts on the eligibility criteria of {title}", verdicts),
         (components_url(protocol), parts, components(protocol)),
         (deviations_url(protocol), f"Deviations from the dosing schedule of {title}", deviations),
-        (study_drugs_url(protocol), "Study drugs without a standard code", given),
     ):
-        yield _written(protocol, url, said, words)
-    yield from _questions(protocol)
+        yield _written(url, protocol.version, said, words)
 
 
-def _questions(protocol: Protocol) -> Iterator[Json]:
-    """The questions that no standard system has a code for, if the protocol asks any."""
-    url = study_questions_url(protocol)
-    words = {
+def _shared(protocols: Collection[Protocol], drugs: Iterable[Drug]) -> Iterator[Json]:
+    version = "+".join(dict.fromkeys(protocol.version for protocol in protocols))
+    first = next(iter(protocols))
+    given = {drug.name: Word(drug.title, f"{drug.title}, as given in a study.") for drug in drugs}
+    yield _written(study_drugs_url(first), version, "Study drugs without a standard code", given)
+    url = study_questions_url(first)
+    asked = {
         code: Word(lab.title, f"{lab.title}, as documented by a person.")
+        for protocol in protocols
         for lab in protocol.labs.values()
         for system, code in sorted(lab.codes)
         if system == url
     }
-    if words:
-        yield _written(protocol, url, "Questions without a standard code", words)
+    if asked:
+        yield _written(url, version, "Questions without a standard code", asked)
 
 
 def _criteria(protocol: Protocol, title: str) -> Json:
     """Criteria with the registry's wording as definition, and whether they include or exclude."""
-    system = _written(protocol, criteria_url(protocol), title, {})
+    system = _written(criteria_url(protocol), protocol.version, title, {})
     concepts = [
         {
             "code": criterion.id,
@@ -180,13 +192,13 @@ def _criteria(protocol: Protocol, title: str) -> Json:
     return {**system, "count": len(concepts), "property": [kind], "concept": concepts}
 
 
-def _written(protocol: Protocol, url: str, title: str, words: Mapping[str, Word]) -> Json:
+def _written(url: str, version: str, title: str, words: Mapping[str, Word]) -> Json:
     id = url.rpartition("/")[2]
     members: Mapping[str, object] = {
         "resourceType": "CodeSystem",
         "id": id,
         "url": url,
-        "version": protocol.version,
+        "version": version,
         "name": id.title().replace("-", ""),
         "title": title,
         "status": "active",
