@@ -47,8 +47,9 @@ _REFNOT = Drug(
     codes=frozenset({(STUDY_DRUGS, "refnot")}),
     texts=frozenset({"refnot"}),
     classes=("immunotherapy",),
-    vial_units=(Decimal(100000),),
-    dose_units={"[iU]": Decimal(1), "IU": Decimal(1)},
+    unit="[IU]",
+    vial_strengths=(Decimal(100000),),
+    dose_units={"[IU]": Decimal(1), "[iU]": Decimal(1), "IU": Decimal(1)},
 )
 _CLASSES = (
     DrugClass(

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from refnot_fhir.core.dictionary import Derivation, Dimension, Lab, PlaceWords, RangeWords
 from refnot_fhir.core.rules import (
     AgeRule,
+    AnotherCourse,
     AnswerRule,
     Bound,
     Criterion,
@@ -189,11 +190,18 @@ DERIVATIONS = tuple(
 
 DOSING = DosingRule(
     drug="refnot",
-    dose_iu=Decimal(400000),
-    tolerance_iu=Decimal(0),
-    route="subcutaneous",
+    unit="[IU]",
+    doses_per_day=1,
+    another_course=AnotherCourse.WITHOUT_PROGRESSION,
+    early_days=0,
+    late_days=0,
+    course_break_days=7,
+    dose=Decimal(400000),
+    tolerance=Decimal(0),
+    routes=frozenset({"subcutaneous"}),
     body_sites=frozenset({"upper-arm", "thigh"}),
-    alternate="site-or-side",
+    sides=frozenset(),
+    alternate=frozenset({"body-site", "side"}),
     doses_per_course=12,
     doses_per_week=3,
     weeks_per_course=4,

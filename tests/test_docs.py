@@ -20,13 +20,13 @@ import pytest
 
 from refnot_fhir import compose
 from refnot_fhir.cli import main
+from refnot_fhir.core.results import DeviationCode
 from refnot_fhir.core.vocabulary import Unusable
 from refnot_fhir.errors import BadMapping, RefnotError
 from refnot_fhir.export.records import KINDS
 from refnot_fhir.export.rows import schema
 from refnot_fhir.fhir.search.table import TYPES, includes, parameters
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.fhir.write.code_systems import DEVIATIONS
 from refnot_fhir.settings import PREFIX, Settings
 from refnot_fhir.trial.receive.request import Failure
 from refnot_fhir.web.app import create_app
@@ -152,7 +152,7 @@ def _fields(schema: Any, defined: Any, above: str = "") -> Iterator[tuple[str, s
 def test_every_code_of_a_deviation_and_of_an_unusable_value_is_documented() -> None:
     text = page("records.md")
 
-    assert [code for code in (*Unusable, *DEVIATIONS) if f"`{code}`" not in text] == []
+    assert [code for code in (*Unusable, *DeviationCode) if f"`{code}`" not in text] == []
 
 
 def test_every_status_that_is_answered_is_documented() -> None:

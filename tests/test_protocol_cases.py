@@ -37,7 +37,7 @@ def test_a_wrong_expectation_of_doses_would_be_noticed():
     title = "A death without a date leaves nothing to be missed once it was known"
     cases = worked_patients(MAPPINGS, protocol, _RULEBOOK)
     patient = next(one for one in cases if one.title == title)
-    wrong = {"given": "4", "courses": "2", "iu": "unknown", "deviations": "missed-dose"}
+    wrong = {"given": "4", "courses": "2", "cumulative": "unknown", "deviations": "missed-dose"}
     found = [
         (item.criterion, item.expected, item.found)
         for item in disagreements(replace(patient, dosing=wrong), protocol)
@@ -45,7 +45,7 @@ def test_a_wrong_expectation_of_doses_would_be_noticed():
     assert found == [
         ("dosing.given", "4", "5"),
         ("dosing.courses", "2", "1"),
-        ("dosing.iu", "unknown", "2000000"),
+        ("dosing.cumulative", "unknown", "2000000"),
         ("dosing.deviations", "missed-dose", "missed-dose, missed-dose"),
     ]
 

@@ -150,12 +150,14 @@ class Drug:
     texts: frozenset[str]
     """Whole names, lower case; compared after Unicode and space normalisation."""
     classes: tuple[str, ...]
-    vial_units: tuple[Decimal, ...] = ()
-    """IU in one vial, for each strength that exists."""
+    unit: str = ""
+    """UCUM unit that its doses are counted in; empty: they are not counted."""
+    vial_strengths: tuple[Decimal, ...] = ()
+    """What one vial holds, in `unit`, for each strength that exists."""
     dissolved_in_ml: Decimal | None = None
     """mL in which one protocol dose is dissolved."""
     dose_units: Mapping[str, Decimal] = field(default_factory=dict)
-    """Unit as written (normalised) to IU: `[iU]` 1, `k[IU]` 1000, `тыс. ЕД` 1000."""
+    """Unit as written (normalised) to what one of it is in `unit`: `k[IU]` 1000 where `[IU]` is."""
     count_units: frozenset[str] = frozenset()
     """Units (normalised) that count vials: `{vial}`, `vial`, `флакон`."""
     volume_units: Mapping[str, Decimal] = field(default_factory=dict)
@@ -187,7 +189,7 @@ class Reasons:
 
     codes: frozenset[CodeKey] = frozenset()
     texts: frozenset[str] = frozenset()
-    """Whole texts, in the form of `drug_names.plain`."""
+    """Whole texts, in the form of `translate.drug.plain`."""
 
 
 @record
@@ -200,3 +202,7 @@ class PlaceWords:
     """Code to (site, side); side may be empty."""
     site_texts: Mapping[str, tuple[str, str]]
     sides: Mapping[CodeKey, str]
+    route_codes: Mapping[str, CodeKey] = field(default_factory=dict)
+    """Route to the code under which it is published: the first one that is listed."""
+    site_codes: Mapping[tuple[str, str], CodeKey] = field(default_factory=dict)
+    """(site, side) likewise."""

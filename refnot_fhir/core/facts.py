@@ -110,15 +110,15 @@ class Dose:
     To every other class it belongs only if `classes` says so.
     """
     amount: Decimal | None = None
-    """International units, for the study drug."""
+    """In the unit that the drug is counted in; none for a drug that is not counted."""
     no_amount: Reason | None = None
     """Why there is no amount."""
     vials: tuple[Reason, ...] = ()
     """What was given from which vials, as far as it was said."""
     route: str = ""
-    """`subcutaneous`, `other` or empty when not said."""
+    """Name in `places.toml`, `other` or empty when not said."""
     body_site: str = ""
-    """`upper-arm`, `thigh`, `other` or empty when not said."""
+    """Name in `places.toml`, `other` or empty when not said."""
     side: str = ""
     """`left`, `right` or empty when not said."""
     given: When | None = None

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from refnot_fhir.core.facts import Dose
+from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
@@ -174,12 +174,64 @@ class Assessment:
         raise KeyError(criterion)
 
 
+class DeviationCode(StrEnum):
+    """Every departure from a dosing schedule; published as a CodeSystem in this order."""
+
+    WRONG_DOSE = "wrong-dose"
+    DOSE_NOT_EVALUABLE = "dose-not-evaluable"
+    WRONG_ROUTE = "wrong-route"
+    WRONG_SITE = "wrong-site"
+    NO_ALTERNATION = "no-alternation"
+    SHORT_INTERVAL = "short-interval"
+    LONG_INTERVAL = "long-interval"
+    MISSED_DOSE = "missed-dose"
+    EXTRA_DOSE = "extra-dose"
+    COURSE_OVERRUN = "course-overrun"
+    SECOND_COURSE_UNCONFIRMED = "second-course-unconfirmed"
+    POSSIBLE_DUPLICATE = "possible-duplicate"
+    DOSE_AFTER_DEATH = "dose-after-death"
+    DOSE_BEFORE_ELIGIBLE = "dose-before-eligible"
+
+
+class DosingReason(StrEnum):
+    """Codes of `Reason`: why there is a deviation, or why an amount is not known."""
+
+    COUNTED_ONCE = "counted-once"
+    COUNTED_IN_FULL = "counted-in-full"
+    OPEN_PART = "open-part"
+    NO_AMOUNT = "no-amount"
+    AMOUNT = "amount"
+    ROUTE = "route"
+    BODY_SITE = "body-site"
+    SIDE = "side"
+    SAME_PLACE = "same-place"
+    COURSE_BEYOND = "course-beyond"
+    DOSE_BEYOND = "dose-beyond"
+    WITHOUT_PROGRESSION = "without-progression"
+    SECOND_OF_DAY = "second-of-day"
+    EXTRA_OF_DAY = "extra-of-day"
+    EXTRA_OF_WEEK = "extra-of-week"
+    INTERVAL = "interval"
+    NOT_REPORTED = "not-reported"
+    NOT_REPORTED_AT_END = "not-reported-at-end"
+    NOT_GIVEN = "not-given"
+    NOT_GIVEN_BECAUSE = "not-given-because"
+    UNKNOWN = "unknown"
+    UNKNOWN_BECAUSE = "unknown-because"
+    UNPLACED = "unplaced"
+    UNDATED = "undated"
+    AFTER_DEATH_ON = "after-death-on"
+    AFTER_DEATH_BY = "after-death-by"
+    NOT_ELIGIBLE = "not-eligible"
+
+
 @record
 class Deviation:
-    """One departure from the dosing schedule; `code` is from the published CodeSystem."""
+    """One departure from the dosing schedule."""
 
-    code: str
-    why: str
+    code: DeviationCode
+    reasons: tuple[Reason, ...]
+    """Why; `wording.dosing` says it in a sentence."""
     sources: tuple[Source, ...] = ()
     """The administrations that it is about; none for a dose that was never reported."""
     on: date | None = None
@@ -191,19 +243,24 @@ class ProtocolDose:
 
     course: int
     number: int | None
-    """1…12 within the course; None for a missed dose or one whose place cannot be told."""
-    outcome: str
-    """`given`, `partial`, `not-given`, `pending` or `unknown`."""
-    iu: Decimal | None
-    no_iu: str = ""
+    """From 1 within the course; None for a missed dose or one whose place cannot be told."""
+    outcome: Outcome
+    """Any but `retracted`."""
+    amount: Decimal | None
+    """In the unit of the dosing record; None when it cannot be told."""
+    no_amount: tuple[Reason, ...] = ()
+    """Why the amount cannot be told."""
     parts: tuple[Dose, ...] = ()
     on: date | None = None
     """Site-local calendar date, when it is certain."""
     planned: date | None = None
     route: str = ""
+    """A route of the protocol, `other`, or empty when not said."""
     body_site: str = ""
+    """A body site of the protocol, `other`, or empty when not said."""
     side: str = ""
     reason: str = ""
+    """Why it was not given, or not all of it, in the words of the hospital."""
     deviations: tuple[Deviation, ...] = ()
 
 
@@ -214,10 +271,13 @@ class DosingRecord:
     site: str
     patient: str
     protocol: str
+    unit: str
+    """UCUM unit of every amount."""
     doses: tuple[ProtocolDose, ...] = ()
     deviations: tuple[Deviation, ...] = ()
     """Every deviation, those of single doses included, in order of date."""
-    cumulative_iu: Decimal = Decimal(0)
+    cumulative: Decimal = Decimal(0)
+    """All amounts given that are known."""
     cumulative_complete: bool = True
     """False when an amount given is not known, so that the true sum is higher or unknown."""
     given: int = 0

@@ -72,11 +72,12 @@ class VialStrength:
     """What a vial of a drug holds, as a hospital states it outside its messages."""
 
     drug: str
-    iu: Decimal
+    holds: Decimal
+    """In the unit that the drug is counted in."""
     code: CodeKey | None = None
     """The one product that it is said of, by the hospital's code; None: of no one code."""
     text: str = ""
-    """The one product that it is said of, by its whole name (`drug_names.plain`)."""
+    """The one product that it is said of, by its whole name (`translate.drug.plain`)."""
 
 
 @record
@@ -210,32 +211,66 @@ class Criterion:
     """Anchors in `DECISIONS.md` of the readings taken."""
 
 
+class AnotherCourse(StrEnum):
+    """What must be known before a course after the first one begins."""
+
+    WITHOUT_PROGRESSION = "without-progression"
+    ANYWAY = "anyway"
+
+
 @record
 class DosingRule:
-    """The schedule of a course of the study drug."""
+    """The schedule of a course of the study drug. Source: `protocols/<id>/dosing.toml`."""
 
     drug: str
-    dose_iu: Decimal
-    tolerance_iu: Decimal
-    route: str
+    dose: Decimal
+    unit: str
+    """UCUM unit of every amount: the one that the drug is counted in."""
+    tolerance: Decimal
+    """How far a dose may be off and still be right."""
+    routes: frozenset[str]
     body_sites: frozenset[str]
-    alternate: str
-    """What must differ between two doses: `site-or-side`."""
+    """Empty: any, because the place does not matter."""
+    sides: frozenset[str]
+    """Empty: any."""
+    alternate: frozenset[str]
+    """What must differ, one of these at least, between two doses: `body-site`, `side`."""
     doses_per_course: int
     doses_per_week: int
+    doses_per_day: int
     weeks_per_course: int
     courses: int
+    another_course: AnotherCourse
     gap_days: frozenset[int]
     """Days after the last dose that are on schedule."""
+    early_days: int
+    """How many days before those a dose may still be given."""
+    late_days: int
+    """How many days after those a dose may still be given."""
     new_course_after_days: int
     """A pause of at least so many days begins another course, unless both sides fit into one."""
     longest_pause_days: int
     """A pause of at least so many days begins another course in any case."""
+    course_break_days: int
+    """So many days after the dose that fills a course, the next dose belongs to another one."""
     same_dose_minutes: int
     """Vials given within this time are one protocol dose."""
     source: str = ""
     decisions: tuple[str, ...] = ()
     """Anchors in `DECISIONS.md` of the readings taken."""
+    route_codes: Mapping[str, CodeKey] = field(default_factory=dict)
+    """Route to the code under which it is published."""
+    site_codes: Mapping[tuple[str, str], CodeKey] = field(default_factory=dict)
+    """(body site, side) likewise."""
+
+    @property
+    def days_on_schedule(self) -> frozenset[int]:
+        """Days after the last dose on which the next one is in time."""
+        return frozenset(
+            day
+            for gap in self.gap_days
+            for day in range(gap - self.early_days, gap + self.late_days + 1)
+        )
 
 
 @record

@@ -14,7 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from refnot_fhir.core.facts import Measurement
+from refnot_fhir.core.dosing.administrations import ADMINISTERED
+from refnot_fhir.core.facts import Measurement, Outcome
 from refnot_fhir.core.results import (
     Assessment,
     CriterionResult,
@@ -24,6 +25,7 @@ from refnot_fhir.core.results import (
 )
 from refnot_fhir.core.values import Interval, Reason, Source, When
 from refnot_fhir.fhir.dates import precision
+from refnot_fhir.wording import dosing as wording
 from refnot_fhir.wording import language
 from refnot_fhir.wording.evidence import Labs, formula, line, unusable
 from refnot_fhir.wording.readings import sentence
@@ -33,6 +35,9 @@ Json = dict[str, Any]
 
 SCHEMAS = ("eligibility-lab", "dosing-record")
 """Names of the records."""
+
+_INTERNATIONAL_UNIT = "[IU]"
+"""The unit whose amounts also stand in the columns of earlier releases: `dose_iu`, `no_dose_iu`."""
 
 MULTIPLE_PLACES = 6
 """Decimal places of a multiple whose division does not come out even."""
@@ -106,11 +111,11 @@ def dosing(record: DosingRecord, *, subject: str = "") -> Iterator[Json]:
         "protocol": record.protocol,
     }
     for dose in record.doses:
-        yield who | _dose(dose)
+        yield who | _dose(dose, record.unit)
     told = {deviation for dose in record.doses for deviation in dose.deviations}
     for deviation in record.deviations:
         if deviation not in told:
-            yield who | _of_no_dose(deviation)
+            yield who | _of_no_dose(deviation, record.unit)
 
 
 def assessment(one: Assessment, labs: Labs) -> Json:
@@ -131,35 +136,39 @@ def assessment(one: Assessment, labs: Labs) -> Json:
     }
 
 
-def _dose(dose: ProtocolDose) -> Json:
+def _dose(dose: ProtocolDose, unit: str) -> Json:
+    why_not, counted_in_iu = wording.told(dose.no_amount) or None, unit == _INTERNATIONAL_UNIT
     return {
         "course": dose.course,
         "dose_number": dose.number,
-        "status": dose.outcome,
-        "dose_iu": dose.iu,
-        "no_dose_iu": dose.no_iu or None,
+        "status": dose.outcome.value,
+        "dose_iu": dose.amount if counted_in_iu else None,
+        "no_dose_iu": why_not if counted_in_iu else None,
         "vials": [", ".join(map(sentence, it.vials)) for it in dose.parts if it.vials],
         "route": dose.route or None,
         "body_site": dose.body_site or None,
         "side": dose.side or None,
-        "given_on": _day(dose.on) if dose.outcome in ("given", "partial") else None,
+        "given_on": _day(dose.on) if dose.outcome in ADMINISTERED else None,
         "given_at": [part.given.text for part in dose.parts if part.given is not None],
         "planned_on": _day(dose.planned),
         "reason": dose.reason or None,
         "deviations": [_deviation(deviation) for deviation in dose.deviations],
         "sources": [_cited(part.source) for part in dose.parts],
+        "dose": dose.amount,
+        "dose_unit": unit,
+        "no_dose": why_not,
     }
 
 
-def _of_no_dose(deviation: Deviation) -> Json:
-    empty = ProtocolDose(course=0, number=None, outcome="none", iu=None, planned=deviation.on)
+def _of_no_dose(deviation: Deviation, unit: str) -> Json:
+    empty = ProtocolDose(1, None, Outcome.NOT_GIVEN, None, planned=deviation.on)
     cited = [_cited(source) for source in deviation.sources]
-    row = _dose(empty) | {"course": None, "sources": cited}
+    row = _dose(empty, unit) | {"course": None, "status": "none", "sources": cited}
     return row | {"deviations": [_deviation(deviation)]}
 
 
 def _deviation(deviation: Deviation) -> Json:
-    return {"code": deviation.code, "why": deviation.why}
+    return {"code": deviation.code.value, "why": wording.why(deviation)}
 
 
 def _result(result: CriterionResult, labs: Labs) -> Json:

@@ -47,7 +47,7 @@ class WorkedPatient:
     standing: str
     """Empty when the case does not say."""
     dosing: Mapping[str, str] = field(default_factory=dict)
-    """What the doses come to, as far as the case says: `given`, `courses`, `iu`, `deviations`."""
+    """What the doses come to, as far as the case says, by the names of `_came_to`."""
 
 
 @record
@@ -105,7 +105,7 @@ def _came_to(record: DosingRecord) -> dict[str, str]:
     return {
         "given": str(record.given),
         "courses": str(len({dose.course for dose in record.doses if dose.number})),
-        "iu": shown(record.cumulative_iu) if record.cumulative_complete else "unknown",
+        "cumulative": shown(record.cumulative) if record.cumulative_complete else "unknown",
         "deviations": _listed(one.code for one in record.deviations),
     }
 
@@ -218,7 +218,7 @@ class _Reader:
                 yield dose(seen, site=site, rulebook=self.rulebook)
 
     def _dose(self, key: str, id: str, table: Table, site: Site) -> DoseSeen:
-        amount, vial = table.get("amount"), table.get("vial_iu")
+        amount, vial = table.get("amount"), table.get("vial")
         return DoseSeen(
             source=Source(site.name, "MedicationAdministration", id, "1"),
             patient=_PATIENT,
@@ -226,7 +226,7 @@ class _Reader:
             reasons=(Concept(text=table["reason"]),) if "reason" in table else (),
             medication=self._medication(key, table),
             unresolved=table.get("unresolved", ""),
-            product=Product(Quantity(Decimal(vial), "IU")) if vial else None,
+            product=Product(Quantity(Decimal(vial["value"]), vial["unit"])) if vial else None,
             given=self._when(table, site.zone),
             ended=_ended(table["until"], site.zone) if "until" in table else None,
             dose=Quantity(Decimal(amount), table.get("unit", "")) if amount else None,

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from refnot_fhir.core.dosing.courses import WEEK
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import LabRule, PersonRule, Protocol, Rulebook
 from refnot_fhir.errors import BadMapping
@@ -84,15 +85,22 @@ def impossible_limits(study: _Study) -> Iterator[Remark]:
 def schedules_that_do_not_add_up(study: _Study) -> Iterator[Remark]:
     """A course whose numbers contradict each other, or a dose that no vials make up."""
     rule, remark = study.protocol.dosing, partial(study.remark, "dosing")
-    if rule.doses_per_course != rule.doses_per_week * rule.weeks_per_course:
+    shortest, longest = min(rule.gap_days), max(rule.gap_days)
+    days = rule.weeks_per_course * WEEK
+    if shortest > WEEK:
+        if not rule.doses_per_course * shortest <= days <= rule.doses_per_course * longest:
+            yield remark("doses_per_course", "does not fill weeks_per_course at gap_days")
+    elif rule.doses_per_course != rule.doses_per_week * rule.weeks_per_course:
         yield remark("doses_per_course", "is not doses_per_week × weeks_per_course")
-    if rule.new_course_after_days <= max(rule.gap_days):
+    if rule.new_course_after_days <= max(rule.days_on_schedule):
         yield remark("new_course_after_days", "a gap that is on schedule begins another course")
     if rule.longest_pause_days < rule.new_course_after_days:
         yield remark("longest_pause_days", "is shorter than new_course_after_days")
-    vials = study.rulebook.drugs[rule.drug].vial_units
-    if vials and all(rule.dose_iu % vial for vial in vials):
-        yield remark("dose_iu", "is no whole number of vials of one strength")
+    if rule.course_break_days <= max(rule.days_on_schedule):
+        yield remark("course_break_days", "a gap that is on schedule ends a course")
+    vials = study.rulebook.drugs[rule.drug].vial_strengths
+    if vials and all(rule.dose % vial for vial in vials):
+        yield remark("dose", "is no whole number of vials of one strength")
 
 
 def sources_that_name_no_record(study: _Study) -> Iterator[Remark]:

@@ -82,8 +82,10 @@ def drug_words(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
     yield ""
     yield f"- {drug.title} is recognised by {_codes(drug.codes, rulebook)} and by its names: "
     yield f"  {', '.join(sorted(drug.texts))}."
+    words = language()
+    unit = words.word("units", drug.unit)
     units = (
-        f"1 {language().listed(names, 'or')} = {shown(factor)} IU"
+        f"1 {words.listed(names, 'or')} = {shown(factor)} {unit}"
         for factor, names in _by_factor(drug.dose_units.items())
     )
     for line in units:

@@ -171,6 +171,10 @@ def _protocols(
         with _gathered(wrong):
             found[path.name], files = _protocol(folder, path, words, shared)
             all_files += files
+            first = next(iter(found.values()))
+            if found[path.name].canonical != first.canonical:
+                reason = f"must be that of {first.id}: what is published is of one service"
+                raise files[0].wrong("canonical", reason, [first.canonical])
     return found, all_files
 
 

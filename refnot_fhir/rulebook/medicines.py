@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass, Reasons
+from refnot_fhir.core.exact import product
 from refnot_fhir.core.translate.drug import plain
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.rulebook.codes import Systems, codes
@@ -82,19 +83,33 @@ def _drug(
             raise file.wrong(f"{key}.classes", f"{member!r} is not a class", classes)
     counted = table.get("count_units", {}).get("words", ())
     dissolved = table.get("dissolved_in_ml")
+    unit = table.get("unit", "")
+    dose_units = _factors(file, f"{key}.dose_units", table.get("dose_units", {}))
+    if unit and dose_units.get(normalise(unit)) != 1:
+        raise file.wrong(f"{key}.unit", f"{unit!r} is not one of dose_units with factor 1")
     return Drug(
         name=name,
         title=table["title"],
         codes=frozenset(codes(file, f"{key}.codes", table.get("codes", {}), systems)),
         texts=frozenset(plain(text) for text in table["texts"]),
         classes=tuple(table["classes"]),
-        vial_units=tuple(Decimal(units) for units in table.get("vial_units", ())),
+        unit=unit,
+        vial_strengths=tuple(Decimal(held) for held in table.get("vial_strengths", ())),
         dissolved_in_ml=None if dissolved is None else Decimal(dissolved),
-        dose_units=_factors(file, f"{key}.dose_units", table.get("dose_units", {})),
+        dose_units=dose_units,
         count_units=frozenset(normalise(word) for word in counted),
         volume_units=_factors(file, f"{key}.volume_units", table.get("volume_units", {})),
         source=table["source"],
     )
+
+
+def amount(file: MappingFile, key: str, table: Table, drug: Drug) -> Decimal:
+    """An amount of a drug, in the unit that it is counted in."""
+    factor = drug.dose_units.get(normalise(table["unit"]))
+    if factor is None:
+        reason = f"{table['unit']!r} is no unit of {drug.title}"
+        raise file.wrong(f"{key}.unit", reason, drug.dose_units)
+    return product(Decimal(table["value"]), factor)
 
 
 def _factors(file: MappingFile, key: str, table: Mapping[str, list[str]]) -> dict[str, Decimal]:

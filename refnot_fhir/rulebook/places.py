@@ -26,6 +26,8 @@ def places(file: MappingFile, systems: Systems) -> PlaceWords:
         sites=_coded(file, sites, systems),
         site_texts=_written(file, sites),
         sides=_distinct(file, _sides(file, systems)),
+        route_codes=_published(file, routes, systems),
+        site_codes=_published(file, sites, systems),
     )
 
 
@@ -58,6 +60,17 @@ def _coded(
             for mark in codes(file, f"{key}.codes", table.get("codes", {}), systems)
         ),
     )
+
+
+def _published(
+    file: MappingFile, tables: Iterable[tuple[str, Table, _Meaning]], systems: Systems
+) -> dict[_Meaning, CodeKey]:
+    """The first code of everything that has one."""
+    found: dict[_Meaning, CodeKey] = {}
+    for key, table, meaning in tables:
+        for mark in codes(file, f"{key}.codes", table.get("codes", {}), systems):
+            found.setdefault(meaning, mark)
+    return found
 
 
 def _written(

@@ -10,6 +10,7 @@ from refnot_fhir.core.dictionary import Derivation, Lab, PlaceWords
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import (
     AgeRule,
+    AnotherCourse,
     AnswerRule,
     Arm,
     Bound,
@@ -22,10 +23,11 @@ from refnot_fhir.core.rules import (
     Protocol,
     Rule,
 )
+from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.verdict import CriterionKind
 from refnot_fhir.rulebook.dictionaries import Labs, answers_of
 from refnot_fhir.rulebook.files import MappingFile, Table
-from refnot_fhir.rulebook.medicines import DrugClasses, Drugs
+from refnot_fhir.rulebook.medicines import DrugClasses, Drugs, amount
 
 
 @record
@@ -284,27 +286,55 @@ def _needed(
 
 
 def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
-    table = file.content
+    table, places = file.content, words.places
     check_drug(file, "drug", table["drug"], words.drugs)
     check_anchors(file, "decisions", table["decisions"], words.anchors)
-    routes = {*words.places.routes.values(), *words.places.route_texts.values()}
-    if table["route"] not in routes:
-        raise file.wrong("route", f"{table['route']!r} is not in places.toml", sorted(routes))
+    drug = words.drugs[table["drug"]]
+    if not drug.unit:
+        raise file.wrong("drug", f"{drug.name!r} has no unit that its doses are counted in")
+    routes = {*places.routes.values(), *places.route_texts.values()}
+    sites = {name for name, _ in (*places.sites.values(), *places.site_texts.values())}
+    tolerance = {"value": table["tolerance"], "unit": table["dose"]["unit"]}
+    gaps, early, late = table["gap_days"], table["early_days"], table["late_days"]
+    if early >= min(gaps):
+        raise file.wrong("early_days", "the day of the last dose itself would be on schedule")
     return DosingRule(
-        drug=table["drug"],
-        dose_iu=Decimal(table["dose_iu"]),
-        tolerance_iu=Decimal(table["tolerance_iu"]),
-        route=table["route"],
-        body_sites=frozenset(table["body_sites"]),
-        alternate=table["alternate"],
-        doses_per_course=table["doses_per_course"],
-        doses_per_week=table["doses_per_week"],
-        weeks_per_course=table["weeks_per_course"],
-        courses=table["courses"],
-        gap_days=frozenset(table["gap_days"]),
-        new_course_after_days=table["new_course_after_days"],
-        longest_pause_days=table["longest_pause_days"],
-        same_dose_minutes=table["same_dose_minutes"],
+        drug=drug.name,
+        dose=amount(file, "dose", table["dose"], drug),
+        unit=drug.unit,
+        tolerance=amount(file, "dose", tolerance, drug),
+        routes=_places(file, "routes", routes),
+        body_sites=_places(file, "body_sites", sites),
+        sides=frozenset(table.get("sides", ())),
+        alternate=frozenset(table["alternate"]),
+        gap_days=frozenset(gaps),
+        early_days=early,
+        late_days=late,
+        another_course=AnotherCourse(table["another_course"]),
         source=table["source"],
         decisions=tuple(table["decisions"]),
+        route_codes=places.route_codes,
+        site_codes=places.site_codes,
+        **{name: table[name] for name in _NUMBERS},
     )
+
+
+_NUMBERS = (
+    "doses_per_day",
+    "doses_per_week",
+    "weeks_per_course",
+    "doses_per_course",
+    "courses",
+    "new_course_after_days",
+    "longest_pause_days",
+    "course_break_days",
+    "same_dose_minutes",
+)
+
+
+def _places(file: MappingFile, key: str, known: set[str]) -> frozenset[str]:
+    for name in file.content[key]:
+        if name == OTHER or name not in known:
+            reason = f"{name!r} is not in places.toml"
+            raise file.wrong(key, reason, sorted(known - {OTHER}))
+    return frozenset(file.content[key])

@@ -18,7 +18,7 @@ from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.codes import Systems, address, code
 from refnot_fhir.rulebook.dictionaries import Dimensions, Labs
 from refnot_fhir.rulebook.files import MappingFile, Table
-from refnot_fhir.rulebook.medicines import Drugs
+from refnot_fhir.rulebook.medicines import Drugs, amount
 
 _ANY_SEX = "any"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
@@ -86,16 +86,17 @@ def _vials(
 ) -> Iterator[VialStrength]:
     for index, entry in enumerate(table.get("vials", ())):
         key, drug = f"vials[{index}]", words.drugs.get(entry["drug"])
-        if drug is None or not drug.vial_units:
-            vials = [name for name, known in words.drugs.items() if known.vial_units]
-            raise file.wrong(f"{key}.drug", "no drug that comes in vials of IU", vials)
-        iu = Decimal(entry["iu"])
-        if iu not in drug.vial_units:
-            known = [str(units) for units in drug.vial_units]
-            raise file.wrong(f"{key}.iu", f"no vial of {drug.title} holds {iu} IU", known)
+        if drug is None or not drug.vial_strengths:
+            vials = [name for name, known in words.drugs.items() if known.vial_strengths]
+            raise file.wrong(f"{key}.drug", "no drug that comes in vials of known strength", vials)
+        holds = amount(file, f"{key}.holds", entry["holds"], drug)
+        if holds not in drug.vial_strengths:
+            known = [str(strength) for strength in drug.vial_strengths]
+            reason = f"no vial of {drug.title} holds {holds} {drug.unit}"
+            raise file.wrong(f"{key}.holds", reason, known)
         said = entry.get("code")
         product = None if said is None else code(file, f"{key}.code", said, systems)
-        yield VialStrength(drug.name, iu, product, plain(entry.get("text", "")))
+        yield VialStrength(drug.name, holds, product, plain(entry.get("text", "")))
 
 
 def _administrations(file: MappingFile, table: Table) -> CompleteFeed | None:

@@ -21,7 +21,7 @@ class Given:
     dose: Resource | None
     """The dose as a Quantity; None for a dose that was not given."""
     place: str
-    route: str = "subcutaneous"
+    route: str
     status: str = "completed"
     text: str = ""
     in_utc: bool = False

@@ -20,7 +20,7 @@ class Dosing:
     """Codes in order of date."""
     given: int | None = None
     """Protocol doses given."""
-    cumulative_iu: Decimal | None = None
+    cumulative: Decimal | None = None
     complete: bool | None = None
     """Whether the sum holds every dose given."""
 
@@ -28,7 +28,7 @@ class Dosing:
         """The manifest's `dosing`; what is open is left out."""
         stated = {
             "given": self.given,
-            "cumulative_iu": self.cumulative_iu,
+            "cumulative_iu": self.cumulative,
             "cumulative_complete": self.complete,
         }
         known = {name: value for name, value in stated.items() if value is not None}

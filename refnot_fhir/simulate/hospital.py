@@ -60,6 +60,11 @@ class Hospital:
     panel: Mapping[str, Any]
     drugs: Mapping[str, Word]
     places: Mapping[str, Word]
+    route: str
+    """In `places`, as are those of a course, in turn."""
+    course: tuple[str, ...]
+    criteria: Mapping[str, str]
+    """What stories call a criterion, to its id in the protocol."""
 
     def analyte(self, name: str) -> Analyte:
         """The analyte of that name; KeyError when this hospital does not measure it."""
@@ -93,6 +98,9 @@ def hospital() -> Hospital:
         panel=data["panel"],
         drugs={name: _word(row, data["codes"], "atc") for name, row in data["drugs"].items()},
         places={name: _word(row, data["codes"], "snomed") for name, row in data["places"].items()},
+        route=data["course"]["route"],
+        course=tuple(data["course"]["places"]),
+        criteria=data["criteria"],
     )
 
 

@@ -15,11 +15,12 @@ from refnot_fhir.core.rules import (
     Protocol,
     Rulebook,
 )
+from refnot_fhir.simulate.hospital import hospital
 
 
 @record
 class Limits:
-    """What one protocol of a rulebook demands, criterion by criterion."""
+    """What one protocol of a rulebook demands, by the names that stories give its criteria."""
 
     rulebook: Rulebook
     protocol: Protocol
@@ -90,7 +91,8 @@ class Limits:
         }
 
     def _rule(self, criterion: str) -> object:
+        id_ = hospital().criteria[criterion]
         for known in self.protocol.criteria:
-            if known.id == criterion:
+            if known.id == id_:
                 return known.rule
-        raise KeyError(f"{self.protocol.id} has no criterion {criterion}")
+        raise KeyError(f"{self.protocol.id} has no criterion {id_}")

@@ -15,7 +15,7 @@ from refnot_fhir.simulate.limits import Limits
 from refnot_fhir.simulate.messages import posted, put
 from refnot_fhir.simulate.scenario import Scenario
 from refnot_fhir.simulate.stories import SCENARIOS
-from refnot_fhir.simulate.story import Story
+from refnot_fhir.simulate.story import Story, criteria
 
 Resource = dict[str, Any]
 
@@ -126,5 +126,5 @@ def _everything_speaks_for(story: Story) -> None:
     story.drug(house.drugs["paclitaxel"], days_before=rng.randint(60, 90))
     story.immunotherapy("not-given", days_before=1)
     story.expected = dict.fromkeys(story.limits.kinds(), "met")
-    story.expected |= {"EX09": "not-met"}
+    story.expected |= criteria(immunotherapy="not-met")
     story.be(rng.choice(("female", "male")))

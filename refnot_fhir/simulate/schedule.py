@@ -10,9 +10,9 @@ from decimal import Decimal
 from refnot_fhir.core.rules import DosingRule
 from refnot_fhir.simulate.doses import Given, units
 from refnot_fhir.simulate.expectation import Dosing
+from refnot_fhir.simulate.hospital import hospital
 from refnot_fhir.simulate.story import Story
 
-_PLACES = ("left-arm", "right-arm", "left-thigh", "right-thigh")
 _MORNING = time(10, 5)
 _WEEK = 7
 
@@ -24,8 +24,8 @@ def every_other_day(rule: DosingRule) -> tuple[int, ...]:
 
 
 def protocol_dose(story: Story, share: Decimal = Decimal(1)) -> Decimal:
-    """The dose of the protocol, or a share of it, in IU."""
-    return story.limits.dosing.dose_iu * share
+    """The dose of the protocol, or a share of it, in the unit of its drug."""
+    return story.limits.dosing.dose * share
 
 
 def first_monday(story: Story) -> date:
@@ -38,12 +38,14 @@ def course(
 ) -> list[Given]:
     """Doses as planned on these days from the start, at alternating places."""
     first = start or first_monday(story)
+    places = hospital().course
     offsets = every_other_day(story.limits.dosing) if days is None else days
     return [
         Given(
             at=datetime.combine(first + timedelta(days=day), _MORNING, story.zone),
             dose=units(protocol_dose(story)),
-            place=_PLACES[index % len(_PLACES)],
+            place=places[index % len(places)],
+            route=hospital().route,
         )
         for index, day in enumerate(offsets)
     ]

@@ -19,6 +19,11 @@ Resource = dict[str, Any]
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
+def criteria(**verdicts: str) -> dict[str, str]:
+    """Verdicts by the ids of the criteria that stories give these names."""
+    return {hospital().criteria[name]: verdict for name, verdict in verdicts.items()}
+
+
 @dataclass(slots=True)
 class Story:
     """The builder that scenarios change; `patients.py` sets it up and ends it."""
@@ -33,6 +38,7 @@ class Story:
     """The date of assessment that the story is told for."""
     patient: Resource = field(default_factory=dict)
     expected: dict[str, str] = field(default_factory=dict)
+    """Verdict by the id of the criterion."""
     shown: list[str] = field(default_factory=list)
     readings: dict[str, list[Resource]] = field(default_factory=dict)
     others: list[Resource] = field(default_factory=list)
@@ -111,7 +117,8 @@ class Story:
         self.never_measured("pregnancy-status")
         if gender == "female":
             self.pregnancy("not-pregnant", days_before=2)
-        self.expected["EX04"] = "not-met" if gender == "female" else "not-applicable"
+        applies = "not-met" if gender == "female" else "not-applicable"
+        self.expected |= criteria(pregnancy=applies)
 
     def pregnancy(self, answer: str, *, days_before: int) -> None:
         """An answer to the question for pregnancy: `pregnant` or `not-pregnant`."""
@@ -158,10 +165,15 @@ class Story:
 
     # Telling
 
-    def expect(self, **criteria: str) -> None:
-        """What the story is about: criteria whose verdict it was built to show."""
-        self.expected |= criteria
-        self.shown += [name for name in criteria if name not in self.shown]
+    def expect(self, **verdicts: str) -> None:
+        """What the story is about: criteria, by their names, whose verdict it was built to show."""
+        found = criteria(**verdicts)
+        self.expected |= found
+        self.shown += [id_ for id_ in found if id_ not in self.shown]
+
+    def show_everything(self) -> None:
+        """Make the story one about every criterion that it expects anything of."""
+        self.shown += [id_ for id_ in self.expected if id_ not in self.shown]
 
     def send(self, label: str, resources: Sequence[Resource] = ()) -> None:
         """End a message; the first one holds all that is known so far."""
@@ -213,20 +225,20 @@ class Story:
         only: Sequence[str] | None = None,
     ) -> None:
         """State what must hold after the last message sent: every criterion, or only these."""
-        names = self.expected if only is None else only
-        criteria = {name: self.expected[name] for name in names}
+        ids = self.expected if only is None else [hospital().criteria[name] for name in only]
+        told = {id_: self.expected[id_] for id_ in ids}
         self.checks.append(
             Check(
                 after=f"{self.messages[-1][0]}.json",
                 as_of=as_of or self.as_of,
-                criteria=criteria,
-                standing=self._standing(criteria),
+                criteria=told,
+                standing=self._standing(told),
                 dosing=dosing,
             )
         )
 
-    def _standing(self, criteria: dict[str, str]) -> str:
+    def _standing(self, told: dict[str, str]) -> str:
         """What these verdicts come to, unless others that are not told of could change it."""
-        found = standing(criteria, self.limits)
-        settled = found == "ineligible" or len(criteria) == len(self.expected)
+        found = standing(told, self.limits)
+        settled = found == "ineligible" or len(told) == len(self.expected)
         return found if settled else ""

@@ -6,6 +6,8 @@ from refnot_fhir.core.values import Reason
 from refnot_fhir.wording import Language, language
 
 _SECTION = "reading"
+_AMOUNTS = frozenset({"held", "stated", "strength"})
+"""Parameters that are an amount of a drug: number and UCUM unit."""
 
 
 def sentence(reason: Reason, spoken: Language | None = None) -> str:
@@ -27,10 +29,20 @@ def _parameters(reason: Reason, words: Language) -> dict[str, str]:
     """The parameters, several of one name as a list in words."""
     found: dict[str, str] = {}
     for name, text in reason.about:
+        said = _in_words(name, text, words)
         found[name] = (
-            f"{found[name]}{words.sections['words']['and']}{text}" if name in found else text
+            f"{found[name]}{words.sections['words']['and']}{said}" if name in found else said
         )
     return found
+
+
+def _in_words(name: str, text: str, words: Language) -> str:
+    if name == "counts":
+        return words.word("units-by-kind", text)
+    if name not in _AMOUNTS:
+        return text
+    number, unit = text.split(" ")
+    return f"{number} {words.word('units', unit)}"
 
 
 def _clause(whole: str) -> str:

@@ -24,7 +24,8 @@ REFNOT = Drug(
     codes=frozenset({(STUDY_DRUGS, "refnot")}),
     texts=frozenset({"refnot", "рефнот", "tnf-thymosin alpha 1"}),
     classes=("immunotherapy",),
-    vial_units=(Decimal(100000), Decimal(400000)),
+    unit="[IU]",
+    vial_strengths=(Decimal(100000), Decimal(400000)),
     dissolved_in_ml=ONE,
     dose_units={
         **dict.fromkeys(("[IU]", "[iU]", "IU", "U", "ЕД"), ONE),

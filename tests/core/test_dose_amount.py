@@ -145,7 +145,7 @@ def with_refnot(**changes: object) -> Rulebook:
 @pytest.mark.parametrize(
     ("rulebook", "dose", "amount"),
     [
-        (with_refnot(vial_units=(Decimal(400000),)), build.quantity("1", "{vial}"), "400000"),
+        (with_refnot(vial_strengths=(Decimal(400000),)), build.quantity("1", "{vial}"), "400000"),
         (with_refnot(dissolved_in_ml=None), build.quantity("1", "mL"), None),
         (with_refnot(dissolved_in_ml=Decimal(3)), build.quantity("1", "mL"), None),
         (replace(RULEBOOK, protocols={}), build.quantity("1", "mL"), None),
@@ -300,7 +300,7 @@ FOUR = build.quantity("4", "{vial}")
             "the product before the drug",
         ),
         ({"dose": FOUR}, (STOCK, BOX), "1600000", "named"),
-        ({"dose": FOUR}, (STOCK, replace(STOCK, iu=Decimal(400000))), None, "two strengths"),
+        ({"dose": FOUR}, (STOCK, replace(STOCK, holds=Decimal(400000))), None, "two strengths"),
         (
             {"dose": FOUR, "product": strength("400000", "[IU]", PER_VIAL)},
             (STOCK,),

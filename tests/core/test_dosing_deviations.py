@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from refnot_fhir.core.dosing.record import follow
+from refnot_fhir.wording.dosing import why as why_of
 from tests import builders as build
 from tests.core.dosing_builders import (
     FIRST,
@@ -245,7 +246,7 @@ def test_each_departure_from_the_schedule_is_one_deviation(doses, as_of, expecte
     found = record(doses, as_of=as_of)
 
     assert codes(found) == expected, why
-    assert all(one.why for one in found.deviations)
+    assert all(why_of(one) for one in found.deviations)
 
 
 def test_a_deviation_names_the_administrations_it_is_about_and_a_silent_one_none():
@@ -256,7 +257,7 @@ def test_a_deviation_names_the_administrations_it_is_about_and_a_silent_one_none
         ("missed-dose", []),
         ("long-interval", ["a6-10-0"]),
     ]
-    assert [one.why for one in found.deviations] == [
+    assert [why_of(one) for one in found.deviations] == [
         "MedicationAdministration/iv was not given as subcutaneous",
         "due by 2010-03-04, and nothing was reported",
         "6 days after the last dose, 2 or 3 are on schedule",
@@ -276,7 +277,7 @@ def test_vials_of_one_dose_with_one_fault_are_one_deviation():
         ("wrong-route", 4),
         ("wrong-site", 3),
     ]
-    assert found.deviations[1].why == (
+    assert why_of(found.deviations[1]) == (
         "MedicationAdministration/v0, MedicationAdministration/v1, MedicationAdministration/v2 "
         "were not given into thigh or upper-arm"
     )
@@ -285,7 +286,7 @@ def test_vials_of_one_dose_with_one_fault_are_one_deviation():
 def test_numbers_are_said_in_plain_words():
     found = record([*course(0), given(1, "4.5E+5")], as_of=1)
 
-    whys = [one.why for one in found.deviations]
+    whys = [why_of(one) for one in found.deviations]
     assert "1 day after the last dose, 2 or 3 are on schedule" in whys
     assert "450000 IU given, 400000 IU is the dose" in whys
     assert all("1 days" not in why for why in whys)
@@ -294,7 +295,7 @@ def test_numbers_are_said_in_plain_words():
 def test_what_is_not_as_the_rule_has_it_is_said_with_the_rule():
     found = record([given(0, None, body_site="other", no_amount=None, id="x")], as_of=0)
 
-    assert [one.why for one in found.deviations] == [
+    assert [why_of(one) for one in found.deviations] == [
         "no amount is known",
         "MedicationAdministration/x was not given into thigh or upper-arm",
     ]
@@ -328,7 +329,7 @@ def test_a_dose_was_planned_for_the_nearest_day_on_schedule(days, expected):
 
 
 def test_tolerance_is_the_rulebooks_to_give():
-    rule = replace(build.PROTOCOL.dosing, tolerance_iu=Decimal(100))
+    rule = replace(build.PROTOCOL.dosing, tolerance=Decimal(100))
     protocol = replace(build.PROTOCOL, dosing=rule)
 
     def found(amount: int) -> list[str]:
@@ -349,7 +350,7 @@ def test_a_dose_before_eligible_is_one_on_whose_day_a_criterion_was_known_to_fai
     found = record([*course(0, 2)], as_of=2, person=child)
 
     assert codes(found) == [("dose-before-eligible", 0)]
-    assert found.deviations[0].why == "on that day not eligible: IN03"
+    assert why_of(found.deviations[0]) == "on that day not eligible: IN03"
     assert [len(dose.deviations) for dose in found.doses] == [1, 0]
 
 

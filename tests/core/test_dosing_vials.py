@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from refnot_fhir.wording.dosing import told
+from refnot_fhir.wording.dosing import why as why_of
 from tests.core.dosing_builders import codes, day, given, on_day, record
 
 
@@ -75,9 +77,9 @@ def test_vials_of_one_time_are_one_dose_and_doubles_are_never_counted_silently(
 ):
     found = record(doses, as_of=0)
 
-    assert sorted(dose.iu for dose in found.doses) == sorted(map(Decimal, iu)), why
+    assert sorted(dose.amount for dose in found.doses) == sorted(map(Decimal, iu)), why
     assert sorted(one.code for one in found.deviations) == deviations, why
-    assert found.cumulative_iu == sum(map(Decimal, iu))
+    assert found.cumulative == sum(map(Decimal, iu))
     # Where something was counted once that may have been given twice, the sum may be higher.
     assert found.cumulative_complete is (sum(d.amount for d in doses) == sum(iu))
 
@@ -86,20 +88,20 @@ def test_a_double_says_who_reported_it_and_how_it_was_counted():
     (duplicate,) = record(vials(400000, 400000), as_of=0).deviations
 
     assert [source.id for source in duplicate.sources] == ["v0", "v1"]
-    assert "report 800000 IU at one time, where one dose is 400000 IU" in duplicate.why
-    assert "counted once, as 400000 IU" in duplicate.why
+    assert "report 800000 IU at one time, where one dose is 400000 IU" in why_of(duplicate)
+    assert "counted once, as 400000 IU" in why_of(duplicate)
     in_full = record(vials(*FOUR, 100000), as_of=0).deviations[0]
-    assert "counted in full, as 500000 IU" in in_full.why
+    assert "counted in full, as 500000 IU" in why_of(in_full)
 
 
 def test_a_part_that_cannot_be_evaluated_leaves_the_dose_and_the_sum_open():
     found = record([*vials(100000, 100000), given(0, None, id="x")], as_of=0)
 
-    assert [(dose.iu, dose.no_iu) for dose in found.doses] == [
+    assert [(dose.amount, told(dose.no_amount)) for dose in found.doses] == [
         (None, "dose not evaluable: no dose is said")
     ]
     assert codes(found) == [("dose-not-evaluable", 0)]
-    assert (found.cumulative_iu, found.cumulative_complete) == (Decimal(200000), False)
+    assert (found.cumulative, found.cumulative_complete) == (Decimal(200000), False)
 
 
 def test_a_dose_stopped_half_way_is_partial_and_counts_with_what_was_given():
@@ -107,7 +109,7 @@ def test_a_dose_stopped_half_way_is_partial_and_counts_with_what_was_given():
 
     assert [(dose.outcome, dose.number) for dose in found.doses] == [("partial", 1)]
     assert codes(found) == [("wrong-dose", 0)]
-    assert found.cumulative_iu == Decimal(200000)
+    assert found.cumulative == Decimal(200000)
 
 
 @pytest.mark.parametrize("outcome", ["pending", "unknown"])
@@ -118,16 +120,17 @@ def test_less_than_a_dose_has_no_amount_while_another_vial_may_be_part_of_it(out
     found = record([*vials, still])
     first = next(dose for dose in found.doses if dose.number)
 
-    assert (first.iu, first.parts) == (None, tuple(vials))
-    assert "MedicationAdministration/v3 may be a part of it" in first.no_iu
+    assert (first.amount, first.parts) == (None, tuple(vials))
+    assert "MedicationAdministration/v3 may be a part of it" in told(first.no_amount)
     assert [one.code for one in first.deviations] == ["dose-not-evaluable"]
-    assert (found.cumulative_iu, found.cumulative_complete) == (300000, False)
+    assert (found.cumulative, found.cumulative_complete) == (300000, False)
 
 
 def test_another_open_vial_takes_nothing_from_a_whole_dose_or_one_without_an_amount():
     open_ = given(0, 100000, id="v", outcome="pending")
-    assert record([given(0), open_]).doses[0].iu == 400000
-    assert record([given(0, None), open_]).doses[0].no_iu == "dose not evaluable: no dose is said"
+    assert record([given(0), open_]).doses[0].amount == 400000
+    untold = record([given(0, None), open_]).doses[0].no_amount
+    assert told(untold) == "dose not evaluable: no dose is said"
 
 
 def test_one_stopped_vial_makes_the_whole_dose_partial():
@@ -135,7 +138,7 @@ def test_one_stopped_vial_makes_the_whole_dose_partial():
 
     (dose,) = record([*doses[:3], replace(doses[3], outcome="partial")], as_of=0).doses
 
-    assert (dose.outcome, dose.iu, len(dose.parts)) == ("partial", Decimal(350000), 4)
+    assert (dose.outcome, dose.amount, len(dose.parts)) == ("partial", Decimal(350000), 4)
 
 
 def test_vials_around_midnight_are_one_dose_of_the_day_it_began():
@@ -144,7 +147,7 @@ def test_vials_around_midnight_are_one_dose_of_the_day_it_began():
 
     (dose,) = record([later, late]).doses
 
-    assert (dose.on, dose.iu) == (day(0), Decimal(400000))
+    assert (dose.on, dose.amount) == (day(0), Decimal(400000))
 
 
 def test_what_parts_say_differently_is_not_said_of_the_dose():
@@ -195,6 +198,6 @@ LEFT, RIGHT = ("upper-arm", "left"), ("upper-arm", "right")
 def test_two_whole_doses_at_two_places_are_two_and_no_double(parts, iu, deviations, why):
     found = record(placed(*parts), as_of=0)
 
-    assert [dose.iu for dose in found.doses] == [Decimal(iu)], why
+    assert [dose.amount for dose in found.doses] == [Decimal(iu)], why
     assert sorted(one.code for one in found.deviations) == deviations, why
     assert found.cumulative_complete is (sum(amount for amount, *_ in parts) == iu)

@@ -52,7 +52,7 @@ def assessment(standing: str, holds_until: date | None = UNTIL) -> Assessment:
 
 
 def dosing(first: date | None = None) -> DosingRecord:
-    return DosingRecord("hospital", "p1", "r2", first_given_on=first)
+    return DosingRecord("hospital", "p1", "r2", "[IU]", first_given_on=first)
 
 
 def propose(

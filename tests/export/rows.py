@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from refnot_fhir.core.facts import Dose, Measurement
-from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose
-from refnot_fhir.core.values import Interval, Original, Source, When, reason
+from refnot_fhir.core.facts import Dose, Measurement, Outcome
+from refnot_fhir.core.results import Deviation, DeviationCode, DosingRecord, ProtocolDose
+from refnot_fhir.core.values import Interval, Original, Reason, Source, When, reason
 from refnot_fhir.export.rows import Json, eligibility_lab
 from tests.small_rulebook import LABS
 
@@ -51,7 +51,7 @@ def part(id: str = "m1", **changed: Any) -> Dose:
     said: dict[str, Any] = {
         "source": administration(id),
         "patient": "p1",
-        "outcome": "given",
+        "outcome": Outcome.GIVEN,
         "vials": (reason("text", text="100000 [IU]"),),
         "given": NOON,
     }
@@ -62,8 +62,8 @@ def dose(**changed: Any) -> ProtocolDose:
     said: dict[str, Any] = {
         "course": 1,
         "number": 3,
-        "outcome": "given",
-        "iu": Decimal(400000),
+        "outcome": Outcome.GIVEN,
+        "amount": Decimal(400000),
         "parts": (part("m1"), part("m2")),
         "on": date(2026, 5, 4),
         "planned": date(2026, 5, 3),
@@ -75,10 +75,18 @@ def dose(**changed: Any) -> ProtocolDose:
 
 
 LATE = Deviation(
-    "long-interval", "4 days after the last dose", (administration(),), date(2026, 5, 4)
+    DeviationCode.LONG_INTERVAL,
+    (Reason("interval", (("least", "4"), ("most", "4"), ("day", "2"), ("day", "3"))),),
+    (administration(),),
+    date(2026, 5, 4),
 )
-NEVER = Deviation("missed-dose", "no dose was reported", (), date(2026, 5, 6))
+NEVER = Deviation(
+    DeviationCode.MISSED_DOSE,
+    (Reason("not-reported", (("due", "2026-05-06"),)),),
+    (),
+    date(2026, 5, 6),
+)
 
 
 def record(*doses: ProtocolDose, deviations: tuple[Deviation, ...] = ()) -> DosingRecord:
-    return DosingRecord("default", "p1", "refnot-r2", doses, deviations)
+    return DosingRecord("default", "p1", "refnot-r2", "[IU]", doses, deviations)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from refnot_fhir.core.values import Interval, When, reason
+from refnot_fhir.core.facts import Outcome
+from refnot_fhir.core.values import Interval, Reason, When, reason
 from refnot_fhir.export.rows import (
     MULTIPLE_PLACES,
     SCHEMAS,
@@ -25,6 +26,7 @@ from refnot_fhir.export.rows import (
 )
 from tests.export.rows import LATE, NEVER, NOON, dose, observation, part, record, result, row_of
 
+LATE_SAID = "4 days after the last dose, 2 or 3 are on schedule"
 NOTHING = {"low": None, "low_included": False, "high": None, "high_included": False}
 
 
@@ -225,16 +227,19 @@ def test_a_dose_says_what_was_given_where_and_when() -> None:
         "given_at": [NOON.text, NOON.text],
         "planned_on": "2026-05-03",
         "reason": None,
-        "deviations": [{"code": "long-interval", "why": "4 days after the last dose"}],
+        "deviations": [{"code": "long-interval", "why": LATE_SAID}],
         "sources": [
             "MedicationAdministration/m1/_history/1",
             "MedicationAdministration/m2/_history/1",
         ],
+        "dose": Decimal(400000),
+        "dose_unit": "[IU]",
+        "no_dose": None,
     }
 
 
 def test_a_dose_that_was_not_given_has_no_day_of_giving() -> None:
-    missed = dose(outcome="not-given", number=None, iu=None, reason="did not come")
+    missed = dose(outcome=Outcome.NOT_GIVEN, number=None, amount=None, reason="did not come")
     (row,) = dosing_rows(missed)
     assert (row["given_on"], row["planned_on"], row["reason"]) == (
         None,
@@ -245,15 +250,25 @@ def test_a_dose_that_was_not_given_has_no_day_of_giving() -> None:
 
 
 def test_an_amount_that_cannot_be_told_says_why() -> None:
-    (row,) = dosing_rows(dose(iu=None, no_iu="stated in words alone", parts=(part(given=None),)))
-    assert (row["dose_iu"], row["no_dose_iu"]) == (None, "stated in words alone")
+    untold = dose(amount=None, no_amount=(Reason("no-amount"),), parts=(part(given=None),))
+    (row,) = dosing_rows(untold)
+    assert (row["dose_iu"], row["no_dose_iu"]) == (None, "no amount is known")
+    assert (row["dose"], row["no_dose"]) == (None, "no amount is known")
     assert row["given_at"] == []
+
+
+def test_an_amount_in_another_unit_stands_in_no_column_of_international_units() -> None:
+    in_mg = replace(record(dose(amount=Decimal("2.5"))), unit="mg")
+    (row,) = dosing(in_mg)
+    assert (row["dose"], row["dose_unit"], row["no_dose"]) == (Decimal("2.5"), "mg", None)
+    assert (row["dose_iu"], row["no_dose_iu"]) == (None, None)
 
 
 def test_a_deviation_of_no_dose_has_a_row_of_its_own() -> None:
     rows = dosing_rows(dose(deviations=(LATE,)), deviations=(LATE, NEVER))
     assert [row["status"] for row in rows] == ["given", "none"]
-    assert rows[1]["deviations"] == [{"code": "missed-dose", "why": "no dose was reported"}]
+    said = "due by 2026-05-06, and nothing was reported"
+    assert rows[1]["deviations"] == [{"code": "missed-dose", "why": said}]
     assert (rows[1]["course"], rows[1]["planned_on"]) == (None, "2026-05-06")
 
 

@@ -9,18 +9,19 @@ from decimal import Decimal
 from typing import Any
 
 from refnot_fhir.core.dictionary import Drug
-from refnot_fhir.core.facts import Dose
+from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.results import (
     Assessment,
     CriterionResult,
     Deviation,
+    DeviationCode,
     DosingRecord,
     Evidence,
     ProtocolDose,
     StatusChange,
     Subject,
 )
-from refnot_fhir.core.rules import Arm, Criterion, DosingRule, PersonRule, Protocol
+from refnot_fhir.core.rules import AnotherCourse, Arm, Criterion, DosingRule, PersonRule, Protocol
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
 from refnot_fhir.fhir import gate, wire
@@ -30,6 +31,7 @@ VERSIONS = tuple(Version)
 INCLUSION, EXCLUSION = CriterionKind
 CANONICAL = "https://refnot-fhir.example.org/fhir"
 BASE = "https://trial.example.org/fhir"
+SNOMED = "http://snomed.info/sct"
 NOW = datetime(2026, 5, 20, 9, 30, tzinfo=UTC)
 NCT = ("https://clinicaltrials.gov/nctid", "NCT05898451")
 
@@ -63,11 +65,18 @@ PROTOCOL = Protocol(
     ),
     dosing=DosingRule(
         drug="refnot",
-        dose_iu=Decimal(400_000),
-        tolerance_iu=Decimal(0),
-        route="subcutaneous",
+        unit="[IU]",
+        doses_per_day=1,
+        another_course=AnotherCourse.WITHOUT_PROGRESSION,
+        early_days=0,
+        late_days=0,
+        course_break_days=7,
+        dose=Decimal(400_000),
+        tolerance=Decimal(0),
+        routes=frozenset({"subcutaneous"}),
         body_sites=frozenset({"upper-arm", "thigh"}),
-        alternate="site-or-side",
+        sides=frozenset(),
+        alternate=frozenset({"body-site", "side"}),
         doses_per_course=12,
         doses_per_week=3,
         weeks_per_course=4,
@@ -76,6 +85,9 @@ PROTOCOL = Protocol(
         new_course_after_days=14,
         longest_pause_days=56,
         same_dose_minutes=60,
+        route_codes={"subcutaneous": (SNOMED, "34206005")},
+        site_codes={("thigh", ""): (SNOMED, "68367000"), ("thigh", "left"): (SNOMED, "61396006")}
+        | {("upper-arm", "right"): (SNOMED, "368209003"), ("other", "left"): (SNOMED, "7771000")},
     ),
     labs={},
     derivations=(),
@@ -211,7 +223,7 @@ def vial(id: str, **changes: Any) -> Dose:
     facts: dict[str, Any] = {
         "source": source("MedicationAdministration", id, "1"),
         "patient": "p1",
-        "outcome": "given",
+        "outcome": Outcome.GIVEN,
         "drug": "refnot",
         "amount": Decimal(100_000),
         "vials": (text("1 vial of 100000 IU"),),
@@ -220,17 +232,22 @@ def vial(id: str, **changes: Any) -> Dose:
 
 
 WRONG_DOSE = Deviation(
-    "wrong-dose",
-    "300000 IU were given, 400000 IU are planned",
+    DeviationCode.WRONG_DOSE,
+    (Reason("amount", (("given", "300000"), ("dose", "400000"), ("unit", "[IU]"))),),
     (source("MedicationAdministration", "m5"),),
     date(2026, 5, 6),
 )
-MISSED = Deviation("missed-dose", "no dose was reported", (), date(2026, 5, 8))
+MISSED = Deviation(
+    DeviationCode.MISSED_DOSE,
+    (Reason("not-reported", (("due", "2026-05-08"),)),),
+    (),
+    date(2026, 5, 8),
+)
 DOSES = (
     ProtocolDose(
         1,
         1,
-        "given",
+        Outcome.GIVEN,
         Decimal(400_000),
         parts=tuple(vial(f"m{n}") for n in range(1, 5)),
         on=date(2026, 5, 4),
@@ -242,7 +259,7 @@ DOSES = (
     ProtocolDose(
         1,
         2,
-        "partial",
+        Outcome.PARTIAL,
         Decimal(300_000),
         parts=(vial("m5"),),
         on=date(2026, 5, 6),
@@ -251,12 +268,21 @@ DOSES = (
         reason="pain",
         deviations=(WRONG_DOSE,),
     ),
-    ProtocolDose(1, None, "not-given", None, planned=date(2026, 5, 8), deviations=(MISSED,)),
-    ProtocolDose(1, 3, "given", None, no_iu="the unit is missing", parts=(vial("m6"),)),
-    ProtocolDose(1, None, "unknown", None),
+    ProtocolDose(1, None, Outcome.NOT_GIVEN, None, planned=date(2026, 5, 8), deviations=(MISSED,)),
+    ProtocolDose(1, 3, Outcome.GIVEN, None, no_amount=(Reason("no-amount"),), parts=(vial("m6"),)),
+    ProtocolDose(1, None, Outcome.UNKNOWN, None),
 )
 RECORD = DosingRecord(
-    "default", "p1", "refnot-r2", DOSES, (WRONG_DOSE, MISSED), Decimal(700_000), False, 3, 12
+    "default",
+    "p1",
+    "refnot-r2",
+    "[IU]",
+    DOSES,
+    (WRONG_DOSE, MISSED),
+    Decimal(700_000),
+    cumulative_complete=False,
+    given=3,
+    planned=12,
 )
 
 

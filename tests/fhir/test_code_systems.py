@@ -25,13 +25,18 @@ DEVIATIONS = {
 }
 
 
+def everything(version=Version.R4):
+    shared = code_systems.write_shared([PROTOCOL], (DRUG,), version)
+    return (*code_systems.write(PROTOCOL, version), *shared)
+
+
 def by_id():
-    return {system["id"]: system for system in code_systems.write(PROTOCOL, (DRUG,), Version.R4)}
+    return {system["id"]: system for system in everything()}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_code_system_is_valid_in_every_version(version):
-    for system in code_systems.write(PROTOCOL, (DRUG,), version):
+    for system in everything(version):
         assert_valid(system, version)
 
 

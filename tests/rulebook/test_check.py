@@ -128,8 +128,8 @@ BAD = [
     (
         "schedules_that_do_not_add_up",
         DOSING,
-        "dose_iu = 400",
-        "dose_iu = 450",
+        "value = 400",
+        "value = 450",
         "no whole number of vials",
     ),
     (

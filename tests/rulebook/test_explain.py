@@ -66,7 +66,7 @@ def test_every_code_every_reading_and_the_whole_schedule_is_told(book, request):
             for key in (*lab.codes, *lab.traps, *lab.answers):
                 assert key[1] in text
         rule = protocol.dosing
-        for number in (f"{rule.dose_iu:,}", rule.doses_per_course, rule.weeks_per_course):
+        for number in (f"{rule.dose:,}", rule.doses_per_course, rule.weeks_per_course):
             assert str(number) in text
         for anchor in {a for c in protocol.criteria for a in c.decisions} | {*rule.decisions}:
             assert rulebook.decisions[anchor].confirm in text.split(f"### {anchor}\n")[1]
@@ -90,14 +90,14 @@ def test_links_lead_to_a_heading(production):
 
 def test_tolerance_and_open_studies_are_told(rulebook):
     protocol = rulebook.protocols["trial"]
-    dosing = replace(protocol.dosing, tolerance_iu=protocol.dosing.dose_iu / 4, decisions=())
+    dosing = replace(protocol.dosing, tolerance=protocol.dosing.dose / 4, decisions=())
     text = explain(replace(protocol, dosing=dosing, period=("2009", "")), rulebook)
     assert "give or take 100 IU" in text
     assert "2009, open" in text
 
 
 def test_a_drug_that_comes_in_no_vials_has_none_told(rulebook):
-    drug = replace(rulebook.drugs["trialdrug"], vial_units=(), dissolved_in_ml=None)
+    drug = replace(rulebook.drugs["trialdrug"], vial_strengths=(), dissolved_in_ml=None)
     text = explain(rulebook.protocols["trial"], replace(rulebook, drugs={"trialdrug": drug}))
     assert "Vials hold" not in text
     assert "millilitres" not in text

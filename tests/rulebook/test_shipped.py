@@ -11,11 +11,11 @@ from decimal import Decimal
 import pytest
 from jsonschema import Draft202012Validator
 
+from refnot_fhir.core.results import DeviationCode
 from refnot_fhir.core.rules import LabRule, PersonRule
 from refnot_fhir.core.translate.drug import recognise
 from refnot_fhir.core.translate.units import to_ucum
 from refnot_fhir.core.values import Coding, Concept
-from refnot_fhir.fhir.write.code_systems import DEVIATIONS
 from refnot_fhir.rulebook.explain_dosing import deviations_in_words
 from tests.conftest import MAPPINGS
 from tests.real_input import BUNDLES, RECORD
@@ -125,9 +125,9 @@ def test_what_data_cannot_decide_says_what_is_needed(protocol):
 
 def test_the_schedule_adds_up(protocol):
     rule = protocol.dosing
-    assert rule.dose_iu * rule.doses_per_course == 4_800_000
+    assert rule.dose * rule.doses_per_course == 4_800_000
     assert rule.gap_days == {2, 3}
-    assert {code for code, _ in deviations_in_words(rule)} == set(DEVIATIONS)
+    assert {code for code, _ in deviations_in_words(rule)} == set(DeviationCode)
 
 
 @pytest.mark.parametrize(

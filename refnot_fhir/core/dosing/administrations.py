@@ -12,11 +12,14 @@ from itertools import groupby
 
 from refnot_fhir.core.criteria.moments import source_key
 from refnot_fhir.core.exact import shown, total
-from refnot_fhir.core.facts import Dose
+from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.record import record
+from refnot_fhir.core.results import DosingReason
 from refnot_fhir.core.rules import DosingRule
+from refnot_fhir.core.values import Reason
 
-ADMINISTERED = frozenset({"given", "partial"})
+ADMINISTERED = frozenset({Outcome.GIVEN, Outcome.PARTIAL})
+_OPEN = frozenset({Outcome.PENDING, Outcome.UNKNOWN})
 _NEVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
@@ -25,18 +28,18 @@ class Occasion:
     """Administrations that the protocol counts as one dose, with the days it may have been on."""
 
     parts: tuple[Dose, ...]
-    outcome: str
+    outcome: Outcome
     earliest: datetime
     latest: datetime
     days: tuple[date, date] | None
     """First and last site-local day that it can have been on; None when nothing is known."""
     timed: bool
     """Whether its time is known well enough to tell it from another one of the same day."""
-    iu: Decimal | None = None
-    no_iu: str = ""
-    known_iu: Decimal = Decimal(0)
+    amount: Decimal | None = None
+    no_amount: tuple[Reason, ...] = ()
+    known: Decimal = Decimal(0)
     """What the parts with a known amount add up to."""
-    duplicate: str = ""
+    duplicates: tuple[Reason, ...] = ()
     """Why two parts may be one administration, and how they were counted."""
     counted_once: bool = False
 
@@ -80,24 +83,20 @@ def occasions(doses: Iterable[Dose], rule: DosingRule, zone: tzinfo) -> list[Occ
 
 def _unless_open(occasion: Occasion, singles: Iterable[Occasion], rule: DosingRule) -> Occasion:
     """Less than a dose has no amount while a vial of its day is under way or of unknown outcome."""
-    least = rule.dose_iu - rule.tolerance_iu
-    if not occasion.administered or occasion.on is None or occasion.known_iu >= least:
+    least = rule.dose - rule.tolerance
+    if not occasion.administered or occasion.on is None or occasion.known >= least:
         return occasion
-    open_ = [
-        one.parts[0]
-        for one in singles
-        if one.on == occasion.on and one.outcome in ("pending", "unknown")
-    ]
-    if not open_ or occasion.iu is None:
+    open_ = [one.parts[0] for one in singles if one.on == occasion.on and one.outcome in _OPEN]
+    if not open_ or occasion.amount is None:
         return occasion
-    names = ", ".join(sorted(part.source.reference for part in open_))
-    why = f"dose not evaluable: {names} may be a part of it, and it is not known what was given"
-    return replace(occasion, iu=None, no_iu=why)
+    names = sorted(part.source.reference for part in open_)
+    why = Reason(DosingReason.OPEN_PART, tuple(("reference", name) for name in names))
+    return replace(occasion, amount=None, no_amount=(why,))
 
 
 def fits(amount: Decimal, rule: DosingRule) -> bool:
     """Whether an amount is one protocol dose."""
-    return rule.dose_iu - rule.tolerance_iu <= amount <= rule.dose_iu + rule.tolerance_iu
+    return rule.dose - rule.tolerance <= amount <= rule.dose + rule.tolerance
 
 
 def _order(occasion: Occasion) -> tuple[datetime, datetime, tuple[str, ...]]:
@@ -163,7 +162,7 @@ def _undated(singles: list[Occasion], rule: DosingRule) -> Iterator[Occasion]:
     for _, group in groupby(sorted(singles, key=_order), key=lambda one: _order(one)[:2]):
         members = list(group)
         amounts = [member.parts[0].amount for member in members]
-        most = rule.dose_iu + rule.tolerance_iu
+        most = rule.dose + rule.tolerance
         if None in amounts or sum_of(filter(None, amounts)) > most:
             yield from (_together([member], rule) for member in members)
         else:
@@ -174,11 +173,11 @@ def _together(group: Sequence[Occasion], rule: DosingRule) -> Occasion:
     members = sorted(group, key=_order)
     telling = [member for member in members if member.timed] or members
     parts = tuple(member.parts[0] for member in members)
-    partial = any(part.outcome == "partial" for part in parts)
+    partial = any(part.outcome == Outcome.PARTIAL for part in parts)
     merged = replace(
         telling[0],
         parts=parts,
-        outcome="partial" if partial else members[0].outcome,
+        outcome=Outcome.PARTIAL if partial else members[0].outcome,
         latest=max(member.latest for member in telling),
     )
     return _counted(merged, rule) if merged.administered else merged
@@ -188,22 +187,23 @@ def _counted(occasion: Occasion, rule: DosingRule) -> Occasion:
     amounts = [part.amount for part in occasion.parts if part.amount is not None]
     known = sum_of(amounts)
     if len(amounts) < len(occasion.parts):
-        from refnot_fhir.wording.readings import sentence  # until these move too
-
-        said = (p.no_amount for p in occasion.parts if p.amount is None)
-        reasons = dict.fromkeys("" if why is None else sentence(why) for why in said)
-        return replace(occasion, no_iu="; ".join(reasons), known_iu=known)
-    if known <= rule.dose_iu + rule.tolerance_iu or len(amounts) == 1:
-        return replace(occasion, iu=known, known_iu=known)
+        said = (part.no_amount for part in occasion.parts if part.amount is None)
+        return replace(occasion, no_amount=tuple(dict.fromkeys(filter(None, said))), known=known)
+    if known <= rule.dose + rule.tolerance or len(amounts) == 1:
+        return replace(occasion, amount=known, known=known)
     placed = _at_places(occasion, rule)
     if placed:
         return _added(occasion, placed, known)
     once = _once(amounts, known, rule)
     counted = known if once is None else once
     alike = len(set(amounts)) < len(amounts)
-    why = _why_duplicate(occasion, known, counted, rule) if once is not None or alike else ""
+    seems = once is not None or alike
     return replace(
-        occasion, iu=counted, known_iu=counted, duplicate=why, counted_once=once is not None
+        occasion,
+        amount=counted,
+        known=counted,
+        duplicates=(_why_duplicate(occasion, known, counted, rule),) if seems else (),
+        counted_once=once is not None,
     )
 
 
@@ -215,15 +215,19 @@ def _at_places(occasion: Occasion, rule: DosingRule) -> list[Occasion]:
     if len(by_place) == 1 or not all(all(place) for place in by_place):
         return []
     groups = [_counted(replace(occasion, parts=tuple(p)), rule) for p in by_place.values()]
-    return groups if all(fits(group.known_iu, rule) for group in groups) else []
+    return groups if all(fits(group.known, rule) for group in groups) else []
 
 
 def _added(occasion: Occasion, placed: Sequence[Occasion], known: Decimal) -> Occasion:
     """Doses into different places are different doses, however near in time."""
-    counted = sum_of(group.known_iu for group in placed)
-    why = "; ".join(group.duplicate for group in placed if group.duplicate)
-    once = counted < known
-    return replace(occasion, iu=counted, known_iu=counted, duplicate=why, counted_once=once)
+    counted = sum_of(group.known for group in placed)
+    return replace(
+        occasion,
+        amount=counted,
+        known=counted,
+        duplicates=tuple(why for group in placed for why in group.duplicates),
+        counted_once=counted < known,
+    )
 
 
 def _once(amounts: list[Decimal], known: Decimal, rule: DosingRule) -> Decimal | None:
@@ -238,19 +242,25 @@ def _once(amounts: list[Decimal], known: Decimal, rule: DosingRule) -> Decimal |
         return whole[0] if _times(rest, rule).denominator == 1 else None
     times = _times(known, rule)
     shares = all(count % times.numerator == 0 for count in Counter(amounts).values())
-    return rule.dose_iu if times.denominator == 1 and shares else None
+    return rule.dose if times.denominator == 1 and shares else None
 
 
 def _times(amount: Decimal, rule: DosingRule) -> Fraction:
-    return Fraction(amount) / Fraction(rule.dose_iu)
+    return Fraction(amount) / Fraction(rule.dose)
 
 
-def _why_duplicate(occasion: Occasion, known: Decimal, counted: Decimal, rule: DosingRule) -> str:
-    names = ", ".join(part.source.reference for part in occasion.parts)
-    how = "once" if counted < known else "in full"
-    return (
-        f"{names} report {shown(known)} IU at one time, where one dose is {shown(rule.dose_iu)} IU:"
-        f" counted {how}, as {shown(counted)} IU, until somebody says which of them were given"
+def _why_duplicate(
+    occasion: Occasion, known: Decimal, counted: Decimal, rule: DosingRule
+) -> Reason:
+    return Reason(
+        DosingReason.COUNTED_ONCE if counted < known else DosingReason.COUNTED_IN_FULL,
+        (
+            *(("reference", part.source.reference) for part in occasion.parts),
+            ("reported", shown(known)),
+            ("dose", shown(rule.dose)),
+            ("counted", shown(counted)),
+            ("unit", rule.unit),
+        ),
     )
 
 

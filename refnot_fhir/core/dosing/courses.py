@@ -16,8 +16,9 @@ from refnot_fhir.core.dosing.administrations import Occasion, fits
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import Deviation
-from refnot_fhir.core.rules import DosingRule
+from refnot_fhir.core.results import Deviation, DeviationCode, DosingReason
+from refnot_fhir.core.rules import AnotherCourse, DosingRule
+from refnot_fhir.core.values import Reason
 
 WEEK = 7
 
@@ -37,6 +38,8 @@ class Place:
     """Protocol week, counted from the course's first dose; None when a day is not certain."""
     in_week: int
     """The how-manyth dose of that week it is."""
+    in_day: int
+    """The how-manyth dose of its day it is, of all courses; 1 when the day is not certain."""
 
 
 def places(occasions: Iterable[Occasion], rule: DosingRule) -> list[Place]:
@@ -55,9 +58,9 @@ def places(occasions: Iterable[Occasion], rule: DosingRule) -> list[Place]:
     for at, occasion in enumerate(sure):
         course = [place for place in found if place.course == found[-1].course]
         if not course or _is_over(course, sure[at : at + ahead[at]], rule):
-            found.append(_first(occasion, course[-1] if course else None))
+            found.append(_first(occasion, found))
         else:
-            found.append(_next(occasion, course))
+            found.append(_next(occasion, course, found, rule))
     return found
 
 
@@ -85,11 +88,14 @@ def _is_over(course: Sequence[Place], block: Sequence[Occasion], rule: DosingRul
 def _goes_on(number: int, block: Sequence[Occasion], rule: DosingRule) -> bool:
     """Whether a block goes on with a course of so many doses, and a further course may follow it.
 
-    It does if it fits in, or if a week or more is between the dose that fills the course and the
-    next; else if what is left of it then is nearer to whole courses than the block itself is.
+    It does if it fits in, or if `course_break_days` or more are between the dose that fills the
+    course and the next; else if what is left of it then is nearer to whole courses than the block
+    itself is.
     """
     lacking = rule.doses_per_course - number
-    if len(block) <= lacking or _gap(block[lacking - 1], block[lacking])[0] >= WEEK:
+    if len(block) <= lacking:
+        return True
+    if _gap(block[lacking - 1], block[lacking])[0] >= rule.course_break_days:
         return True
     left, whole = (
         min(doses % rule.doses_per_course, -doses % rule.doses_per_course)
@@ -98,22 +104,48 @@ def _goes_on(number: int, block: Sequence[Occasion], rule: DosingRule) -> bool:
     return left < whole
 
 
-def _first(occasion: Occasion, last: Place | None) -> Place:
-    course = last.course + 1 if last else 1
-    return Place(occasion, course, 1, None, last, 1 if occasion.on else None, 1)
+def _first(occasion: Occasion, found: Sequence[Place]) -> Place:
+    last = found[-1] if found else None
+    return Place(
+        occasion,
+        course=last.course + 1 if last else 1,
+        number=1,
+        before=None,
+        follows=last,
+        week=1 if occasion.on else None,
+        in_week=1,
+        in_day=_in_day(occasion, found),
+    )
 
 
 def _ambiguous(occasion: Occasion, given: Sequence[Occasion]) -> bool:
     return any(occasion.overlaps(other) for other in given if other is not occasion)
 
 
-def _next(occasion: Occasion, course: Sequence[Place]) -> Place:
+def _next(
+    occasion: Occasion, course: Sequence[Place], found: Sequence[Place], rule: DosingRule
+) -> Place:
     last, start = course[-1], course[0].occasion.on
     week = None
     if start is not None and occasion.on is not None:
-        week = (occasion.on - start).days // WEEK + 1
-    in_week = 1 + sum(place.week == week for place in course) if week else 0
-    return Place(occasion, last.course, last.number + 1, last, None, week, in_week)
+        # What is given as early as it may be belongs to the week in which it is due.
+        week = ((occasion.on - start).days + rule.early_days) // WEEK + 1
+    return Place(
+        occasion,
+        course=last.course,
+        number=last.number + 1,
+        before=last,
+        follows=None,
+        week=week,
+        in_week=1 + sum(place.week == week for place in course) if week else 0,
+        in_day=_in_day(occasion, found),
+    )
+
+
+def _in_day(occasion: Occasion, found: Sequence[Place]) -> int:
+    if occasion.on is None:
+        return 1
+    return 1 + sum(place.occasion.on == occasion.on for place in found)
 
 
 def _gap(before: Occasion, after: Occasion) -> tuple[int, int]:
@@ -140,92 +172,111 @@ def of_dose(place: Place, rule: DosingRule) -> Iterator[Deviation]:
     """Every deviation of a dose that has a place in its course."""
     occasion = place.occasion
     yield from of_administration(occasion, rule)
-    if occasion.iu is not None and not fits(occasion.iu, rule):
-        yield wrong_dose(occasion, occasion.iu, rule)
+    if occasion.amount is not None and not fits(occasion.amount, rule):
+        yield wrong_dose(occasion, occasion.amount, rule)
     yield from _of_course(place, rule)
     last = place.before or place.follows
     if last is not None:
+        yield from _of_number(place, rule)
         yield from _of_interval(place, last, rule)
-        yield from _of_alternation(last.occasion, occasion)
+        yield from _of_alternation(last.occasion, occasion, rule)
 
 
 def of_administration(occasion: Occasion, rule: DosingRule) -> Iterator[Deviation]:
     """The deviations that can be told of a given dose without its place in the course."""
-    if occasion.iu is None:
-        yield deviation("dose-not-evaluable", occasion.no_iu or "no amount is known", occasion)
-    if occasion.duplicate:
-        yield deviation("possible-duplicate", occasion.duplicate, occasion)
-    strange = [part for part in occasion.parts if part.route not in ("", rule.route)]
+    if occasion.amount is None:
+        reasons = occasion.no_amount or (Reason(DosingReason.NO_AMOUNT),)
+        yield deviation(DeviationCode.DOSE_NOT_EVALUABLE, occasion, *reasons)
+    if occasion.duplicates:
+        yield deviation(DeviationCode.POSSIBLE_DUPLICATE, occasion, *occasion.duplicates)
+    strange = [part for part in occasion.parts if part.route not in ("", *rule.routes)]
     if strange:
-        yield _of_parts("wrong-route", f"not given as {rule.route}", strange, occasion)
+        allowed = (("route", route) for route in sorted(rule.routes))
+        yield _of_parts(DeviationCode.WRONG_ROUTE, DosingReason.ROUTE, strange, occasion, allowed)
     away = [part for part in occasion.parts if part.body_site not in ("", *rule.body_sites)]
-    if away:
-        allowed = " or ".join(sorted(rule.body_sites))
-        yield _of_parts("wrong-site", f"not given into {allowed}", away, occasion)
+    if rule.body_sites and away:
+        allowed = (("body-site", name) for name in sorted(rule.body_sites))
+        yield _of_parts(DeviationCode.WRONG_SITE, DosingReason.BODY_SITE, away, occasion, allowed)
+    beside = [part for part in occasion.parts if part.side not in ("", *rule.sides)]
+    if rule.sides and beside:
+        allowed = (("side", name) for name in sorted(rule.sides))
+        yield _of_parts(DeviationCode.WRONG_SITE, DosingReason.SIDE, beside, occasion, allowed)
 
 
-def _of_parts(code: str, what: str, parts: Sequence[Dose], occasion: Occasion) -> Deviation:
+def _of_parts(
+    code: DeviationCode,
+    why: DosingReason,
+    parts: Sequence[Dose],
+    occasion: Occasion,
+    allowed: Iterable[tuple[str, str]],
+) -> Deviation:
     """One deviation of all the administrations of one dose that share it."""
     sources = tuple(part.source for part in parts)
-    names = ", ".join(source.reference for source in sources)
-    verb = "was" if len(sources) == 1 else "were"
-    return Deviation(code, f"{names} {verb} {what}", sources, occasion.on)
+    names = (("reference", source.reference) for source in sources)
+    return Deviation(code, (Reason(why, (*names, *allowed)),), sources, occasion.on)
 
 
-def wrong_dose(occasion: Occasion, iu: Decimal, rule: DosingRule) -> Deviation:
+def wrong_dose(occasion: Occasion, amount: Decimal, rule: DosingRule) -> Deviation:
     """That an occasion was not the protocol's dose."""
-    why = f"{shown(iu)} IU given, {shown(rule.dose_iu)} IU is the dose"
-    return deviation("wrong-dose", why, occasion)
+    said = (("given", shown(amount)), ("dose", shown(rule.dose)), ("unit", rule.unit))
+    return deviation(DeviationCode.WRONG_DOSE, occasion, Reason(DosingReason.AMOUNT, said))
 
 
 def _of_course(place: Place, rule: DosingRule) -> Iterator[Deviation]:
-    occasion = place.occasion
+    course, overrun = ("course", str(place.course)), DeviationCode.COURSE_OVERRUN
     if place.course > rule.courses:
-        why = f"course {place.course}, where the protocol has {rule.courses}"
-        yield deviation("course-overrun", why, occasion)
+        why = Reason(DosingReason.COURSE_BEYOND, (course, ("courses", str(rule.courses))))
+        yield deviation(overrun, place.occasion, why)
     elif place.number > rule.doses_per_course:
-        why = f"dose {place.number} of a course of {rule.doses_per_course}"
-        yield deviation("course-overrun", why, occasion)
-    elif place.course > 1 and place.number == 1:
-        why = f"course {place.course} begins, and no data confirm the absence of progression"
-        yield deviation("second-course-unconfirmed", why, occasion)
+        said = (("number", str(place.number)), ("doses", str(rule.doses_per_course)))
+        yield deviation(overrun, place.occasion, Reason(DosingReason.DOSE_BEYOND, said))
+    elif place.course > 1 and place.number == 1 and rule.another_course != AnotherCourse.ANYWAY:
+        why = Reason(DosingReason.WITHOUT_PROGRESSION, (course,))
+        yield deviation(DeviationCode.SECOND_COURSE_UNCONFIRMED, place.occasion, why)
+
+
+def _of_number(place: Place, rule: DosingRule) -> Iterator[Deviation]:
+    """Whether it was more than a day, or a week of the course, may have."""
+    if place.in_day > rule.doses_per_day:
+        code = DosingReason.SECOND_OF_DAY if rule.doses_per_day == 1 else DosingReason.EXTRA_OF_DAY
+        said = (("number", str(place.in_day)), ("most", str(rule.doses_per_day)))
+        yield deviation(DeviationCode.EXTRA_DOSE, place.occasion, Reason(code, said))
+    elif place.in_week > rule.doses_per_week:
+        number = (("number", str(place.in_week)), ("week", str(place.week)))
+        why = Reason(DosingReason.EXTRA_OF_WEEK, (*number, ("most", str(rule.doses_per_week))))
+        yield deviation(DeviationCode.EXTRA_DOSE, place.occasion, why)
 
 
 def _of_interval(place: Place, last: Place, rule: DosingRule) -> Iterator[Deviation]:
     """How long after the last dose it came; after a complete course nothing more was due."""
-    occasion = place.occasion
-    least, most = _gap(last.occasion, occasion)
-    if most == 0:
-        yield deviation("extra-dose", "a second dose on one day", occasion)
-    elif place.in_week > rule.doses_per_week:
-        why = f"dose {place.in_week} of week {place.week}, {rule.doses_per_week} are on schedule"
-        yield deviation("extra-dose", why, occasion)
-    if most == 0 or any(least <= gap <= most for gap in rule.gap_days):
+    least, most = _gap(last.occasion, place.occasion)
+    due = sorted(rule.days_on_schedule)
+    if most == 0 or any(least <= day <= most for day in due):
         return
-    late = least > max(rule.gap_days)
+    late = least > due[-1]
     if late and place.course > last.course and last.number >= rule.doses_per_course:
         return
-    days = _in_days(least) if least == most else f"{least} to {_in_days(most)}"
-    due = " or ".join(map(str, sorted(rule.gap_days)))
-    code = "long-interval" if late else "short-interval"
-    yield deviation(code, f"{days} after the last dose, {due} are on schedule", occasion)
+    days = (("least", str(least)), ("most", str(most)))
+    why = Reason(DosingReason.INTERVAL, (*days, *(("day", str(day)) for day in due)))
+    code = DeviationCode.LONG_INTERVAL if late else DeviationCode.SHORT_INTERVAL
+    yield deviation(code, place.occasion, why)
 
 
-def _in_days(number: int) -> str:
-    return f"{number} day" if number == 1 else f"{number} days"
-
-
-def _of_alternation(before: Occasion, after: Occasion) -> Iterator[Deviation]:
-    """The site or the side must differ; told only where both doses say both."""
+def _of_alternation(before: Occasion, after: Occasion, rule: DosingRule) -> Iterator[Deviation]:
+    """Something must differ; told only where both doses say all that may."""
     last, now = place_of(before), place_of(after)
-    if all(last) and last == now:
-        why = f"{' '.join(reversed(now))}, where the last dose was given too"
-        yield deviation("no-alternation", why, after)
+    told = [(name, now[name]) for name in ("side", "body-site") if name in rule.alternate]
+    if told and all(said and last[name] == said for name, said in told):
+        why = Reason(DosingReason.SAME_PLACE, tuple(told))
+        yield deviation(DeviationCode.NO_ALTERNATION, after, why)
 
 
-def place_of(occasion: Occasion) -> tuple[str, str]:
-    """Body site and side, each empty when not said or said differently of parts of one dose."""
-    return one_of(p.body_site for p in occasion.parts), one_of(p.side for p in occasion.parts)
+def place_of(occasion: Occasion) -> dict[str, str]:
+    """`body-site` and `side`, each empty when not said or said differently of parts of one dose."""
+    return {
+        "body-site": one_of(part.body_site for part in occasion.parts),
+        "side": one_of(part.side for part in occasion.parts),
+    }
 
 
 def one_of(said: Iterable[str]) -> str:
@@ -234,6 +285,7 @@ def one_of(said: Iterable[str]) -> str:
     return distinct.pop() if len(distinct) == 1 else ""
 
 
-def deviation(code: str, why: str, occasion: Occasion) -> Deviation:
+def deviation(code: DeviationCode, occasion: Occasion, *reasons: Reason) -> Deviation:
     """A deviation that an occasion as a whole is about."""
-    return Deviation(code, why, tuple(part.source for part in occasion.parts), occasion.on)
+    sources = tuple(part.source for part in occasion.parts)
+    return Deviation(code, reasons, sources, occasion.on)

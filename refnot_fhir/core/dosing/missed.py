@@ -11,10 +11,9 @@ from refnot_fhir.core.days import shifted
 from refnot_fhir.core.dosing.administrations import Occasion
 from refnot_fhir.core.dosing.courses import WEEK, Place, days_of
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import Deviation
+from refnot_fhir.core.results import Deviation, DeviationCode, DosingReason
 from refnot_fhir.core.rules import DosingRule
-
-_SILENT = "and nothing was reported"
+from refnot_fhir.core.values import Reason
 
 
 def courses_of(
@@ -48,10 +47,14 @@ def unreported(courses: Sequence[Course], as_of: date) -> Iterator[Deviation]:
     for course in courses:
         surely_due = [*course.in_holes(), *course.after_the_last(as_of)]
         for day in surely_due:
-            yield Deviation("missed-dose", f"due by {day}, {_SILENT}", (), day)
+            yield _missed(DosingReason.NOT_REPORTED, day)
         for day in course.lacking(len(surely_due), as_of):
-            why = f"due by {day}, when its course was over, {_SILENT}"
-            yield Deviation("missed-dose", why, (), day)
+            yield _missed(DosingReason.NOT_REPORTED_AT_END, day)
+
+
+def _missed(why: DosingReason, due: date) -> Deviation:
+    reason = Reason(why, (("due", due.isoformat()),))
+    return Deviation(DeviationCode.MISSED_DOSE, (reason,), (), due)
 
 
 @record
@@ -126,7 +129,7 @@ class Course:
 
     @property
     def _slowest(self) -> int:
-        return max(self.rule.gap_days)
+        return max(self.rule.days_on_schedule)
 
     @property
     def _last_day(self) -> date:

@@ -19,17 +19,23 @@ from refnot_fhir.core.dosing.courses import (
     of_administration,
     of_dose,
     one_of,
-    place_of,
     places,
     planned_on,
     wrong_dose,
 )
 from refnot_fhir.core.dosing.missed import Course, courses_of, unreported
-from refnot_fhir.core.facts import Dose
-from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose
+from refnot_fhir.core.facts import Dose, Outcome
+from refnot_fhir.core.results import (
+    Deviation,
+    DeviationCode,
+    DosingReason,
+    DosingRecord,
+    ProtocolDose,
+)
 from refnot_fhir.core.rules import DosingRule, Protocol
+from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.translate.study import of_another_study
-from refnot_fhir.core.values import DaySpan
+from refnot_fhir.core.values import DaySpan, Reason
 
 
 def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
@@ -69,9 +75,10 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
         site=chart.site,
         patient=chart.patient,
         protocol=protocol.id,
+        unit=rule.unit,
         doses=doses,
         deviations=tuple(sorted(deviations, key=_by_date)),
-        cumulative_iu=sum_of(occasion.known_iu for occasion in given),
+        cumulative=sum_of(occasion.known for occasion in given),
         cumulative_complete=all(map(_fully_known, found)),
         given=len(given),
         planned=_planned(placed, given, rule),
@@ -83,15 +90,15 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
 def _of_study(protocol: Protocol, chart: Chart, as_of: date) -> Iterator[Dose]:
     for dose in chart.doses:
         begun = dose.given is None or dose.given.days(chart.zone).first <= as_of
-        counts = dose.drug == protocol.dosing.drug and dose.outcome != "retracted"
+        counts = dose.drug == protocol.dosing.drug and dose.outcome != Outcome.RETRACTED
         if begun and counts and not of_another_study(dose, protocol):
             yield dose
 
 
 def _fully_known(occasion: Occasion) -> bool:
     if occasion.administered:
-        return occasion.iu is not None and not occasion.counted_once
-    return occasion.outcome != "unknown"
+        return occasion.amount is not None and not occasion.counted_once
+    return occasion.outcome != Outcome.UNKNOWN
 
 
 def _planned(placed: Sequence[Place], given: Sequence[Occasion], rule: DosingRule) -> int:
@@ -113,10 +120,11 @@ def _next_due(
     last = place.occasion
     if place.number >= rule.doses_per_course or last.on is None:
         return None
-    unclear = (one for one in others if one.administered or one.outcome == "unknown")
+    unclear = (one for one in others if one.administered or one.outcome == Outcome.UNKNOWN)
     if any(one.latest > last.latest for one in unclear):
         return None
-    return shifted(last.on, min(rule.gap_days)), shifted(last.on, max(rule.gap_days))
+    due = rule.days_on_schedule
+    return shifted(last.on, min(due)), shifted(last.on, max(due))
 
 
 def _after_death(dose: ProtocolDose, occasion: Occasion, death: DaySpan | None) -> ProtocolDose:
@@ -124,9 +132,11 @@ def _after_death(dose: ProtocolDose, occasion: Occasion, death: DaySpan | None) 
     first = days_of(occasion)[0]
     if death is None or not occasion.administered or first <= death.last:
         return dose
-    when = f"on {death.text}" if death.text else f"by {death.last}"
-    why = f"given, and the patient is recorded as having died {when}"
-    found = (*dose.deviations, deviation("dose-after-death", why, occasion))
+    if death.text:
+        why = Reason(DosingReason.AFTER_DEATH_ON, (("died", death.text),))
+    else:
+        why = Reason(DosingReason.AFTER_DEATH_BY, (("died", death.last.isoformat()),))
+    found = (*dose.deviations, deviation(DeviationCode.DOSE_AFTER_DEATH, occasion, why))
     return replace(dose, deviations=tuple(sorted(found, key=_by_date)))
 
 
@@ -134,7 +144,7 @@ def _numbered(place: Place, protocol: Protocol, chart: Chart) -> ProtocolDose:
     rule = protocol.dosing
     deviations = [*of_dose(place, rule), *_before_eligible(place, protocol, chart)]
     return replace(
-        _dose(place.occasion, deviations),
+        _dose(place.occasion, deviations, rule),
         course=place.course,
         number=place.number,
         planned=planned_on(place, rule),
@@ -148,46 +158,61 @@ def _unnumbered(
     begun = [one for one in courses if one.doses[0].occasion.earliest <= occasion.earliest]
     ended = begun[-1].ends if begun else ends
     due = ended is None or days_of(occasion)[0] < ended
-    dose = _dose(occasion, list(_of_unnumbered(occasion, rule, due=due)))
+    dose = _dose(occasion, list(_of_unnumbered(occasion, rule, due=due)), rule)
     course = begun[-1].doses[0].course if begun else 1
     return replace(dose, course=course, planned=None if occasion.administered else occasion.on)
 
 
 def _of_unnumbered(occasion: Occasion, rule: DosingRule, *, due: bool) -> Iterator[Deviation]:
-    reason = _reason(occasion)
-    if occasion.outcome == "not-given" and due:
-        why = "reported as not given" + (f": {reason}" if reason else "")
-        yield deviation("missed-dose", why, occasion)
-    elif occasion.outcome == "unknown":
-        why = "it is not known whether it was given" + (f": {reason}" if reason else "")
-        yield deviation("dose-not-evaluable", why, occasion)
+    if occasion.outcome == Outcome.NOT_GIVEN and due:
+        why = _because(DosingReason.NOT_GIVEN, DosingReason.NOT_GIVEN_BECAUSE, occasion)
+        yield deviation(DeviationCode.MISSED_DOSE, occasion, why)
+    elif occasion.outcome == Outcome.UNKNOWN:
+        why = _because(DosingReason.UNKNOWN, DosingReason.UNKNOWN_BECAUSE, occasion)
+        yield deviation(DeviationCode.DOSE_NOT_EVALUABLE, occasion, why)
     elif occasion.administered:
         yield from of_administration(occasion, rule)
         when = occasion.parts[0].given
-        sent = f"“{when.text}”" if when else "no time"
-        why = f"given, but {sent} does not tell its place among the doses"
-        yield deviation("dose-not-evaluable", why, occasion)
+        why = Reason(DosingReason.UNDATED)
+        if when is not None:
+            why = Reason(DosingReason.UNPLACED, (("said", when.text),))
+        yield deviation(DeviationCode.DOSE_NOT_EVALUABLE, occasion, why)
         # Less than a dose may be a vial of one whose other vials say their time.
-        if occasion.known_iu > rule.dose_iu and not fits(occasion.known_iu, rule):
-            yield wrong_dose(occasion, occasion.known_iu, rule)
+        if occasion.known > rule.dose and not fits(occasion.known, rule):
+            yield wrong_dose(occasion, occasion.known, rule)
 
 
-def _dose(occasion: Occasion, deviations: list[Deviation]) -> ProtocolDose:
-    body_site, side = place_of(occasion)
+def _because(code: DosingReason, with_words: DosingReason, occasion: Occasion) -> Reason:
+    """The reason, with what the hospital says about it if it says anything."""
+    said = _reason(occasion)
+    return Reason(with_words, (("said", said),)) if said else Reason(code)
+
+
+def _dose(occasion: Occasion, deviations: list[Deviation], rule: DosingRule) -> ProtocolDose:
+    route = one_of(_among(part.route, rule.routes) for part in occasion.parts)
+    body_site = one_of(_among(part.body_site, rule.body_sites) for part in occasion.parts)
     return ProtocolDose(
         course=1,
         number=None,
         outcome=occasion.outcome,
-        iu=occasion.iu,
-        no_iu=occasion.no_iu,
+        amount=occasion.amount,
+        no_amount=occasion.no_amount,
         parts=occasion.parts,
         on=occasion.on,
-        route=one_of(part.route for part in occasion.parts),
+        route=route,
         body_site=body_site,
-        side=side,
+        side=one_of(part.side for part in occasion.parts),
         reason=_reason(occasion),
         deviations=tuple(sorted(deviations, key=_by_date)),
     )
+
+
+def _among(name: str, known: frozenset[str]) -> str:
+    """A name of the protocol, `other` for any else; whatever is said, if the protocol names none.
+
+    Empty when nothing is said.
+    """
+    return name if not name or not known or name in known else OTHER
 
 
 def _reason(occasion: Occasion) -> str:
@@ -200,11 +225,11 @@ def _before_eligible(place: Place, protocol: Protocol, chart: Chart) -> Iterator
     if place.number != 1 or on is None:
         return
     assessment = assess(protocol, chart, on)
-    against = [one.criterion for one in assessment.results if one.speaks_against]
     if assessment.standing == "ineligible":
-        why = f"on that day not eligible: {', '.join(against)}"
-        yield deviation("dose-before-eligible", why, place.occasion)
+        against = (one.criterion for one in assessment.results if one.speaks_against)
+        why = Reason(DosingReason.NOT_ELIGIBLE, tuple(("criterion", name) for name in against))
+        yield deviation(DeviationCode.DOSE_BEFORE_ELIGIBLE, place.occasion, why)
 
 
-def _by_date(one: Deviation) -> tuple[date, str, tuple[tuple[str, ...], ...], str]:
-    return one.on or date.max, one.code, tuple(map(source_key, one.sources)), one.why
+def _by_date(one: Deviation) -> tuple[date, str, tuple[tuple[str, ...], ...]]:
+    return one.on or date.max, one.code, tuple(map(source_key, one.sources))

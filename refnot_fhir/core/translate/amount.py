@@ -1,4 +1,4 @@
-"""How many international units an administration gave, exactly, or why that cannot be told."""
+"""How much of a drug was given, exactly and in its own unit, or why that cannot be told."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from refnot_fhir.core.translate.units import agreed, meant, normalise
 from refnot_fhir.core.values import Concept, Quantity, Reason, reason
 from refnot_fhir.core.vocabulary import Unusable
 
-_INTERNATIONAL_UNIT = "[IU]"
 _UNITY = frozenset({"", "1"})
 
 
 @record
 class Amount:
-    """International units, or why not, with the vials as far as they were said."""
+    """So much in the drug's unit, or why not, with the vials as far as they were said."""
 
-    iu: Decimal | None = None
+    value: Decimal | None = None
     why_not: Reason | None = None
     vials: tuple[Reason, ...] = ()
     notes: tuple[Reason, ...] = ()
@@ -34,7 +33,7 @@ class Amount:
 
 @record
 class _Unit:
-    """A unit understood: one of it is `factor` of what `kind` counts in (IU, vials or mL)."""
+    """A unit understood: one of it is `factor` of the drug's unit, vials or mL, as `kind` says."""
 
     kind: str
     factor: Decimal
@@ -44,13 +43,13 @@ class _Unit:
 def read_amount(
     seen: DoseSeen, drug: Drug, *, protocol_doses: Iterable[Decimal], site: Site
 ) -> Amount:
-    """The amount of a drug whose doses are counted in international units.
+    """The amount of a drug whose doses are counted, in its own unit.
 
-    Units of activity count as they are. Vials count when the strength of one is said by the
-    product, by the dose's text or by the drug's name, or stated by the hospital for the product or
-    for all it has, or only one exists. Millilitres count by the
-    product's strength per volume, or because one protocol dose is dissolved in a known volume.
-    Everything else, a mass above all, is refused: amounts are never guessed, and never read from
+    What the drug lists as its units counts by their factors. Vials count when the strength of one
+    is said by the product, by the dose's text or by the drug's name, or stated by the hospital for
+    the product or for all it has, or only one exists. Millilitres count by the product's strength
+    per volume, or because one protocol dose is dissolved in a known volume. Everything else, such
+    as a mass of a drug counted in units, is refused: amounts are never guessed, and never read from
     free text.
     """
     dose, lot = seen.dose, _lot(seen)
@@ -63,12 +62,17 @@ def read_amount(
         return Amount(why_not=unit, vials=lot)
     counted = product(dose.value, unit.factor)
     reading = _Reading(seen, drug, frozenset(protocol_doses), site)
-    amount = {"iu": reading.of_units, "vials": reading.of_vials, "ml": reading.of_volume}[
+    amount = {"units": reading.of_units, "vials": reading.of_vials, "ml": reading.of_volume}[
         unit.kind
     ](counted)
-    mapped = _mapping(unit)
+    mapped = _mapping(unit, drug)
     notes = (*mapped, *amount.notes)
-    return Amount(_whole(amount.iu), amount.why_not, (*amount.vials, *lot), notes)
+    return Amount(_whole(amount.value), amount.why_not, (*amount.vials, *lot), notes)
+
+
+def told(amount: Decimal, drug: Drug) -> str:
+    """An amount as the parameter of a reason: number and UCUM unit."""
+    return f"{shown(amount)} {drug.unit}"
 
 
 @record
@@ -82,14 +86,15 @@ class _Reading:
         strength = self._strength("vials")
         if strength is None:
             return Amount(units)
-        return Amount(units, vials=(reason("vials-of", strength=shown(strength)),))
+        return Amount(units, vials=(reason("vials-of", strength=told(strength, self.drug)),))
 
     def of_vials(self, count: Decimal) -> Amount:
         strength, why = self._vial()
         if strength is None:
             vials = reason("vials", "one-vial" if count == 1 else "", count=shown(count))
             return Amount(why_not=why, vials=(vials,))
-        vials = reason("vials-held", count=shown(count), strength=shown(strength))
+        held = told(strength, self.drug)
+        vials = reason("vials-held", count=shown(count), strength=held)
         return Amount(product(count, strength), vials=(vials,), notes=(why,))
 
     def of_volume(self, ml: Decimal) -> Amount:
@@ -99,13 +104,13 @@ class _Reading:
         held, volume = self.protocol_doses, self.drug.dissolved_in_ml
         if len(held) != 1 or volume is None:
             return Amount(why_not=reason("volume-unknown"))
-        iu = _divided(product(ml, next(iter(held))), volume)
-        if iu is None:
+        amount = _divided(product(ml, next(iter(held))), volume)
+        if amount is None:
             return Amount(why_not=_inexact(f"{shown(ml)} mL"))
         vials = set(filter(None, (self._strength("vials"), *self._in_words())))
         if vials - held:
-            return Amount(why_not=_contradiction(vials | held))
-        return Amount(iu, notes=(reason("volume-dissolved", volume=shown(volume)),))
+            return Amount(why_not=_contradiction(vials | held, self.drug))
+        return Amount(amount, notes=(reason("volume-dissolved", volume=shown(volume)),))
 
     def _vial(self) -> tuple[Decimal | None, Reason]:
         """What one vial holds, and who says so; or why that cannot be told."""
@@ -114,7 +119,7 @@ class _Reading:
         # A text may state the whole dose: only what agrees with the hospital's stock is a strength.
         stock = self._stock() if strength is None and words else set()
         if len(told | stock) > 1:
-            return None, _contradiction(told | stock)
+            return None, _contradiction(told | stock, self.drug)
         if strength is not None:
             return strength, reason("vials-by-product")
         if words:
@@ -141,15 +146,15 @@ class _Reading:
         of_drug = [one for one in self.site.vials if one.drug == self.drug.name]
         of_product = [one for one in of_drug if self._is_product(one)]
         general = [one for one in of_drug if one.code is None and not one.text]
-        return {one.iu for one in of_product or general}
+        return {one.holds for one in of_product or general}
 
     def _stated(self) -> tuple[Decimal | None, Reason]:
         """What one vial holds where the message says nothing: the hospital's own statement."""
         strengths = self._stock()
         if len(strengths) == 1:
             return strengths.pop(), reason("vials-by-hospital")
-        if len(self.drug.vial_units) == 1 and not strengths:
-            return self.drug.vial_units[0], reason("vials-by-only-strength")
+        if len(self.drug.vial_strengths) == 1 and not strengths:
+            return self.drug.vial_strengths[0], reason("vials-by-only-strength")
         return None, reason("strength-unknown")
 
     def _is_product(self, stated: VialStrength) -> bool:
@@ -163,9 +168,9 @@ class _Reading:
         if made.strength is None or made.strength.value is None:
             return None
         unit = _unit(made.strength, self.drug, self.site)
-        if isinstance(unit, Reason) or unit.kind != "iu":
+        if isinstance(unit, Reason) or unit.kind != "units":
             return None
-        iu = product(made.strength.value, unit.factor)
+        held = product(made.strength.value, unit.factor)
         per = made.per or Quantity(Decimal(1))
         if per.value is None or per.value <= 0:
             return None
@@ -174,12 +179,11 @@ class _Reading:
         )
         if isinstance(base, Reason) or base.kind != per_kind:
             return None
-        return _divided(iu, product(per.value, base.factor))
+        return _divided(held, product(per.value, base.factor))
 
 
-def _contradiction(strengths: Iterable[Decimal]) -> Reason:
-    said = [f"{shown(one)} IU" for one in sorted(strengths)]
-    return reason("strengths-contradict", strengths=said)
+def _contradiction(strengths: Iterable[Decimal], drug: Drug) -> Reason:
+    return reason("strengths-contradict", strength=[told(one, drug) for one in sorted(strengths)])
 
 
 def _inexact(amount: str) -> Reason:
@@ -191,19 +195,19 @@ def _lot(seen: DoseSeen) -> tuple[Reason, ...]:
     return (reason("lot", lot=lot),) if lot else ()
 
 
-def _whole(iu: Decimal | None) -> Decimal | None:
+def _whole(amount: Decimal | None) -> Decimal | None:
     """`400000.0`, which 0.4 million makes, and `4E+5` as `400000`."""
-    if iu is None or iu != iu.to_integral_value():
-        return iu
-    whole = iu.to_integral_value()
+    if amount is None or amount != amount.to_integral_value():
+        return amount
+    whole = amount.to_integral_value()
     return Decimal(shown(whole))
 
 
-def _mapping(unit: _Unit) -> tuple[Reason, ...]:
+def _mapping(unit: _Unit, drug: Drug) -> tuple[Reason, ...]:
     """`U` is an enzyme unit and ЕД any unit: that they count IU here is a reading worth noting."""
-    if unit.kind != "iu" or _INTERNATIONAL_UNIT in unit.label.upper():
+    if unit.kind != "units" or drug.unit.upper() in unit.label.upper():
         return ()
-    return (reason("dose-unit-read", unit=unit.label, iu=shown(unit.factor)),)
+    return (reason("dose-unit-read", unit=unit.label, held=told(unit.factor, drug)),)
 
 
 def _not_said(seen: DoseSeen) -> Reason:
@@ -230,7 +234,7 @@ def _unit(quantity: Quantity, drug: Drug, site: Site) -> _Unit | Reason:
         return reason("dose-without-unit")
     if found.code == Unusable.UNIT_CONFLICT:
         return reason("dose-unit-conflict", "", found)
-    return reason("dose-unit-unknown", unit=quantity.code or quantity.unit)
+    return reason("dose-unit-unknown", unit=quantity.code or quantity.unit, counts=drug.unit)
 
 
 def _unless_unity(unit: str) -> str:
@@ -240,7 +244,7 @@ def _unless_unity(unit: str) -> str:
 def _read_unit(sent: str, drug: Drug, site: Site) -> _Unit | None:
     text = meant(sent, site.units)
     if text in drug.dose_units:
-        return _Unit("iu", drug.dose_units[text], sent)
+        return _Unit("units", drug.dose_units[text], sent)
     if text in drug.count_units:
         return _Unit("vials", Decimal(1), sent)
     if text in drug.volume_units:
@@ -257,7 +261,7 @@ def _strengths_in(text: str, drug: Drug) -> set[Decimal]:
     pattern = rf"(?<![\d.,])(\d{{1,3}}(?:[ ,.]\d{{3}})+|\d+) ?{names}(?!\w)"
     found = re.findall(pattern, normalise(text))
     strengths = {Decimal(re.sub(r"\D", "", number)) for number in found}
-    return strengths & set(drug.vial_units) if len(strengths) == 1 else set()
+    return strengths & set(drug.vial_strengths) if len(strengths) == 1 else set()
 
 
 def _strengths_in_name(medication: Concept | None, drug: Drug) -> set[Decimal]:
@@ -275,7 +279,7 @@ def _strengths_in_name(medication: Concept | None, drug: Drug) -> set[Decimal]:
         for number, unit, in_volume in re.findall(pattern, normalise(text)):
             value = product(_number(number), drug.dose_units[unit])
             strengths.add(Decimal(-1) if in_volume else value)
-    return strengths & set(drug.vial_units) if len(strengths) == 1 else set()
+    return strengths & set(drug.vial_strengths) if len(strengths) == 1 else set()
 
 
 def _any_of(words: Iterable[str]) -> str:

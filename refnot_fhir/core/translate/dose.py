@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.seen import DoseSeen
-from refnot_fhir.core.translate.amount import Amount, read_amount
+from refnot_fhir.core.translate.amount import Amount, read_amount, told
 from refnot_fhir.core.translate.codes import codes_of, label
 from refnot_fhir.core.translate.drug import (
     Recognised,
@@ -49,7 +48,7 @@ def dose(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> Dose:
         resolved=seen.medication is not None or bool(made_of),
         classified=known.classified,
         unclear=known.unclear,
-        amount=amount.iu,
+        amount=amount.value,
         no_amount=amount.why_not,
         vials=amount.vials,
         route=route.name,
@@ -65,36 +64,36 @@ def dose(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> Dose:
 
 
 def _amount(seen: DoseSeen, known: Recognised, site: Site, rulebook: Rulebook) -> Amount:
-    """International units, for a drug that is counted in them; of others no amount is needed."""
+    """How much of a drug that is counted; of others no amount is needed."""
     drug = known.drug
-    if drug is None or not drug.dose_units:
+    if drug is None or not drug.unit:
         return Amount()
     doses = {
-        protocol.dosing.dose_iu
+        protocol.dosing.dose
         for protocol in rulebook.protocols.values()
         if protocol.dosing.drug == drug.name
     }
     amount = read_amount(seen, drug, protocol_doses=doses, site=site)
-    if not amount.iu:
+    if not amount.value:
         return amount
     if seen.sub_potent:
-        return _less(amount, reason("sub-potent", stated=shown(amount.iu)))
-    whole = amount.iu in drug.vial_units or any(amount.iu >= dose for dose in doses)
+        return _less(amount, reason("sub-potent", stated=told(amount.value, drug)))
+    whole = amount.value in drug.vial_strengths or any(amount.value >= dose for dose in doses)
     if seen.outcome is Outcome.PARTIAL and whole:
-        return _less(amount, reason("stopped", stated=shown(amount.iu)))
+        return _less(amount, reason("stopped", stated=told(amount.value, drug)))
     return amount
 
 
 def _less(amount: Amount, why: Reason) -> Amount:
     """The stated amount may be what was ordered: how much less was given is not known."""
-    return replace(amount, iu=None, why_not=why)
+    return replace(amount, value=None, why_not=why)
 
 
 def _outcome(seen: DoseSeen, amount: Amount) -> Outcome:
     outcome = seen.outcome
     if outcome is Outcome.GIVEN and seen.sub_potent:
         outcome = Outcome.PARTIAL
-    return Outcome.NOT_GIVEN if outcome is Outcome.PARTIAL and amount.iu == 0 else outcome
+    return Outcome.NOT_GIVEN if outcome is Outcome.PARTIAL and amount.value == 0 else outcome
 
 
 def _is_discontinued(seen: DoseSeen, site: Site, rulebook: Rulebook) -> bool:

@@ -12,7 +12,8 @@ from refnot_fhir.core.translate.drug import texts_of
 from refnot_fhir.core.values import Concept, Reason, reason
 from refnot_fhir.core.vocabulary import Unlisted
 
-_OTHER = "other"
+OTHER = "other"
+"""What is said and is none of the listed routes or sites."""
 
 
 class Place(NamedTuple):
@@ -27,7 +28,8 @@ class Place(NamedTuple):
 def route_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Place:
     """A listed route; `other` for a code that is not listed; no name when none is said.
 
-    A text that is not listed may well mean the protocol's route, so that it says none.
+    What names several routes is none of them: `other`. A text that is not listed may well mean the
+    protocol's route, so that it says none.
     """
     if said is None:
         return Place()
@@ -36,9 +38,9 @@ def route_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Place:
     if not names:
         names = {it for text in texts_of(said) if (it := places.route_texts.get(text))}
     if names:
-        return Place(_one(names))
+        return Place(names.pop() if len(names) == 1 else OTHER)
     if keys:
-        return Place(_OTHER)
+        return Place(OTHER)
     text = next(filter(None, texts(said)), "")
     return Place(notes=(reason(Unlisted.ROUTE, text=text),) if text else ())
 
@@ -60,13 +62,13 @@ def body_site_of(said: Concept | None, *, places: PlaceWords, site: Site) -> Pla
     if names:
         return Place(_one(names), _one(sides))
     if any(key not in places.sides for key in keys):
-        return Place(_OTHER, _one(sides))
+        return Place(OTHER, _one(sides))
     text = next(filter(None, texts(said)), "")
     return Place("", _one(sides), (reason(Unlisted.SITE, text=text),) if text else ())
 
 
 def _one(names: Iterable[str]) -> str:
     distinct = set(names)
-    if _OTHER in distinct:
-        return _OTHER
+    if OTHER in distinct:
+        return OTHER
     return distinct.pop() if len(distinct) == 1 else ""

@@ -7,15 +7,18 @@ For a protocol `refnot-r2` of the drug `refnot`, below its canonical base: `refn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from refnot_fhir.core.dictionary import Drug
+from refnot_fhir.core.results import DeviationCode
 from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.built import built
 from refnot_fhir.fhir.write.published import Json, filled
+from refnot_fhir.wording import language
+from refnot_fhir.wording.dosing import called
 
 
 class Word(NamedTuple):
@@ -37,46 +40,6 @@ VERDICTS = {
     ),
     Verdict.NOT_APPLICABLE: Word(
         "Not applicable", "The criterion does not concern this patient and speaks for nothing."
-    ),
-}
-
-DEVIATIONS = {
-    "wrong-dose": Word("Wrong dose", "The amount given differs from the dose of the protocol."),
-    "dose-not-evaluable": Word(
-        "Dose not evaluable", "The amount given is not known in international units."
-    ),
-    "wrong-route": Word("Wrong route", "The route differs from the route of the protocol."),
-    "wrong-site": Word(
-        "Wrong injection site", "The injection site is none of those that the protocol allows."
-    ),
-    "no-alternation": Word(
-        "Injection site not alternated",
-        "The injection site does not differ from that of the dose before, as it should.",
-    ),
-    "short-interval": Word(
-        "Interval too short", "Fewer days since the dose before than the schedule allows."
-    ),
-    "long-interval": Word(
-        "Interval too long", "More days since the dose before than the schedule allows."
-    ),
-    "missed-dose": Word("Missed dose", "A dose of the schedule was not given."),
-    "extra-dose": Word("Extra dose", "More doses than the schedule allows in that time."),
-    "course-overrun": Word(
-        "Course overrun", "More doses were given in a course than the protocol has."
-    ),
-    "second-course-unconfirmed": Word(
-        "Further course without confirmation",
-        "A further course began and nothing shows that the disease had not progressed.",
-    ),
-    "possible-duplicate": Word(
-        "Possible duplicate", "Two records may tell of one and the same administration."
-    ),
-    "dose-after-death": Word(
-        "Dose after death", "It was given after the patient is recorded as having died."
-    ),
-    "dose-before-eligible": Word(
-        "Dose before eligibility",
-        "The first dose of a course was given while a criterion was known not to be satisfied.",
     ),
 }
 
@@ -104,9 +67,6 @@ COMPONENTS = {
     DOSING_SUMMARY: Word(
         "Dosing summary", "What the doses of a dosing record come to, all courses together."
     ),
-    "cumulative-iu": Word(
-        "Cumulative dose", "The sum of all amounts given that are known, in international units."
-    ),
     "cumulative-complete": Word(
         "Cumulative dose is complete",
         "False when an amount given is not known, or what was counted once may have been given "
@@ -116,11 +76,29 @@ COMPONENTS = {
     "doses-planned": Word("Doses planned", "Protocol doses of all courses that were begun."),
     "next-due": Word("Next dose due", "First and last day on schedule for the next dose."),
 }
+"""Those that every protocol has; `components` adds the cumulative dose."""
 
 
 def criteria_url(protocol: Protocol) -> str:
     """The system of criterion ids: `…/CodeSystem/refnot-r2-criteria`."""
     return f"{protocol.canonical}/CodeSystem/{protocol.id}-criteria"
+
+
+def cumulative_code(unit: str) -> str:
+    """The component that a cumulative dose is published under; the first release only knew IU."""
+    return "cumulative-iu" if unit == "[IU]" else "cumulative-dose"
+
+
+def components(protocol: Protocol) -> Mapping[str, Word]:
+    """The parts of what is reported, with the cumulative dose in the protocol's own unit."""
+    unit = protocol.dosing.unit
+    in_full = language().word("units-in-full", unit)
+    known = f"The sum of all amounts given that are known, in {in_full}."
+    summed = {cumulative_code(unit): Word("Cumulative dose", known)}
+    found: dict[str, Word] = {}
+    for code, word in COMPONENTS.items():
+        found |= {code: word} | (summed if code == DOSING_SUMMARY else {})
+    return found
 
 
 def verdicts_url(protocol: Protocol) -> str:
@@ -148,46 +126,59 @@ def study_questions_url(protocol: Protocol) -> str:
     return f"{protocol.canonical}/CodeSystem/study-questions"
 
 
-def write(protocol: Protocol, drugs: Iterable[Drug], version: Version) -> tuple[Json, ...]:
-    """All CodeSystems of one protocol, complete; `drugs` are those named in study-drugs.
+def write(protocol: Protocol, version: Version) -> tuple[Json, ...]:
+    """The CodeSystems of one protocol, complete.
 
     R4, R4B and R5 have every element of them in the same form.
     """
-    return tuple(built(system, version) for system in _systems(protocol, drugs))
+    return tuple(built(system, version) for system in _systems(protocol))
 
 
-def _systems(protocol: Protocol, drugs: Iterable[Drug]) -> Iterator[Json]:
+def write_shared(
+    protocols: Collection[Protocol], drugs: Iterable[Drug], version: Version
+) -> tuple[Json, ...]:
+    """What all protocols together name and no standard system has a code for: drugs, questions.
+
+    The protocols share one canonical base; `drugs` are those that they study. Questions have a
+    CodeSystem if any is asked.
+    """
+    return tuple(built(system, version) for system in _shared(protocols, drugs))
+
+
+def _systems(protocol: Protocol) -> Iterator[Json]:
     title = f"{protocol.acronym} ({protocol.id})"
     yield _criteria(protocol, f"Eligibility criteria of {title}")
     verdicts = {verdict.value: word for verdict, word in VERDICTS.items()}
     parts = f"Parts of the screening report and the dosing record of {title}"
-    given = {d.name: Word(d.title, f"{d.title}, as given in a study.") for d in drugs}
+    deviations = {code.value: Word(*called(code, protocol.dosing.unit)) for code in DeviationCode}
     for url, said, words in (
         (verdicts_url(protocol), f"Verdicts on the eligibility criteria of {title}", verdicts),
-        (components_url(protocol), parts, COMPONENTS),
-        (deviations_url(protocol), f"Deviations from the dosing schedule of {title}", DEVIATIONS),
-        (study_drugs_url(protocol), "Study drugs without a standard code", given),
+        (components_url(protocol), parts, components(protocol)),
+        (deviations_url(protocol), f"Deviations from the dosing schedule of {title}", deviations),
     ):
-        yield _written(protocol, url, said, words)
-    yield from _questions(protocol)
+        yield _written(url, protocol.version, said, words)
 
 
-def _questions(protocol: Protocol) -> Iterator[Json]:
-    """The questions that no standard system has a code for, if the protocol asks any."""
-    url = study_questions_url(protocol)
-    words = {
+def _shared(protocols: Collection[Protocol], drugs: Iterable[Drug]) -> Iterator[Json]:
+    version = "+".join(dict.fromkeys(protocol.version for protocol in protocols))
+    first = next(iter(protocols))
+    given = {drug.name: Word(drug.title, f"{drug.title}, as given in a study.") for drug in drugs}
+    yield _written(study_drugs_url(first), version, "Study drugs without a standard code", given)
+    url = study_questions_url(first)
+    asked = {
         code: Word(lab.title, f"{lab.title}, as documented by a person.")
+        for protocol in protocols
         for lab in protocol.labs.values()
         for system, code in sorted(lab.codes)
         if system == url
     }
-    if words:
-        yield _written(protocol, url, "Questions without a standard code", words)
+    if asked:
+        yield _written(url, version, "Questions without a standard code", asked)
 
 
 def _criteria(protocol: Protocol, title: str) -> Json:
     """Criteria with the registry's wording as definition, and whether they include or exclude."""
-    system = _written(protocol, criteria_url(protocol), title, {})
+    system = _written(criteria_url(protocol), protocol.version, title, {})
     concepts = [
         {
             "code": criterion.id,
@@ -201,13 +192,13 @@ def _criteria(protocol: Protocol, title: str) -> Json:
     return {**system, "count": len(concepts), "property": [kind], "concept": concepts}
 
 
-def _written(protocol: Protocol, url: str, title: str, words: Mapping[str, Word]) -> Json:
+def _written(url: str, version: str, title: str, words: Mapping[str, Word]) -> Json:
     id = url.rpartition("/")[2]
     members: Mapping[str, object] = {
         "resourceType": "CodeSystem",
         "id": id,
         "url": url,
-        "version": protocol.version,
+        "version": version,
         "name": id.title().replace("-", ""),
         "title": title,
         "status": "active",

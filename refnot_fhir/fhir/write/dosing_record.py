@@ -19,17 +19,20 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from refnot_fhir.core.dictionary import CodeKey
+from refnot_fhir.core.facts import Outcome
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose, Subject
-from refnot_fhir.core.rules import Protocol
+from refnot_fhir.core.rules import DosingRule, Protocol
+from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.dates import precision
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.code_systems import (
-    COMPONENTS,
-    DEVIATIONS,
     DOSING_SUMMARY,
+    components,
     components_url,
+    cumulative_code,
     deviations_url,
     study_drugs_url,
 )
@@ -51,27 +54,19 @@ from refnot_fhir.fhir.write.published import (
 )
 from refnot_fhir.fhir.write.structure_definitions import COURSE_NUMBER, DOSE_NUMBER, PLANNED_DATE
 from refnot_fhir.fhir.write.structure_definitions import url as extension_url
+from refnot_fhir.wording import dosing as wording
 from refnot_fhir.wording.readings import sentence
 
-_SNOMED = "http://snomed.info/sct"
 # https://hl7.org/fhir/R4/valueset-medication-admin-status.html; what is pending has not begun or
 # was interrupted, and is expected to go on.
 _STATUS = {
-    "given": "completed",
-    "partial": "stopped",
-    "not-given": "not-done",
-    "pending": "on-hold",
-    "unknown": "unknown",
+    Outcome.GIVEN: "completed",
+    Outcome.PARTIAL: "stopped",
+    Outcome.NOT_GIVEN: "not-done",
+    Outcome.PENDING: "on-hold",
+    Outcome.UNKNOWN: "unknown",
 }
-_ROUTES = {"subcutaneous": "34206005"}
-_BODY_SITES = {
-    ("upper-arm", ""): "40983000",
-    ("upper-arm", "left"): "368208006",
-    ("upper-arm", "right"): "368209003",
-    ("thigh", ""): "68367000",
-    ("thigh", "left"): "61396006",
-    ("thigh", "right"): "11207009",
-}
+_NOTHING_GIVEN = frozenset({Outcome.NOT_GIVEN, Outcome.PENDING})
 _UNKNOWN: Json = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
 
 
@@ -131,7 +126,7 @@ class _Course:
             "supportingInformation": self.references(part.source for part in dose.parts),
             **self.given(dose),
             "note": [{"text": text} for text in _notes(dose)],
-            "dosage": _dosage(dose),
+            "dosage": _dosage(dose, self.protocol.dosing),
         }
         return filled(members)
 
@@ -160,20 +155,19 @@ class _Course:
         return {f"{name}DateTime": moment} if moment else {f"{name}Period": _UNKNOWN}
 
     def issue(self, deviation: Deviation, id: UUID, found_in: Iterable[UUID]) -> Json:
-        word = DEVIATIONS.get(deviation.code)
-        display = "" if word is None else word.display
+        display = wording.called(deviation.code, self.protocol.dosing.unit).display
         details = [reference(f"urn:uuid:{dose}") for dose in found_in]
         members: Mapping[str, object] = {
             "resourceType": "DetectedIssue",
             "id": str(id),
             "meta": meta(test_data=self.subject.replay),
             "status": "final",
-            "code": concept(deviations_url(self.protocol), deviation.code, display),
+            "code": concept(deviations_url(self.protocol), deviation.code.value, display),
             ("subject" if self.version is Version.R5 else "patient"): {"reference": self.patient},
             "identifiedDateTime": None if deviation.on is None else deviation.on.isoformat(),
             "implicated": self.references(deviation.sources),
             "evidence": [{"detail": details}] if details else [],
-            "detail": deviation.why,
+            "detail": wording.why(deviation),
         }
         return filled(members)
 
@@ -196,7 +190,7 @@ class _Course:
         return filled(members)
 
     def word(self, code: str) -> Json:
-        return concept(components_url(self.protocol), code, COMPONENTS[code].display)
+        return concept(components_url(self.protocol), code, components(self.protocol)[code].display)
 
     def references(self, sources: Iterable[Source]) -> list[Json]:
         """Each received version once, in order."""
@@ -205,7 +199,7 @@ class _Course:
 
 
 def _dose_facts(dose: ProtocolDose, place: int) -> Iterator[object]:
-    yield from ("dose", place, dose.course, dose.number, dose.outcome, dose.iu, dose.on)
+    yield from ("dose", place, dose.course, dose.number, dose.outcome, dose.amount, dose.on)
     yield from (part.source.versioned for part in dose.parts)
 
 
@@ -215,12 +209,12 @@ def _deviation_facts(deviation: Deviation, place: int) -> Iterator[object]:
 
 
 def _summary_facts(record: DosingRecord) -> Iterator[object]:
-    yield from ("summary", record.cumulative_iu, record.cumulative_complete)
+    yield from ("summary", record.cumulative, record.cumulative_complete)
     yield from (record.given, record.planned, record.next_due)
 
 
 def _summary_parts(record: DosingRecord) -> Iterator[tuple[str, Json]]:
-    yield "cumulative-iu", {"valueQuantity": _units(record.cumulative_iu)}
+    yield cumulative_code(record.unit), {"valueQuantity": _quantity(record.cumulative, record.unit)}
     yield "cumulative-complete", {"valueBoolean": record.cumulative_complete}
     yield "doses-given", {"valueInteger": record.given}
     yield "doses-planned", {"valueInteger": record.planned}
@@ -241,39 +235,33 @@ def _moment(dose: ProtocolDose) -> str:
 
 
 def _notes(dose: ProtocolDose) -> Iterator[str]:
-    texts = [dose.no_iu]
+    texts = [wording.told(dose.no_amount)]
     for part in dose.parts:
         texts += [", ".join(map(sentence, part.vials)), *map(sentence, part.notes)]
     yield from dict.fromkeys(filter(None, texts))
 
 
-def _dosage(dose: ProtocolDose) -> Json:
+def _dosage(dose: ProtocolDose, rule: DosingRule) -> Json:
     """Amount, route and site of what was given; nothing for what was not."""
-    if dose.outcome in ("not-given", "pending"):
+    if dose.outcome in _NOTHING_GIVEN:
         return {}
+    site = " ".join(filter(None, (dose.side, dose.body_site.replace("-", " "))))
     members: Mapping[str, object] = {
-        "site": _body_site(dose),
-        "route": _route(dose.route),
+        "site": _coded(rule.site_codes.get((dose.body_site, dose.side)), site, dose.body_site),
+        "route": _coded(rule.route_codes.get(dose.route), dose.route, dose.route),
         # mad-1 wants a dose wherever there is a dosage; the note says why it is not known.
-        "dose": _UNKNOWN if dose.iu is None else _units(dose.iu),
+        "dose": _UNKNOWN if dose.amount is None else _quantity(dose.amount, rule.unit),
     }
     return filled(members)
 
 
-def _units(iu: Decimal) -> Json:
-    return {"value": iu, "unit": "[IU]", "system": UCUM, "code": "[IU]"}
+def _quantity(amount: Decimal, unit: str) -> Json:
+    return {"value": amount, "unit": unit, "system": UCUM, "code": unit}
 
 
-def _route(route: str) -> Json:
-    code = _ROUTES.get(route)
-    if code is not None:
-        return concept(_SNOMED, code, text=route)
-    return {"text": route} if route else {}
-
-
-def _body_site(dose: ProtocolDose) -> Json:
-    text = " ".join(filter(None, (dose.side, dose.body_site.replace("-", " "))))
-    code = _BODY_SITES.get((dose.body_site, dose.side))
-    if code is not None:
-        return concept(_SNOMED, code, text=text)
-    return {"text": text} if dose.body_site else {}
+def _coded(key: CodeKey | None, text: str, name: str) -> Json:
+    """A concept in the words of the protocol; nothing for what is not said."""
+    if not name:
+        return {}
+    # What is none of the protocol's is published as text alone: its codes mean many things.
+    return {"text": text} if key is None or name == OTHER else concept(*key, text=text)

@@ -29,7 +29,7 @@ def _sum(story: Story, doses: int, *deviations: str, lacking: Decimal = Decimal(
     return Dosing(
         deviations=deviations,
         given=doses,
-        cumulative_iu=protocol_dose(story) * doses - lacking,
+        cumulative=protocol_dose(story) * doses - lacking,
         complete=True,
     )
 
@@ -45,7 +45,7 @@ def perfect_course(story: Story) -> None:
 
 @shows("Each dose is charted vial by vial; all vials of one time are one dose.")
 def vial_by_vial(story: Story) -> None:
-    small = min(story.limits.rulebook.drugs[story.limits.dosing.drug].vial_units)
+    small = min(story.limits.rulebook.drugs[story.limits.dosing.drug].vial_strengths)
     vials = int(protocol_dose(story) / small)
     doses = [part for given in course(story) for part in in_vials(given, vials, small)]
     tell(story, doses, _sum(story, _full(story)))
@@ -54,7 +54,7 @@ def vial_by_vial(story: Story) -> None:
 @shows("One dose in many words: IU, thousands of IU, vials of a stated strength, millilitres.")
 def dose_in_many_words(story: Story) -> None:
     drug = story.limits.rulebook.drugs[story.limits.dosing.drug]
-    small, dose = min(drug.vial_units), protocol_dose(story)
+    small, dose = min(drug.vial_strengths), protocol_dose(story)
     forms = (
         {"dose": units(dose)},
         {"dose": units(dose / 1000, "k[IU]")},
@@ -224,7 +224,7 @@ def dose_in_words_alone(story: Story) -> None:
     doses = course(story)
     doses[2] = replace(doses[2], dose=unstated(), text="one ampoule as usual")
     known = protocol_dose(story) * (_full(story) - 1)
-    expected = Dosing(("dose-not-evaluable",), given=_full(story), cumulative_iu=known)
+    expected = Dosing(("dose-not-evaluable",), given=_full(story), cumulative=known)
     tell(story, doses, replace(expected, complete=False))
 
 
@@ -258,9 +258,9 @@ def chemotherapy_after_the_course(story: Story) -> None:
 @shows("The course began although platelets were known to be too low.")
 def dosed_although_not_eligible(story: Story) -> None:
     analyte = hospital().analyte("platelets")
-    half = stepped(story.limits.bound("IN07B", analyte.unit) * _HALF, analyte.step)
+    half = stepped(story.limits.bound("platelets", analyte.unit) * _HALF, analyte.step)
     story.measure("platelets", replace(story.usual_row("platelets"), value=half))
-    story.expect(IN07B="not-met")
+    story.expect(platelets="not-met")
     tell(story, course(story), _sum(story, _full(story), "dose-before-eligible"))
 
 

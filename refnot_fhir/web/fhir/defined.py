@@ -42,13 +42,16 @@ class Definitions:
 
 
 def _defined(service: Service, version: Version) -> list[Json]:
-    drugs = [service.rulebook.drugs[p.dosing.drug] for p in service.rulebook.protocols.values()]
-    found: dict[str, Json] = {}
-    for protocol in service.rulebook.protocols.values():
-        written = (
-            *code_systems.write(protocol, drugs, version),
+    protocols = service.rulebook.protocols.values()
+    drugs = [service.rulebook.drugs[protocol.dosing.drug] for protocol in protocols]
+    written = [
+        one
+        for protocol in protocols
+        for one in (
+            *code_systems.write(protocol, version),
             *operation_definitions.write(protocol.canonical, version, __version__),
             *structure_definitions.write(protocol.canonical, version, __version__),
         )
-        found.update({one["url"]: one for one in written})
-    return list(found.values())
+    ]
+    written += code_systems.write_shared(protocols, drugs, version)
+    return list({one["url"]: one for one in written}.values())

@@ -20,14 +20,13 @@ def home(service: Service) -> Blueprint:
     @routes.get("/")
     def overview() -> Response:
         site = service.site(request.args.get("site") or DEFAULT_SITE).name
-        protocol = next(iter(service.rulebook.protocols.values()))
+        protocols = service.rulebook.protocols.values()
         shown = render_template(
             "home.html",
-            protocol=protocol,
-            registry=", ".join(value for _, value in protocol.identifiers),
+            protocols=protocols,
             site=site,
             sites=[name for name in sorted(service.rulebook.sites) if name != site],
-            links=_links(base, protocol.id, site),
+            links=_links(base, [protocol.id for protocol in protocols], site),
             subjects=_subjects(service, site),
             replay=service.settings.replay,
             base=base,
@@ -39,11 +38,11 @@ def home(service: Service) -> Blueprint:
     return routes
 
 
-def _links(base: str, protocol: str, site: str) -> list[tuple[str, str]]:
+def _links(base: str, protocols: list[str], site: str) -> list[tuple[str, str]]:
     fhir = base if site == DEFAULT_SITE else f"/{site}{base}"
     return [
         (f"{fhir}/metadata", "what this server can do (CapabilityStatement)"),
-        (f"{fhir}/ResearchStudy/{protocol}", "the study"),
+        *((f"{fhir}/ResearchStudy/{id_}", f"the study {id_}") for id_ in protocols),
         (f"{fhir}/ResearchSubject", "all subjects"),
         (f"{fhir}/ResearchSubject?status=eligible,on-study-intervention", "who is in"),
         (f"/records/eligibility-labs?_format=csv&site={site}", "eligibility labs as CSV"),
@@ -62,6 +61,7 @@ def _subjects(service: Service, where: str) -> list[dict[str, str]]:
                 {
                     "id": subject.id,
                     "patient": f"{subject.site}/{subject.patient}",
+                    "study": subject.protocol,
                     "status": subject.status,
                     "since": subject.history[-1].began.isoformat(),
                     "link": f"{site}{service.settings.base_path}/ResearchSubject/{subject.id}",
