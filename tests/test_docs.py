@@ -25,7 +25,7 @@ from refnot_fhir.core.vocabulary import Unusable
 from refnot_fhir.errors import BadMapping, RefnotError
 from refnot_fhir.export.records import KINDS
 from refnot_fhir.export.rows import schema
-from refnot_fhir.fhir.search.table import TYPES, includes, parameters
+from refnot_fhir.fhir.search.parameters import TYPES, includes, parameters
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.settings import PREFIX, Settings
 from refnot_fhir.trial.receive.request import Failure

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from refnot_fhir.core.record import record
-from refnot_fhir.fhir.search import table
-from refnot_fhir.fhir.search.table import Parameter
+from refnot_fhir.fhir.search.parameters import Parameter, includes, parameters
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.published import Json, filled
 
@@ -33,10 +32,6 @@ class TypeOffer:
     type: str
     interactions: tuple[str, ...]
     """Codes of type-restful-interaction: `read`, `vread`, `create`, `search-type` …"""
-    searchable: bool = False
-    """With all the parameters and includes of `search_parameters`."""
-    parameters: tuple[str, ...] | None = None
-    """Names of the search parameters that are offered, if not all."""
     operations: tuple[Operation, ...] = ()
     versioning: str = "versioned"
     """`no-version`, `versioned` or `versioned-update`."""
@@ -128,7 +123,8 @@ def _security(offer: Offer) -> Json:
 
 
 def _resource(offer: TypeOffer, version: Version) -> Json:
-    searched = _searched(offer, version)
+    is_searched = "search-type" in offer.interactions
+    searched = parameters(offer.type, version).values() if is_searched else ()
     members: Mapping[str, object] = {
         "type": offer.type,
         "documentation": offer.documentation,
@@ -141,27 +137,11 @@ def _resource(offer: TypeOffer, version: Version) -> Json:
         "conditionalUpdate": offer.conditional_update,
         "conditionalDelete": offer.conditional_delete,
         "referencePolicy": list(offer.reference_policy),
-        "searchInclude": _includes(offer, version, searched),
+        "searchInclude": list(includes(offer.type, version)) if is_searched else [],
         "searchParam": [_parameter(parameter) for parameter in searched],
         "operation": [_operation(operation) for operation in offer.operations],
     }
     return filled(members)
-
-
-def _searched(offer: TypeOffer, version: Version) -> list[Parameter]:
-    if not offer.searchable:
-        return []
-    known = table.parameters(offer.type, version)
-    if offer.parameters is None:
-        return list(known.values())
-    return [known[name] for name in offer.parameters if name in known]
-
-
-def _includes(offer: TypeOffer, version: Version, searched: list[Parameter]) -> list[str]:
-    if not offer.searchable:
-        return []
-    offered = {f"{offer.type}:{parameter.name}" for parameter in searched}
-    return [name for name in table.includes(offer.type, version) if name in offered]
 
 
 def _parameter(parameter: Parameter) -> Json:

@@ -7,7 +7,7 @@ import pytest
 
 from refnot_fhir.fhir import capability
 from refnot_fhir.fhir.capability import Offer, Operation, TypeOffer
-from refnot_fhir.fhir.search.table import includes, parameters
+from refnot_fhir.fhir.search.parameters import includes, parameters
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import operation_definitions
 from tests.fhir.published_builders import BASE, CANONICAL, VERSIONS, assert_valid
@@ -16,7 +16,6 @@ REPORT = Operation("screening-report", operation_definitions.url(CANONICAL, "scr
 SUBJECTS = TypeOffer(
     "ResearchSubject",
     ("read", "vread", "search-type"),
-    searchable=True,
     operations=(REPORT,),
     read_history=True,
 )
@@ -103,13 +102,6 @@ def test_another_name_of_a_parameter_is_said_to_be_one(version):
         "http://hl7.org/fhir/SearchParameter/ResearchSubject-study"
     )
     assert "study.identifier" in found["study"]["documentation"]
-
-
-def test_an_offer_of_some_parameters_claims_only_those():
-    some = replace(SUBJECTS, parameters=("_id", "study", "nonsense"))
-    (resource,) = rest(offer=replace(OFFER, types=(some,)))["resource"]
-    assert [parameter["name"] for parameter in resource["searchParam"]] == ["_id", "study"]
-    assert resource["searchInclude"] == ["ResearchSubject:study"]
 
 
 def test_what_is_not_registered_is_denied():

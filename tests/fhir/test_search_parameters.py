@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from refnot_fhir.errors import BadInput
 from refnot_fhir.fhir import search
-from refnot_fhir.fhir.search.table import TYPES, Kind, includes, parameters
+from refnot_fhir.fhir.search.parameters import TYPES, Kind, along, includes, parameters
+from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import hl7_packages
 from tests.fhir.published_builders import NOW, VERSIONS
@@ -65,6 +66,28 @@ def test_includes_are_references_to_what_is_searched(version):
         for type in TYPES
         for offer in includes(type, version)
     )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("type", KINDS)
+def test_every_received_type_can_be_found_by_what_is_indexed(type, version):
+    found = set(parameters(type, version))
+    assert {"_id", "identifier"} <= found
+    assert ("patient" in found) is KINDS[type].about_patient
+
+
+def test_a_type_that_is_not_served_has_no_parameters():
+    with pytest.raises(KeyError):
+        parameters("Appointment", Version.R4)
+
+
+def test_a_route_may_lead_through_some_of_the_elements_only():
+    phones = along([["telecom", {"system": "phone"}], ["contact", "telecom"]])
+    patient = {
+        "telecom": [{"system": "phone", "value": "1"}, {"system": "email", "value": "2"}, "3"],
+        "contact": [{"telecom": [{"value": "4"}]}, {}],
+    }
+    assert [one["value"] for one in phones(patient)] == ["1", "4"]
 
 
 SAMPLES = {

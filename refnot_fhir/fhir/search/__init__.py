@@ -26,7 +26,7 @@ from refnot_fhir.fhir.search.clause import (
     clause_of,
     holds,
 )
-from refnot_fhir.fhir.search.table import includes, parameters
+from refnot_fhir.fhir.search.parameters import includes, parameters
 from refnot_fhir.fhir.search.values import Setting
 from refnot_fhir.fhir.versions import Version
 

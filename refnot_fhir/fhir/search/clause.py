@@ -8,7 +8,7 @@ from typing import Any
 from refnot_fhir.core.record import record
 from refnot_fhir.fhir.search import match as matching
 from refnot_fhir.fhir.search import values
-from refnot_fhir.fhir.search.table import TYPES, Kind, Parameter
+from refnot_fhir.fhir.search.parameters import TYPES, Kind, Parameter
 from refnot_fhir.fhir.search.values import Setting, Value
 
 Json = Mapping[str, Any]
@@ -48,10 +48,9 @@ class NotOffered(ValueError):
 
 def chain_target(parameter: Parameter, modifier: str) -> str:
     """The type that a chain over this reference goes on to."""
-    target = parameter.targets[0] if parameter.targets else "Patient"
-    if modifier not in ("", target):
-        raise NotOffered(f"can be followed to {target} only")
-    return target
+    if modifier not in ("", parameter.chained_to):
+        raise NotOffered(f"can be followed to {parameter.chained_to} only")
+    return parameter.chained_to
 
 
 def clause_of(parameter: Parameter, modifier: str, text: str, setting: Setting) -> Clause:

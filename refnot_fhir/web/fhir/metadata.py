@@ -69,7 +69,6 @@ def _type(row: Served, service: Service, site: Site) -> TypeOffer:
     return TypeOffer(
         type=row.type,
         interactions=tuple(one.value for one in row.interactions),
-        searchable=Interaction.SEARCH in row.interactions,
         operations=_operations(service) if row.type == operations.TYPE else (),
         versioning=versioning if has_versions else "no-version",
         read_history=has_versions,
