@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from refnot_fhir.core.dictionary import RangeWords
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook import codes, dictionaries, medicines, protocols, sites
@@ -32,31 +33,21 @@ def load(folder: Path) -> Rulebook:
     _check_decisions(files.values(), anchors)
     systems, system_titles = _systems(files["systems"])
     dimensions = dictionaries.dimensions(files["units"])
-    labs = dictionaries.labs(files["labs"], dimensions, systems)
     ranges = dictionaries.range_words(files["labs"], systems)
-    classes = medicines.drug_classes(files["drugs"], systems)
-    words = protocols.Dictionaries(
-        labs=labs,
-        derivations=dictionaries.derivations(files["labs"], labs),
-        drugs=medicines.drugs(files["drugs"], classes, systems),
-        drug_classes=classes,
-        places=places(files["places"], systems),
-        recorded=ranges.recorded,
-        anchors=anchors,
-    )
+    words = _words(files, dimensions, systems, ranges, anchors)
     wrong: list[BadMapping] = []
-    local = sites.Words(labs, dimensions, words.drugs)
+    local = sites.Words(words.labs, dimensions, words.drugs)
     found_sites, site_files = _hospitals(folder, local, systems, wrong)
     found, protocol_files = _protocols(folder, words, tuple(files.values()), wrong)
     _refuse(wrong)
     return Rulebook(
         digest=digest((*files.values(), *site_files, *protocol_files)),
         dimensions=dimensions,
-        labs=labs,
+        labs=words.labs,
         derivations=words.derivations,
         panels=dictionaries.panels(files["labs"], systems),
         drugs=words.drugs,
-        drug_classes=classes,
+        drug_classes=words.drug_classes,
         amount_words=medicines.amount_words(files["drugs"]),
         discontinued=medicines.discontinued(files["drugs"], systems),
         places=words.places,
@@ -67,6 +58,27 @@ def load(folder: Path) -> Rulebook:
         range_words=ranges,
         system_titles=system_titles,
         **_interpretations(files["labs"], systems),
+    )
+
+
+def _words(
+    files: Mapping[str, MappingFile],
+    dimensions: dictionaries.Dimensions,
+    systems: Systems,
+    ranges: RangeWords,
+    anchors: frozenset[str],
+) -> protocols.Dictionaries:
+    """What protocols are written in."""
+    labs = dictionaries.labs(files["labs"], dimensions, systems)
+    classes = medicines.drug_classes(files["drugs"], systems)
+    return protocols.Dictionaries(
+        labs=labs,
+        derivations=dictionaries.derivations(files["labs"], labs),
+        drugs=medicines.drugs(files["drugs"], classes, systems),
+        drug_classes=classes,
+        places=places(files["places"], systems),
+        recorded=ranges.recorded,
+        anchors=anchors,
     )
 
 
