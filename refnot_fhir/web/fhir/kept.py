@@ -15,7 +15,6 @@ from refnot_fhir.errors import BadInput, Gone, NotAcceptable, NotFound, Problem
 from refnot_fhir.fhir import gate, references, wire
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search.values import Target, Token
-from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.whose import linked_to
 from refnot_fhir.fhir.write.published import Json, instant
@@ -133,10 +132,12 @@ class _Finding:
         raise BadInput(said, (Problem("too-costly", said),))
 
     def _finders(self) -> Mapping[str, _Finder]:
-        of_every_type = {"_id": self._by_ids, "identifier": self._by_identifiers}
-        if not KINDS[self._search.type].about_patient:
-            return of_every_type
-        return {**of_every_type, "patient": self._of_patients, "subject": self._of_patients}
+        return {
+            "_id": self._by_ids,
+            "identifier": self._by_identifiers,
+            "patient": self._of_patients,
+            "subject": self._of_patients,
+        }
 
     def _named(self, clause: Clause) -> tuple[Any, ...] | None:
         """What a clause names; None when it does not name anything that can be looked up."""
