@@ -157,5 +157,6 @@ KINDS: Mapping[str, Kind] = {
     ),
     "MedicationAdministration": Kind(_administration, depends_on=_product),
     "Medication": Kind(_no_facts, about_patient=False, shared=True),
+    "Specimen": Kind(_no_facts, about_patient=False, shared=True),
 }
 """The types that are received, in the order in which their facts are made."""

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from refnot_fhir.fhir.types import KINDS
 from tests.door import (
     FHIR_JSON,
     Door,
@@ -27,6 +28,7 @@ BASES = [
     ("fifth", "4.0"), ("fifth", "4.3"), ("fifth", "5.0"),
 ]  # fmt: skip
 MRN = [{"system": "urn:mrn", "value": "17"}]
+OTHERS: list[Json] = [{"resourceType": "Specimen", "id": "s1"}]
 
 
 def r5(resource: Json) -> Json:
@@ -47,7 +49,7 @@ def claimed(door: Door, request: pytest.FixtureRequest) -> tuple[Door, str, Json
     site, version = request.param
     own = door.at(site) if site != "default" else door
     drug = {"resourceType": "Medication", "id": "med1", "identifier": MRN}
-    sent = [*eligible()[1:], patient(identifier=MRN), drug]
+    sent = [*eligible()[1:], patient(identifier=MRN), drug, *OTHERS]
     own.kept(*(map(r5, sent) if site == "fifth" else sent))
     answer = own.get("metadata", Accept=accept(version))
     assert answer.status_code == 200
@@ -65,7 +67,7 @@ def offered(statement: Json) -> dict[str, Json]:
 def ids(door: Door) -> dict[str, str]:
     return {
         "Patient": "p1", "Observation": "p1-plt", "MedicationAdministration": "p1-med",
-        "Medication": "med1", "ResearchStudy": "r2",
+        "Medication": "med1", "Specimen": "s1", "ResearchStudy": "r2",
         "ResearchSubject": str(matches(door.get("ResearchSubject"))[0]["id"]),
         "CodeSystem": "refnot-deviations", "OperationDefinition": "ResearchSubject-dosing-record",
         "StructureDefinition": "course-number",
@@ -74,9 +76,7 @@ def ids(door: Door) -> dict[str, str]:
 
 def named(type_: str) -> str:
     """What a search of a received type has to name."""
-    if type_ in ("Patient", "Medication"):
-        return "identifier=urn:mrn|17"
-    return "patient=p1" if type_ in ("Observation", "MedicationAdministration") else ""
+    return "_id=p1" if type_ in KINDS else ""
 
 
 VALUES = {
@@ -165,7 +165,8 @@ def test_every_claimed_write_is_carried_out(claimed: tuple[Door, str, Json]) -> 
     assert door.post("", transaction(patient("t1"))).status_code == 200
     assert door.post("", bundle("batch", entry(patient("t2")))).status_code == 200
     drug = {"resourceType": "Medication", "id": "n1"}
-    new = {it["resourceType"]: it for it in (patient("n1"), lab("n1"), medicine("n1"), drug)}
+    sent = [patient(), lab(), medicine(), drug, *OTHERS]
+    new = {it["resourceType"]: {**it, "id": "n1"} for it in sent}
     for type_, claim in offered(statement).items():
         codes = {it["code"] for it in claim["interaction"]}
         resource = new.get(type_, {"resourceType": type_, "id": "n1"})
