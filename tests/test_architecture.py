@@ -143,9 +143,7 @@ def _lines_of_code(text: str) -> set[int]:
 WORDLESS = [
     path
     for path in MODULES
-    if path.is_relative_to(PACKAGE / "core")
-    and not path.is_relative_to(PACKAGE / "core" / "dosing")
-    and path != PACKAGE / "core" / "translate" / "dose.py"
+    if path.is_relative_to(PACKAGE / "core") and path != PACKAGE / "core" / "translate" / "dose.py"
 ]
 _WORDS = re.compile(r"[^\W\d_]{2,}[,:;]? [^\W\d_]{2,}")
 

@@ -30,7 +30,7 @@ from refnot_fhir.wording.evidence import line, notes
 from refnot_fhir.wording.results import why, why_status
 from tests.builders import LABS, PROTOCOL, TODAY, chart, dose_given, lab_result, person
 from tests.core.test_assessment import charts
-from tests.small_rulebook import DECIDABLE, protocol
+from tests.small_rulebook import DECIDABLE, PLATELETS, protocol
 from tests.store.things import NOW
 
 OTHER = Language(
@@ -43,14 +43,16 @@ OTHER = Language(
 """A language that says everything in brackets."""
 
 
-@settings(deadline=None, max_examples=60)
-@given(charts)
-def test_whatever_is_decided_can_be_said(known: Chart) -> None:
+@pytest.mark.parametrize("name", ["en", "ru"])
+@settings(deadline=None, max_examples=40)
+@given(known=charts)
+def test_whatever_is_decided_can_be_said(name: str, known: Chart) -> None:
+    spoken = language(name)
     for result in assess(PROTOCOL, known, TODAY).results:
-        said = why(language(), LABS, result)
+        said = why(spoken, LABS, result)
         assert said.endswith(".") or result.reason.code == ReasonCode.NEEDS
         for evidence in result.evidence:
-            for text in (line(language(), LABS, evidence), *notes(language(), LABS, evidence)):
+            for text in (line(spoken, LABS, evidence), *notes(spoken, LABS, evidence)):
                 assert text
                 assert "{" not in text.replace("{score}", "")
 
@@ -77,6 +79,14 @@ def test_rewording_changes_no_stored_assessment() -> None:
         assert sentence not in before
     kept = codec.assessment_of(before)
     assert [why(language(), LABS, result) for result in kept.results] == plain
+
+
+def test_russian_is_one_file_more() -> None:
+    known = chart(lab_result("platelets", "151"))
+    (found,) = assess(protocol(PLATELETS), known, TODAY).results
+    assert why(language("ru"), LABS, found) == (
+        "platelets 151 10*9/L от 2026-05-20 — более 150 10*9/L, как требуется."
+    )
 
 
 class _Heard(dict[str, str]):
