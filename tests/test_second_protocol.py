@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from refnot_fhir.cli import main
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.fhir import wire
@@ -299,6 +301,30 @@ def test_the_dosing_records_of_both_are_told_apart(door: Door) -> None:
     ]
 
 
+def test_the_records_of_a_subject_are_of_its_own_study(door: Door) -> None:
+    mine = f"ResearchSubject/{subject_in(door, ID)['id']}"
+
+    assert {row["protocol"] for row in rows(door, f"dosing?_format=csv&subject={mine}")} == {ID}
+    labs = rows(door, f"eligibility-labs?_format=csv&subject={mine}")
+    assert {row["subject"] for row in labs} == {mine}
+    assert {row["protocol"] for row in labs} == {ID}
+    assert {row["analyte"] for row in labs} == {
+        "creatinine-clearance",
+        "platelets",
+        "bilirubin",
+        "fasting",
+    }
+
+
+def test_a_lab_that_both_ask_for_is_listed_for_each(door: Door) -> None:
+    found = rows(door, "eligibility-labs?_format=csv&subject=Patient/p1")
+
+    platelets = [row for row in found if row["analyte"] == "platelets"]
+    assert sorted(row["protocol"] for row in platelets) == [ID, R2]
+    assert len({row["subject"] for row in platelets}) == 2
+    assert [row["protocol"] for row in found if row["analyte"] == "alt"] == [R2]
+
+
 def test_the_first_page_names_both_studies_and_the_study_of_each_subject(door: Door) -> None:
     page = door.get("/").text
 
@@ -307,3 +333,25 @@ def test_the_first_page_names_both_studies_and_the_study_of_each_subject(door: D
     for study in (R2, ID):
         assert f'<a href="/fhir/ResearchStudy/{study}">' in page
         assert page.count(f'<td class="id">{study}</td>') == 2
+
+
+def test_the_commands_name_the_protocol_of_every_subject(folder: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.json"
+    resources = [*eligible("p1"), *fit("p1")]
+    entries = [
+        {
+            "resource": one,
+            "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"},
+        }
+        for one in resources
+    ]
+    bundle.write_bytes(
+        wire.encode({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    )
+    options = ["--database", f"sqlite:///{tmp_path}/x.sqlite", "--mappings", str(folder)]
+    assert CliRunner().invoke(main, ["ingest", str(bundle), *options]).exit_code == 0
+
+    listed = CliRunner().invoke(main, ["subjects", "--json", *options])
+    assert {row["protocol"] for row in json.loads(listed.output)} == {R2, ID}
+    screened = CliRunner().invoke(main, ["screen", *options])
+    assert sorted(line.split("\t")[1] for line in screened.output.splitlines()) == [ID, R2]

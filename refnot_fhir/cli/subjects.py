@@ -159,4 +159,5 @@ def _line_of(assessment: Assessment, service: Service, as_json: bool) -> str:
     open_ = [
         f"{one.criterion} {one.verdict.value}" for one in assessment.results if not one.speaks_for
     ]
-    return f"{assessment.patient}\t{assessment.standing}\t{', '.join(open_)}"
+    told = (assessment.patient, assessment.protocol, assessment.standing, ", ".join(open_))
+    return "\t".join(told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -69,7 +69,8 @@ def page(
     """The next `count` rows; with `whole`, all those of the last patient with them.
 
     The order is stable: patients as they arrived, and of each what was sent as it arrived, then
-    what is computed from it. Unusable readings are there, with their reasons. Doses of a record
+    what is computed from it. A lab is listed for each subject whose protocol asks for it. Unusable
+    readings are there, with their reasons. Doses of a record
     that was merged into another are listed once, with the subject of that one.
     """
     found: list[Row] = []
@@ -108,9 +109,10 @@ def _walk(
 ) -> Iterator[tuple[Place, Row]]:
     listed: Literal["labs", "doses"] = "labs" if kind == "eligibility-labs" else "doses"
     made = _labs if kind == "eligibility-labs" else _dosing
+    named = _subjects_named(reader, asked)
     for number, site, patient in _listed(reader, judge, listed, asked, after.patient - 1):
         given = after.rows if number == after.patient else 0
-        rows = made(reader, judge, (site, patient), asked.since)
+        rows = made(reader, judge, (site, patient), asked.since, named)
         for index, row in enumerate(islice(rows, given, None), start=given + 1):
             yield Place(number, index), row
 
@@ -130,32 +132,62 @@ def _patients(reader: Reader, judge: Judge, asked: Asked) -> Whose:
     if not asked.subject:
         return [(asked.site, None)]
     *path, id_ = asked.subject.split("/")
-    rows = [] if path[-1:] == ["Patient"] else reader.subjects(SubjectQuery(ids=[id_]))
+    named = _subjects_named(reader, asked)
     found = [
-        (row.subject.site, row.subject.patient)
-        for row in rows
-        if asked.site in (None, row.subject.site)
+        (subject.site, subject.patient) for subject in named if asked.site in (None, subject.site)
     ]
-    if not rows and path[-1:] != ["ResearchSubject"]:
+    if not named and path[-1:] != ["ResearchSubject"]:
         sites = judge.rulebook.sites if asked.site is None else (asked.site,)
         found = [(site, id_) for site in sorted(sites)]
     return [(site, one) for site, patient in found for one in family(reader, site, patient)]
 
 
+def _subjects_named(reader: Reader, asked: Asked) -> Collection[Subject]:
+    """The ResearchSubject that is asked for; none where a patient is, or everybody."""
+    *path, id_ = asked.subject.split("/")
+    if not id_ or path[-1:] == ["Patient"]:
+        return ()
+    return [row.subject for row in reader.subjects(SubjectQuery(ids=[id_]))]
+
+
 def _labs(
-    reader: Reader, judge: Judge, who: tuple[str, str], since: datetime | None
+    reader: Reader,
+    judge: Judge,
+    who: tuple[str, str],
+    since: datetime | None,
+    named: Collection[Subject],
 ) -> Iterator[Row]:
     site, patient = who
-    subject = _subject_of(reader, who)
+    query = SubjectQuery(patients=[(site, heir(reader, site, patient))])
+    subjects = [row.subject for row in reader.subjects(query)]
     for result in reader.labs(site=site, patient=patient, since=since):
-        yield eligibility_lab(result, labs=judge.rulebook.labs, subject=subject)
+        yield from _of_each(result, judge, subjects, named)
     derived = list(_derived(reader, judge, site, patient))
     if derived:
         sent = reader.labs(site=site, patient=patient, since=since)
         listed = {result.source for result in sent}
         for result in derived:
             if not listed.isdisjoint(result.derived_from):
-                yield eligibility_lab(result, labs=judge.rulebook.labs, subject=subject)
+                yield from _of_each(result, judge, subjects, named)
+
+
+def _of_each(
+    result: Measurement, judge: Judge, subjects: Sequence[Subject], named: Collection[Subject]
+) -> Iterator[Row]:
+    """A row for each subject whose protocol asks for the lab; for every one if none does."""
+    protocols, labs = judge.rulebook.protocols, judge.rulebook.labs
+    asking = [
+        subject
+        for subject in subjects
+        if subject.protocol in protocols and result.analyte in protocols[subject.protocol].labs
+    ]
+    ids = {subject.id for subject in named}
+    for subject in asking or subjects:
+        if not ids or subject.id in ids:
+            of, protocol = _reference(subject), subject.protocol
+            yield eligibility_lab(result, labs=labs, subject=of, protocol=protocol)
+    if not subjects:
+        yield eligibility_lab(result, labs=labs)
 
 
 def _derived(reader: Reader, judge: Judge, site: str, patient: str) -> Iterator[Measurement]:
@@ -173,13 +205,20 @@ def _derived(reader: Reader, judge: Judge, site: str, patient: str) -> Iterator[
 
 
 def _dosing(
-    reader: Reader, judge: Judge, who: tuple[str, str], since: datetime | None
+    reader: Reader,
+    judge: Judge,
+    who: tuple[str, str],
+    since: datetime | None,
+    named: Collection[Subject],
 ) -> Iterator[Row]:
     site, patient = who
+    ids = {subject.id for subject in named}
     whose = heir(reader, site, patient)
     if not _speaks_for(reader, who, family(reader, site, whose), since):
         return
     for row in reader.subjects(SubjectQuery(patients=[(site, whose)])):
+        if ids and row.subject.id not in ids:
+            continue
         standing = enrolment.standing(reader, judge, row.subject)
         if standing is not None:
             yield from dosing(standing.dosing, subject=_reference(row.subject))
@@ -198,12 +237,6 @@ def _speaks_for(
         for row in reader.patients_with("doses", site=site, patient=one, since=since)
     ]
     return not rows or min(rows).id == patient
-
-
-def _subject_of(reader: Reader, patient: tuple[str, str]) -> str:
-    site, id_ = patient
-    found = reader.subjects(SubjectQuery(patients=[(site, heir(reader, site, id_))]))
-    return _reference(found[0].subject) if found else ""
 
 
 def _reference(subject: Subject) -> str:

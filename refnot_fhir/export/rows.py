@@ -53,11 +53,13 @@ def schema(name: str) -> Json:
     return loaded
 
 
-def eligibility_lab(result: Measurement, *, labs: Labs, subject: str = "") -> Json:
+def eligibility_lab(
+    result: Measurement, *, labs: Labs, subject: str = "", protocol: str = ""
+) -> Json:
     """One eligibility lab, following `schema("eligibility-lab")`; numbers are exact Decimals.
 
     `labs` is the dictionary that says what they are called, `subject` the reference of the
-    patient's ResearchSubject, if there is one.
+    patient's ResearchSubject, if there is one, and `protocol` the id of its study.
     """
     return {
         "subject": subject or None,
@@ -90,12 +92,17 @@ def eligibility_lab(result: Measurement, *, labs: Labs, subject: str = "") -> Js
             "sources": [_cited(source) for source in result.derived_from],
         },
         "notes": [sentence(note) for note in result.notes],
-        "source": {
-            "site": result.source.site,
-            "reference": result.source.reference,
-            "version": result.source.version,
-            "part": result.source.part or None,
-        },
+        "source": _source(result.source),
+        "protocol": protocol or None,
+    }
+
+
+def _source(source: Source) -> Json:
+    return {
+        "site": source.site,
+        "reference": source.reference,
+        "version": source.version,
+        "part": source.part or None,
     }
 
 

@@ -45,7 +45,6 @@ def load(folder: Path) -> Rulebook:
         dimensions=dimensions,
         labs=words.labs,
         derivations=words.derivations,
-        panels=dictionaries.panels(files["labs"], systems),
         drugs=words.drugs,
         drug_classes=words.drug_classes,
         amount_words=medicines.amount_words(files["drugs"]),
@@ -54,10 +53,9 @@ def load(folder: Path) -> Rulebook:
         sites=_with_default(found_sites),
         protocols=found,
         decisions=readings,
-        others=dictionaries.others(files["labs"], systems),
         range_words=ranges,
         system_titles=system_titles,
-        **_interpretations(files["labs"], systems),
+        **_of_labs(files["labs"], systems),
     )
 
 
@@ -92,9 +90,11 @@ def _systems(file: MappingFile) -> tuple[dict[str, str], dict[str, str]]:
     }
 
 
-def _interpretations(labs: MappingFile, systems: Systems) -> dict[str, Any]:
-    """What a laboratory's interpretations say, by code and by text, for a `Rulebook`."""
+def _of_labs(labs: MappingFile, systems: Systems) -> dict[str, Any]:
+    """What labs.toml says besides labs and ranges, for a `Rulebook`."""
     return {
+        "panels": dictionaries.panels(labs, systems),
+        "others": dictionaries.others(labs, systems),
         "interpretations": dictionaries.interpretations(labs, systems),
         "interpretation_texts": dictionaries.interpretation_texts(labs),
     }

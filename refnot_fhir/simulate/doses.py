@@ -26,8 +26,8 @@ class Given:
     text: str = ""
     in_utc: bool = False
     """State the time as UTC, as many interfaces do."""
-    vial_units: Decimal | None = None
-    """Strength of one vial in IU, sent along as a contained Medication."""
+    vial_strength: Decimal | None = None
+    """Strength of one vial, sent along as a contained Medication."""
 
     def elsewhere(self, place: str) -> Given:
         """The same dose, injected at another place."""
@@ -41,10 +41,10 @@ def trial_dose(key: str, subject: str, given: Given, *, drug: Word, study: str) 
     resource["extension"] = [
         {"url": hospital().codes["study_extension"], "valueReference": {"reference": study}}
     ]
-    if given.vial_units is None:
+    if given.vial_strength is None:
         resource["medicationCodeableConcept"] = concept(drug)
     else:
-        resource["contained"] = [_vials(drug, given.vial_units)]
+        resource["contained"] = [_vials(drug, given.vial_strength)]
         resource["medicationReference"] = {"reference": "#vial"}
     if given.status == "not-done":
         resource["statusReason"] = [{"text": given.text or "Patient did not come"}]
@@ -64,8 +64,9 @@ def other_drug(key: str, subject: str, at: datetime, drug: Word) -> Resource:
     return resource | {"status": "completed", "medicationCodeableConcept": concept(drug)}
 
 
-def units(value: Decimal, unit: str = "[IU]") -> Resource:
-    """A dose in UCUM units."""
+def units(value: Decimal, unit: str = "") -> Resource:
+    """A dose in UCUM units, those of trial doses unless others are stated."""
+    unit = unit or hospital().unit
     return {"value": value, "unit": unit, "system": hospital().codes["ucum"], "code": unit}
 
 
@@ -80,8 +81,8 @@ def concept(word: Word) -> Resource:
     return coding | {"text": word.text}
 
 
-def _vials(drug: Word, vial_units: Decimal) -> Resource:
-    per_vial = {"numerator": units(vial_units), "denominator": units(Decimal(1), "{vial}")}
+def _vials(drug: Word, strength: Decimal) -> Resource:
+    per_vial = {"numerator": units(strength), "denominator": units(Decimal(1), "{vial}")}
     return {
         "resourceType": "Medication",
         "id": "vial",

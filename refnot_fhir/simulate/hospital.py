@@ -60,6 +60,10 @@ class Hospital:
     panel: Mapping[str, Any]
     drugs: Mapping[str, Word]
     places: Mapping[str, Word]
+    unit: str
+    """UCUM unit of trial doses."""
+    thousands: Mapping[str, str]
+    """A thousand of them, `coded` and `written`."""
     route: str
     """In `places`, as are those of a course, in turn."""
     course: tuple[str, ...]
@@ -98,6 +102,8 @@ def hospital() -> Hospital:
         panel=data["panel"],
         drugs={name: _word(row, data["codes"], "atc") for name, row in data["drugs"].items()},
         places={name: _word(row, data["codes"], "snomed") for name, row in data["places"].items()},
+        unit=data["course"]["unit"],
+        thousands=data["thousands"],
         route=data["course"]["route"],
         course=tuple(data["course"]["places"]),
         criteria=data["criteria"],

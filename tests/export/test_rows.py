@@ -85,6 +85,7 @@ def test_an_eligibility_lab_says_what_was_sent_and_what_it_means() -> None:
             "version": "2",
             "part": None,
         },
+        "protocol": None,
     }
 
 

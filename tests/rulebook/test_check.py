@@ -114,6 +114,20 @@ BAD = [
     (
         "schedules_that_do_not_add_up",
         DOSING,
+        "gap_days = [2, 3]",
+        "gap_days = [21]",
+        "doses_per_course: does not fill weeks_per_course at gap_days",
+    ),
+    (
+        "schedules_that_do_not_add_up",
+        DOSING,
+        "course_break_days = 7",
+        "course_break_days = 3",
+        "course_break_days: a gap that is on schedule ends a course",
+    ),
+    (
+        "schedules_that_do_not_add_up",
+        DOSING,
         "new_course_after_days = 14",
         "new_course_after_days = 3",
         "a gap that is on schedule",

@@ -188,3 +188,45 @@ def test_reasons_that_end_a_course_are_listed(rulebook, production):
     assert rulebook.discontinued == Reasons()
     assert ("http://snomed.info/sct", "274512008") in production.discontinued.codes
     assert "лечение прекращено" in production.discontinued.texts
+
+
+def test_a_dose_may_be_stated_in_any_unit_of_its_drug(tmp_path):
+    dosing = "protocols/trial/dosing.toml"
+    stated = 'dose = { value = 0.4, unit = "k[IU]" }\ntolerance = 0.01'
+    folder = edited(
+        tmp_path, dosing, 'dose = { value = 400, unit = "[IU]" }\ntolerance = 0', stated
+    )
+
+    rule = load(folder).protocols["trial"].dosing
+
+    assert (rule.dose, rule.tolerance, rule.unit) == (400, 10, "[IU]")
+
+
+def test_a_drug_without_a_unit_is_none_that_a_protocol_can_count(tmp_path):
+    folder = edited(
+        tmp_path,
+        "drugs.toml",
+        "[class.immunotherapy]",
+        '[drug.plain]\ntitle = "Plain"\nclasses = []\ntexts = ["plain"]\nsource = "x"\n\n'
+        "[class.immunotherapy]",
+    )
+    file = folder / "protocols" / "trial" / "dosing.toml"
+    file.write_text(file.read_text("utf-8").replace('drug = "trialdrug"', 'drug = "plain"'))
+
+    with pytest.raises(BadMapping, match="drug: 'plain' has no unit that its doses are counted in"):
+        load(folder)
+
+
+def test_what_is_published_of_a_place_is_its_first_code(production):
+    snomed = "http://snomed.info/sct"
+    rule = production.protocols["refnot-r2"].dosing
+
+    assert rule.route_codes["subcutaneous"] == (snomed, "34206005")
+    assert {place: code for place, (_, code) in rule.site_codes.items() if place[0] != "other"} == {
+        ("upper-arm", ""): "40983000",
+        ("upper-arm", "left"): "368208006",
+        ("upper-arm", "right"): "368209003",
+        ("thigh", ""): "68367000",
+        ("thigh", "left"): "61396006",
+        ("thigh", "right"): "11207009",
+    }

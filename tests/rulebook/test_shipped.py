@@ -296,6 +296,25 @@ def test_the_examples_of_the_readme_are_toml_and_name_every_key_of_a_hospital():
         assert f"| `{kind}` |" in text
 
 
+def test_the_schedule_and_the_study_drug_of_the_readme_follow_their_schemas():
+    text = (MAPPINGS / "README.md").read_text(encoding="utf-8")
+    blocks = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    schemas = {
+        name: json.loads((MAPPINGS / "schema" / f"{name}.schema.json").read_text("utf-8"))
+        for name in ("dosing", "drugs")
+    }
+    (schedule,) = [block for block in blocks if "gap_days" in block]
+    (drug,) = [
+        it["drug"] for it in blocks if it is not schedule and schedule["drug"] in it.get("drug", ())
+    ]
+
+    Draft202012Validator(schemas["dosing"]).validate(schedule)
+    assert set(schedule) == set(schemas["dosing"]["properties"])
+    of_one = {"$defs": schemas["drugs"]["$defs"], "$ref": "#/$defs/drug"}
+    Draft202012Validator(of_one).validate(drug["examplinib"])
+    assert schedule["drug"] in drug
+
+
 def test_decisions_name_the_criteria_that_rest_on_them(protocol):
     text = (MAPPINGS / "DECISIONS.md").read_text(encoding="utf-8")
     entries = re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)

@@ -185,6 +185,43 @@ WRONG = [
     ),
     (
         DOSING,
+        'routes = ["subcutaneous"]',
+        'routes = ["other"]',
+        ["routes: 'other' is not in places.toml", "subcutaneous"],
+    ),
+    (
+        DOSING,
+        'unit = "[IU]" }',
+        'unit = "mg" }',
+        ["dose.unit: 'mg' is no unit of Trialdrug", "[IU], IU, k[IU]"],
+    ),
+    (
+        DOSING,
+        "early_days = 0",
+        "early_days = 2",
+        ["early_days: the day of the last dose itself would be on schedule"],
+    ),
+    (
+        DOSING,
+        'another_course = "without-progression"',
+        'another_course = "always"',
+        ["another_course: 'always' is not allowed; allowed: without-progression, anyway"],
+    ),
+    (
+        "drugs.toml",
+        'unit = "[IU]"',
+        'unit = "k[IU]"',
+        ["drug.trialdrug.unit: 'k[IU]' is not one of dose_units with factor 1"],
+    ),
+    (
+        "sites/default.toml",
+        "title = ",
+        'vials = [{ drug = "trialdrug", holds = { value = 1, unit = "g" }, reason = "x" }]\n'
+        "title = ",
+        ["vials[0].holds.unit: 'g' is no unit of Trialdrug"],
+    ),
+    (
+        DOSING,
         'decisions = ["schedule"]',
         'decisions = ["timetable"]',
         ["decisions", "'timetable' has no entry"],

@@ -163,7 +163,7 @@ class _Reading:
         return stated.code in sent or bool(stated.text and stated.text in texts_of(medication))
 
     def _strength(self, per_kind: str) -> Decimal | None:
-        """IU in one vial, or in one mL, as the product says."""
+        """What is in one vial, or in one mL, as the product says."""
         made = self.seen.product or Product()
         if made.strength is None or made.strength.value is None:
             return None

@@ -55,12 +55,13 @@ def vial_by_vial(story: Story) -> None:
 def dose_in_many_words(story: Story) -> None:
     drug = story.limits.rulebook.drugs[story.limits.dosing.drug]
     small, dose = min(drug.vial_strengths), protocol_dose(story)
+    thousands = hospital().thousands
     forms = (
         {"dose": units(dose)},
-        {"dose": units(dose / 1000, "k[IU]")},
-        {"dose": units(dose / small, "{vial}"), "vial_units": small},
+        {"dose": units(dose / 1000, thousands["coded"])},
+        {"dose": units(dose / small, "{vial}"), "vial_strength": small},
         {"dose": units(drug.dissolved_in_ml or Decimal(1), "mL")},
-        {"dose": {"value": dose / 1000, "unit": "тыс. ЕД"}},
+        {"dose": {"value": dose / 1000, "unit": thousands["written"]}},
     )
     doses = [replace(given, **forms[at % len(forms)]) for at, given in enumerate(course(story))]
     tell(story, doses, _sum(story, _full(story)))
