@@ -137,3 +137,21 @@ def test_a_line_whose_identifier_several_or_no_patients_carry_is_refused(
     found, refused = screened(rulebook, PATIENT | {"identifier": [MRN]}, BY_IDENTIFIER, merged)
     assert refused == []
     assert {one.patient for one in found} == {"p1", "p2"}
+
+
+def test_a_line_that_was_changed_in_a_leap_second_is_read_as_any_other(
+    production: Rulebook,
+) -> None:
+    dated = [
+        PLATELETS
+        | {
+            "meta": {"lastUpdated": at},
+            "valueQuantity": {**PLATELETS["valueQuantity"], "value": value},
+        }
+        for at, value in (("2016-12-31T23:59:60Z", 231), ("2016-12-31T23:59:58Z", 50))
+    ]
+
+    (assessment,), refused = screened(production, PATIENT, *dated)
+
+    assert refused == []
+    assert verdicts(assessment)["IN07B"] == "met"
