@@ -205,7 +205,22 @@ def test_every_direct_dependency_has_its_reason() -> None:
         assert re.match(r"[\w-]+", wanted)[0] in text  # type: ignore[index]
 
 
-# Links lead somewhere
+# Links lead somewhere, and files are where they are said to be
+
+
+def test_the_rooms_and_files_of_the_architecture_are_there() -> None:
+    named = re.findall(r"`([\w./]+(?:/|\.py|\.toml))`", page("architecture.md"))
+
+    assert len(named) > 60
+    rooms = [ROOT, ROOT / "refnot_fhir", *(ROOT / "refnot_fhir").iterdir(), ROOT / "mappings"]
+    lost = [name for name in named if not any((room / name).exists() for room in rooms)]
+    assert [name for name in lost if name not in _OF_EVERY_PROTOCOL] == []
+    modules = {path.name for path in (ROOT / "refnot_fhir").iterdir()} - {"__pycache__"}
+    rows = set(re.findall(r"^\| `([\w.]+)/?` \|", page("architecture.md"), re.MULTILINE))
+    assert {name for name in modules if not name.startswith("__") and "typed" not in name} <= rows
+
+
+_OF_EVERY_PROTOCOL = ("eligibility.toml", "cases.toml")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)

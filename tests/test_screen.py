@@ -12,7 +12,7 @@ import pytest
 from refnot_fhir.core.results import Assessment
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import Problem
-from refnot_fhir.trial import screen as batch
+from refnot_fhir.trial import screen as screening
 
 ON = date(2026, 5, 20)
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970-03-01"}
@@ -48,7 +48,7 @@ def screened(
     """The assessments of lines, and what was refused of them."""
     refused: list[tuple[int, tuple[Problem, ...]]] = []
     lines = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in resources]
-    found = batch.screen(
+    found = screening.screen(
         lines,
         site=rulebook.sites["default"],
         rulebook=rulebook,
