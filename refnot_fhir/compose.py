@@ -34,7 +34,8 @@ from refnot_fhir.web.server.front import Front
 log = logging.getLogger(__name__)
 
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
-"""Those of some twenty bundles; Python's own default is 700, dozens of collections in one."""
+"""The objects of some twenty bundles. With Python's own default, 700, one bundle causes dozens of
+collections."""
 _STOP_SECONDS = 5
 """How long a worker may take to stop. What is cut off was not answered, so its sender sends it
 again, and what was answered is kept."""
@@ -123,7 +124,7 @@ def _end_with_parent() -> None:
 
 
 def _spare_the_collector() -> None:
-    """What is there when serving begins stays; a bundle makes many objects and few cycles."""
+    """Never look at the objects made so far again, and seldom at new ones: few are in cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 100)
@@ -163,7 +164,7 @@ def run_workers(front: str, settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Whom a proxy speaks for is not for the server to guess.
+        # The application decides which proxies are believed, not the server.
         proxy_headers=False,
     )
     own = cast("socket.socket", _OwnSocket(settings))

@@ -1,4 +1,4 @@
-"""Every setting of the service: one frozen value, read once from the `REFNOT_*` environment."""
+"""Every setting of the service, read once from the `REFNOT_*` environment."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ _POSITIVE = (
 )  # fmt: skip
 _LAST_PORT = 65535
 _MOST_OF_EACH = 256
-"""More processes or threads than that are a slip of the keyboard, and starve the machine."""
+"""More processes or threads than that are taken for a typing error."""
 
 
 def _check_room(settings: Settings) -> None:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -28,6 +29,7 @@ from refnot_fhir.export.rows import schema
 from refnot_fhir.fhir.search.parameters import TYPES, includes, parameters
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.settings import PREFIX, Settings
+from refnot_fhir.store import migrate
 from refnot_fhir.trial.receive.request import Failure
 from refnot_fhir.web.app import create_app
 from tests.real_input import BUNDLES
@@ -39,6 +41,8 @@ PAGES = [
     ROOT / "examples" / "README.md", *sorted(DOCS.glob("*.md")),
 ]  # fmt: skip
 WITH_COMMANDS = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+THE_MORNING = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
+"""When the README asks."""
 BUNDLE = next((one for one in BUNDLES if one.name.startswith("ad0b4b7a")), None)
 
 
@@ -201,7 +205,22 @@ def test_every_direct_dependency_has_its_reason() -> None:
         assert re.match(r"[\w-]+", wanted)[0] in text  # type: ignore[index]
 
 
-# Links lead somewhere
+# Links lead somewhere, and files are where they are said to be
+
+
+def test_the_rooms_and_files_of_the_architecture_are_there() -> None:
+    named = re.findall(r"`([\w./]+(?:/|\.py|\.toml))`", page("architecture.md"))
+
+    assert len(named) > 60
+    rooms = [ROOT, ROOT / "refnot_fhir", *(ROOT / "refnot_fhir").iterdir(), ROOT / "mappings"]
+    lost = [name for name in named if not any((room / name).exists() for room in rooms)]
+    assert [name for name in lost if name not in _OF_EVERY_PROTOCOL] == []
+    modules = {path.name for path in (ROOT / "refnot_fhir").iterdir()} - {"__pycache__"}
+    rows = set(re.findall(r"^\| `([\w.]+)/?` \|", page("architecture.md"), re.MULTILINE))
+    assert {name for name in modules if not name.startswith("__") and "typed" not in name} <= rows
+
+
+_OF_EVERY_PROTOCOL = ("eligibility.toml", "cases.toml")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
@@ -273,7 +292,7 @@ def test_a_command_that_is_shown_exists(one: Shown, app: Any) -> None:
         adapter = app.url_map.bind("127.0.0.1")
         adapter.match(path.replace("\\", ""), method="POST" if posted else method)
     else:
-        assert program in ("export", "python", "python3", "sqlite3"), one.command
+        assert program in ("export", "pip", "python", "python3", "sqlite3"), one.command
 
 
 @pytest.fixture(scope="module")
@@ -299,12 +318,14 @@ def _tours() -> Iterator[Any]:
 @pytest.mark.parametrize("path", list(_tours()))
 def test_the_output_that_is_shown_is_what_comes_out(path: Path, tmp_path: Path) -> None:
     commands = [one for one in shown(path) if one.output and not one.command.startswith("export")]
-    tour = "anna-example" in "".join(one.command for one in commands)
     settings = Settings(
         database_url=f"sqlite:///{tmp_path / 'x.sqlite3'}", mappings=str(ROOT / "mappings"),
-        replay=tour,
+        replay=path.name == "tour.md",
     )  # fmt: skip
-    service = compose.prepare(settings)
+    migrate(settings.database_url)
+    service = compose.open_service(settings)
+    if path.name == "README.md":
+        service = replace(service, clock=lambda: THE_MORNING)
     with make_server("127.0.0.1", 0, create_app(service), handler_class=_Quiet) as httpd:
         thread = threading.Thread(target=httpd.serve_forever)
         thread.start()
@@ -348,12 +369,18 @@ def _squeezed(text: str) -> str:
 
 
 def _pattern(output: str, port: int) -> re.Pattern[str]:
-    """What an output that is shown stands for: … is anything."""
+    """What an output that is shown stands for: … is anything, and an id is any id."""
     text = _squeezed(output.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{port}"))
+    text = re.sub(_ID, "…id…", text)
+    parts = re.split(r"(…id…)|\s?(…)\s?", text)
+    shown_as = {"…id…": _ID, "…": ".*"}
     return re.compile(
-        "".join(".*" if part == "…" else re.escape(part) for part in re.split(r"\s?(…)\s?", text)),
+        "".join(shown_as.get(part) or re.escape(part) for part in parts if part),
         re.DOTALL | re.IGNORECASE,
     )
+
+
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def test_json_that_is_shown_is_json() -> None:

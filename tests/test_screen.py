@@ -12,7 +12,7 @@ import pytest
 from refnot_fhir.core.results import Assessment
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import Problem
-from refnot_fhir.trial import screen as batch
+from refnot_fhir.trial import screen as screening
 
 ON = date(2026, 5, 20)
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970-03-01"}
@@ -48,7 +48,7 @@ def screened(
     """The assessments of lines, and what was refused of them."""
     refused: list[tuple[int, tuple[Problem, ...]]] = []
     lines = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in resources]
-    found = batch.screen(
+    found = screening.screen(
         lines,
         site=rulebook.sites["default"],
         rulebook=rulebook,
@@ -137,3 +137,21 @@ def test_a_line_whose_identifier_several_or_no_patients_carry_is_refused(
     found, refused = screened(rulebook, PATIENT | {"identifier": [MRN]}, BY_IDENTIFIER, merged)
     assert refused == []
     assert {one.patient for one in found} == {"p1", "p2"}
+
+
+def test_a_line_that_was_changed_in_a_leap_second_is_read_as_any_other(
+    production: Rulebook,
+) -> None:
+    dated = [
+        PLATELETS
+        | {
+            "meta": {"lastUpdated": at},
+            "valueQuantity": {**PLATELETS["valueQuantity"], "value": value},
+        }
+        for at, value in (("2016-12-31T23:59:60Z", 231), ("2016-12-31T23:59:58Z", 50))
+    ]
+
+    (assessment,), refused = screened(production, PATIENT, *dated)
+
+    assert refused == []
+    assert verdicts(assessment)["IN07B"] == "met"

@@ -86,8 +86,8 @@ def files_of(paths: Iterable[str]) -> list[str]:
 def opened(*, create: bool = False, **stated: Any) -> Service:
     """The service of the settings, closed with the command.
 
-    A database that is not there is made only where `create` says so: asking makes none. Which one
-    is opened is said where nobody named it. A bar shows when everything is read again first.
+    A database that is not there is made only with `create`. Where the caller names no database, a
+    line says which one is opened. A bar shows the progress when everything is read again first.
     """
     settings = chosen(**stated)
     mapping_files(stated.get("mappings"))

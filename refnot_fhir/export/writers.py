@@ -54,7 +54,7 @@ def csv_lines(name: str, rows: Iterable[Row]) -> Iterator[bytes]:
 
 
 class _Line:
-    """A file that hands back what it is given: the csv module formats, nobody keeps."""
+    """A file for the csv module that returns each line and keeps none."""
 
     def write(self, text: str) -> str:
         return text

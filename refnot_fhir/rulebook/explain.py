@@ -15,7 +15,7 @@ from refnot_fhir.wording.rules import quoted_limit, rule_in_words
 def explain(protocol: Protocol, rulebook: Rulebook) -> str:
     """The study, every criterion, the words understood and the schedule, as Markdown.
 
-    Everything is said from the rules that decide, so that whoever signs it signs those.
+    The sentences are made of the rules that decide, so that a signature covers those rules.
     """
     parts = (
         _head(protocol),

@@ -1,4 +1,4 @@
-"""The mappings folder as one value, or the reason why it is not one."""
+"""The mappings folder as one value, or the reasons why it cannot be loaded."""
 
 from __future__ import annotations
 

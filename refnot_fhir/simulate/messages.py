@@ -56,7 +56,7 @@ def _transaction(name: str, entries: list[Resource]) -> Resource:
 
 
 def _without_id(resource: Resource) -> Resource:
-    # A version belongs to an id that the hospital gave; without the one the other says nothing.
+    # The version counts changes under the hospital's own id: without that id it means nothing.
     meta = {k: v for k, v in resource.get("meta", {}).items() if k not in _VERSIONING}
     kept = {name: value for name, value in resource.items() if name not in ("id", "meta")}
     return kept | ({"meta": meta} if meta else {})

@@ -1,4 +1,4 @@
-"""Patients, each the hero of one scenario, and the messages that their hospital sends of them."""
+"""Patients, each with one scenario, and the messages that their hospital sends of them."""
 
 from __future__ import annotations
 

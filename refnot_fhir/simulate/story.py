@@ -1,4 +1,7 @@
-"""One simulated patient in the making: all speaks for them until a story is told."""
+"""One simulated patient in the making.
+
+Every criterion that data can decide is satisfied until a scenario changes something.
+"""
 
 from __future__ import annotations
 

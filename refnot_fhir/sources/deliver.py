@@ -111,7 +111,7 @@ class ToServer:
             except requests.ConnectionError:
                 raise Busy(f"{self.url} does not answer: is the server running there?") from None
             except requests.Timeout:
-                continue  # nothing is kept twice: the same delivery may be sent again
+                continue  # the same delivery may be sent again: nothing is kept twice
             if answer.status_code not in _RETRIED:
                 return answer
             self.sleep(_seconds(answer.headers.get("Retry-After", "")))

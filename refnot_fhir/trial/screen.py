@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from refnot_fhir.core.chart import Chart, charts
@@ -19,6 +19,7 @@ from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.values import Source
 from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.fhir import gate, wire
+from refnot_fhir.fhir.dates import when
 from refnot_fhir.fhir.types import KINDS, Context, patient_of, understand
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.whose import Identifier, identifiers, patient_identifier, survivor, whose
@@ -190,7 +191,7 @@ def _is_newer(resource: Json, before: _Resource) -> bool:
 
 def _updated(resource: Json) -> datetime | None:
     stated = (resource.get("meta") or {}).get("lastUpdated")
-    return None if stated is None else datetime.fromisoformat(stated)
+    return None if stated is None else when(stated, zone=UTC).earliest
 
 
 def _left_out(why: str) -> Problem:

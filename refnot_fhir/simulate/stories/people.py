@@ -52,7 +52,7 @@ def too_old_tomorrow(story: Story) -> None:
 
 
 def _postpone(story: Story, *, while_day: Callable[[date], bool]) -> None:
-    """Assess a day later when the calendar would spoil the story."""
+    """Assess a day later when the date of assessment does not suit the scenario."""
     if while_day(story.as_of):
         story.as_of += timedelta(days=1)
 

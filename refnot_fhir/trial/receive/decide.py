@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from refnot_fhir.core.record import record
 from refnot_fhir.errors import Problem
+from refnot_fhir.fhir.dates import when
 from refnot_fhir.store.contract import Head, Key
 from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.receive.naming import Named
@@ -27,10 +28,10 @@ def sent_at(resource: Mapping[str, Any] | None, now: datetime) -> datetime | Non
     if not isinstance(stated, str):
         return None
     try:
-        moment = datetime.fromisoformat(stated)
+        moment = when(stated, zone=UTC).earliest
     except ValueError:
         return None
-    return moment if moment.tzinfo and moment <= now + AHEAD else None
+    return moment if moment <= now + AHEAD else None
 
 
 @record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
@@ -12,6 +11,7 @@ from refnot_fhir.core.results import Subject
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import BadInput, NotFound, Problem
 from refnot_fhir.fhir import gate
+from refnot_fhir.fhir.dates import asked_day
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import dosing_record, screening_report
 from refnot_fhir.fhir.write.operation_definitions import DOSING_RECORD, SCREENING_REPORT
@@ -90,17 +90,7 @@ def _date(service: Service) -> date | None:
         said = "a parameter is not known here: there is date"
         raise BadInput(said, (Problem("not-supported", said),))
     text = stated.get("date")
-    if not text:
-        return None
-    try:
-        # fromisoformat takes weeks and dates without hyphens, too, which FHIR does not.
-        return date.fromisoformat(text if _DATE.fullmatch(text) else "")
-    except ValueError:
-        said = "date is not a calendar date such as 2026-05-01"
-        raise BadInput(said, (Problem("value", said),)) from None
-
-
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+    return asked_day(text, "date") if text else None
 
 
 def _posted(service: Service) -> dict[str, str]:
