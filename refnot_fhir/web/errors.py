@@ -51,7 +51,7 @@ REFUSALS: Mapping[Cause, Refusal] = {
     Failure.INVALID: Refusal(422, "invalid"),
     Failure.UNDONE: Refusal(424, "informational"),
 }
-# What HTTP refuses before anything of ours is asked: the framework knows the status only.
+# What is refused before anything of ours is asked: of it the status is known and nothing else.
 _OF_HTTP: Mapping[int, str] = {
     400: "invalid",
     401: "login",
@@ -62,12 +62,19 @@ _OF_HTTP: Mapping[int, str] = {
     408: "timeout",
     411: "required",
     413: "too-long",
+    414: "too-long",
     415: "not-supported",
     429: "throttled",
+    431: "too-long",
     500: "exception",
     503: "transient",
 }
 _FAULT = Refusal(500, "exception")
+
+
+def code_of(status: int) -> str:
+    """The issue code of a status of which nothing else is known."""
+    return _OF_HTTP.get(status, "processing")
 
 
 def refusal(error: RefnotError) -> Refusal:
@@ -104,7 +111,7 @@ def answer_errors(app: Flask, new_id: Callable[[], str]) -> None:
         if status == 500:
             # Flask's own, for a fault that was met while an error was being answered.
             return _unforeseen(error)
-        said = Problem(_OF_HTTP.get(status, "processing"), error.description or error.name)
+        said = Problem(code_of(status), error.description or error.name)
         return fhir(issues.refused([said]), status, _kept_headers(error.get_headers()))
 
     @app.errorhandler(Exception)

@@ -89,6 +89,21 @@ def test_what_is_valid_in_another_version_is_given_in_it(door: Door) -> None:
     assert [it["search"]["mode"] for it in both["entry"]] == ["match", "include"]
 
 
+def test_a_chain_is_followed_to_a_patient_that_cannot_be_given_in_the_version(door: Door) -> None:
+    # The height of a picture is an element of R5.
+    identifier = [{"system": "urn:mrn", "value": "17"}]
+    picture = [{"url": "http://example.org/1", "height": 5}]
+    sent = patient(identifier=identifier, photo=picture)
+    assert door.send("PUT", "Patient/p1", sent, content_type=of("5.0")).status_code == 201
+    door.kept(lab())
+    assert door.get("Patient/p1", Accept=of("4.0")).status_code == 406
+    for type_ in ("Observation", "ResearchSubject"):
+        found = door.get(f"{type_}?patient.identifier=urn:mrn|17", Accept=of("4.0"))
+        assert len(matches(found)) == 1, type_
+    with_patient = door.get("Observation?patient=p1&_include=Observation:patient")
+    assert [it["search"]["mode"] for it in content(with_patient)["entry"]] == ["match", "outcome"]
+
+
 def test_a_read_inside_a_batch_is_in_the_version_of_the_answer(door: Door) -> None:
     door.kept(patient())
     door.send("PUT", "MedicationAdministration/d1", r5_dose(), content_type=of("5.0"))

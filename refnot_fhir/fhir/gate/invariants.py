@@ -111,7 +111,7 @@ def _div(path: Path, node: Json, rules: Rules) -> Iterator[Broken]:
     div = node.get("div")
     fault = narrative.fault(div, rules) if isinstance(div, str) else None
     if fault is not None:
-        yield Broken(fault.key, (*path, "div"), fault.message, fault.code)
+        yield Broken("", (*path, "div"), fault.message, fault.code)
 
 
 def _only_ids(path: Path, node: Json) -> Iterator[Broken]:

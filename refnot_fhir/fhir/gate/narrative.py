@@ -15,6 +15,8 @@ from itertools import pairwise
 from typing import NamedTuple
 from xml.parsers import expat
 
+from refnot_fhir.errors import Problem
+
 MOST_ELEMENTS = 100_000
 """More elements than that are no text for a person, and take long to look at."""
 
@@ -39,14 +41,6 @@ _CSS_FUNCTIONS = frozenset({"rgb", "rgba", "hsl", "hsla", "url"})
 _CSS_ACTIVE = re.compile(r"[@\\<]|/\*|behaviou?r\s*:|-moz-binding", re.IGNORECASE)
 
 
-class Fault(NamedTuple):
-    """What is wrong: the code of an issue, HL7's key of the rule or empty, and plain words."""
-
-    code: str
-    key: str
-    message: str
-
-
 class Rules(NamedTuple):
     """The elements and attributes that a version's narrative may have."""
 
@@ -54,26 +48,26 @@ class Rules(NamedTuple):
     attributes: Collection[str]
 
 
-def fault(div: str, rules: Rules) -> Fault | None:
-    """The first fault of a `Narrative.div`, or None. Nothing of the text is repeated."""
+def fault(div: str, rules: Rules) -> Problem | None:
+    """The first fault of a `Narrative.div`, or None; HL7's key of a rule leads the message."""
     if not _START.match(div):
-        return Fault("structure", "", 'must begin with <div xmlns="http://www.w3.org/1999/xhtml">')
+        return Problem("structure", 'must begin with <div xmlns="http://www.w3.org/1999/xhtml">')
     reader = _Reader(rules)
     try:
         reader.parser.Parse(div.encode("utf-8", "surrogatepass"), True)
     except _Refused as refused:
-        return refused.fault
+        return refused.problem
     except expat.ExpatError as error:
         return _malformed(error)
     if not reader.has_content:
-        return Fault("invariant", "txt-2", "a narrative has some text or an image")
+        return Problem("invariant", "txt-2: a narrative has some text or an image")
     return None
 
 
 class _Refused(Exception):
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.key)
-        self.fault = fault
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
 
 
 class _Reader:
@@ -97,13 +91,13 @@ class _Reader:
     def _element(self, tag: str, attributes: dict[str, str]) -> None:
         self._elements += 1
         if self._elements > MOST_ELEMENTS:
-            raise _Refused(Fault("too-costly", "", f"has more than {MOST_ELEMENTS} elements"))
+            raise _Refused(Problem("too-costly", f"has more than {MOST_ELEMENTS} elements"))
         namespace, _, name = tag.rpartition(" ")
         if namespace != _XHTML:
             said = f'an element is not in the namespace of XHTML: xmlns="{_XHTML}"'
-            raise _Refused(Fault("structure", "", said))
+            raise _Refused(Problem("structure", said))
         if name not in self._rules.elements:
-            raise _Refused(Fault("invariant", "txt-1", f"{_element_in_words(name)} is not allowed"))
+            raise _Refused(Problem("invariant", f"txt-1: {_element_in_words(name)} is not allowed"))
         for attribute, value in attributes.items():
             self._attribute(name, attribute, value)
         self.has_content = self.has_content or (name == "img" and "src" in attributes)
@@ -111,13 +105,13 @@ class _Reader:
     def _attribute(self, element: str, name: str, value: str) -> None:
         if name not in self._rules.attributes and name != _XML_LANG:
             said = f"an attribute of <{element}> is not allowed{_known_attribute(name)}"
-            raise _Refused(Fault("invariant", "txt-1", said))
+            raise _Refused(Problem("invariant", f"txt-1: {said}"))
         if name in _ADDRESSES and not _is_harmless_address(name, value):
             said = f"the address in {name} of <{element}> has a scheme that is not allowed"
-            raise _Refused(Fault("invariant", "txt-1", said))
+            raise _Refused(Problem("invariant", f"txt-1: {said}"))
         if name == "style" and not _is_harmless_style(value):
             said = f"the style of <{element}> does more than styling"
-            raise _Refused(Fault("invariant", "txt-1", said))
+            raise _Refused(Problem("invariant", f"txt-1: {said}"))
 
     def _text(self, text: str) -> None:
         self.has_content = self.has_content or bool(text.strip(" \t\r\n"))
@@ -125,19 +119,19 @@ class _Reader:
     def _comment(self, text: str) -> None:
         # In HTML these end the comment, and what follows is read as elements.
         if text.startswith((">", "->")):
-            raise _Refused(Fault("structure", "", "a comment may not begin with > or ->"))
+            raise _Refused(Problem("structure", "a comment may not begin with > or ->"))
 
 
 def _refuse_declaration(*_: object) -> None:
-    raise _Refused(Fault("structure", "", "declarations (DOCTYPE, ENTITY, <?xml) are not allowed"))
+    raise _Refused(Problem("structure", "declarations (DOCTYPE, ENTITY, <?xml) are not allowed"))
 
 
 def _refuse_instruction(*_: object) -> None:
-    raise _Refused(Fault("structure", "", "processing instructions are not allowed"))
+    raise _Refused(Problem("structure", "processing instructions are not allowed"))
 
 
 def _refuse_cdata() -> None:
-    raise _Refused(Fault("structure", "", "a CDATA section is not allowed: escape the text"))
+    raise _Refused(Problem("structure", "a CDATA section is not allowed: escape the text"))
 
 
 def _is_harmless_address(attribute: str, value: str) -> bool:
@@ -186,13 +180,13 @@ def _known_attribute(name: str) -> str:
     return ": an event handler" if _HANDLER.fullmatch(name.lower()) else ""
 
 
-def _malformed(error: expat.ExpatError) -> Fault:
+def _malformed(error: expat.ExpatError) -> Problem:
     if error.code == _UNDEFINED_ENTITY:
         said = "an entity of HTML is not known in XHTML: write the character, or &#160; for &nbsp;"
-        return Fault("structure", "", said)
+        return Problem("structure", said)
     where = f"line {error.lineno}, column {error.offset}"
     said = f"is not well-formed XHTML ({expat.ErrorString(error.code)}: {where})"
-    return Fault("structure", "", said)
+    return Problem("structure", said)
 
 
 _UNDEFINED_ENTITY = expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]

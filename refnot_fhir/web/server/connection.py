@@ -113,15 +113,15 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it has one text
         """Say that this is not HTTP."""
-        self._refuse(refused(400, "invalid", "this is not a request of HTTP/1.1"))
+        self._refuse(refused(400, "this is not a request of HTTP/1.1"))
 
     def _refuse_head(self) -> None:
         if len(self.url) > LONGEST_ADDRESS:
             said = f"the address has more than {LONGEST_ADDRESS} bytes: POST the search instead"
-            self._refuse(refused(414, "too-long", said))
+            self._refuse(refused(414, said))
         else:
             said = f"the headers have more than {LONGEST_HEAD} bytes: send fewer, or shorter ones"
-            self._refuse(refused(431, "too-long", said))
+            self._refuse(refused(431, said))
 
     def _refuse(self, error: Refused) -> None:
         self._refused = True

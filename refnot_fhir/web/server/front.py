@@ -24,6 +24,7 @@ from refnot_fhir import __version__
 from refnot_fhir.errors import Problem
 from refnot_fhir.fhir import issues, wire
 from refnot_fhir.settings import Settings
+from refnot_fhir.web.errors import code_of
 from refnot_fhir.web.server.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -59,9 +60,9 @@ class Refused(Exception):
         """An OperationOutcome."""
 
 
-def refused(status: int, code: str, text: str) -> Refused:
-    """A refusal with its reason, under a code of FHIR's issue-type value set."""
-    return Refused(status, issues.refused([Problem(code, text)]))
+def refused(status: int, text: str, code: str = "") -> Refused:
+    """A refusal with its reason; `code` says better than the status what kind it is."""
+    return Refused(status, issues.refused([Problem(code or code_of(status), text)]))
 
 
 @dataclass(slots=True)
@@ -253,20 +254,16 @@ async def _refuse(error: Refused, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-_OVERLOADED = refused(
-    503, "transient", "more requests wait than can be served soon: send it again later"
-)
-_NO_ROOM = refused(
-    503, "transient", "too much is being received at once: send it again later, or in parts"
-)
+_OVERLOADED = refused(503, "more requests wait than can be served soon: send it again later")
+_NO_ROOM = refused(503, "too much is being received at once: send it again later, or in parts")
 
 
 def _too_slow(settings: Settings) -> Refused:
     return refused(
         400,
-        "timeout",
         f"the body did not arrive in time: it has {settings.body_seconds} seconds, and one more "
         f"for each {settings.body_rate} bytes. Nothing was kept: send it again",
+        "timeout",
     )
 
 
