@@ -13,6 +13,7 @@ from datetime import date
 from refnot_fhir.core.record import record
 from refnot_fhir.fhir.search.parameters import Parameter, includes, parameters
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.fhir.write.built import built
 from refnot_fhir.fhir.write.published import Json, filled
 
 
@@ -96,7 +97,7 @@ def write(offer: Offer, version: Version) -> Json:
         "format": list(offer.formats),
         "rest": [_rest(offer, version)],
     }
-    return filled(members)
+    return built(filled(members), version)
 
 
 def _rest(offer: Offer, version: Version) -> Json:
