@@ -106,7 +106,7 @@ Whose = list[tuple[str | None, str | None]]
 def _walk(
     reader: Reader, judge: Judge, kind: str, asked: Asked, after: Place
 ) -> Iterator[tuple[Place, Row]]:
-    listed: Literal["labs", "doses"] = "labs" if kind == "eligibility-labs" else "doses"
+    listed: Literal["measurement", "dose"] = "measurement" if kind == "eligibility-labs" else "dose"
     made = _labs if kind == "eligibility-labs" else _dosing
     for number, site, patient in _listed(reader, judge, listed, asked, after.patient - 1):
         given = after.rows if number == after.patient else 0
@@ -116,7 +116,7 @@ def _walk(
 
 
 def _listed(
-    reader: Reader, judge: Judge, kind: Literal["labs", "doses"], asked: Asked, after: int
+    reader: Reader, judge: Judge, kind: Literal["measurement", "dose"], asked: Asked, after: int
 ) -> Iterable[PatientRow]:
     whose = _patients(reader, judge, asked)
     found = [
@@ -147,11 +147,11 @@ def _labs(
 ) -> Iterator[Row]:
     site, patient = who
     subject = _subject_of(reader, who)
-    for result in reader.labs(site=site, patient=patient, since=since):
+    for result in reader.measurements(site=site, patient=patient, since=since):
         yield eligibility_lab(result, labs=judge.rulebook.labs, subject=subject)
     derived = list(_derived(reader, judge, site, patient))
     if derived:
-        sent = reader.labs(site=site, patient=patient, since=since)
+        sent = reader.measurements(site=site, patient=patient, since=since)
         listed = {result.source for result in sent}
         for result in derived:
             if not listed.isdisjoint(result.derived_from):
@@ -195,7 +195,7 @@ def _speaks_for(
     rows = [
         row
         for one in merged
-        for row in reader.patients_with("doses", site=site, patient=one, since=since)
+        for row in reader.patients_with("dose", site=site, patient=one, since=since)
     ]
     return not rows or min(rows).id == patient
 
