@@ -107,7 +107,7 @@ Whose = list[tuple[str | None, str | None]]
 def _walk(
     reader: Reader, judge: Judge, kind: str, asked: Asked, after: Place
 ) -> Iterator[tuple[Place, Row]]:
-    listed: Literal["labs", "doses"] = "labs" if kind == "eligibility-labs" else "doses"
+    listed: Literal["measurement", "dose"] = "measurement" if kind == "eligibility-labs" else "dose"
     made = _labs if kind == "eligibility-labs" else _dosing
     named = _subjects_named(reader, asked)
     for number, site, patient in _listed(reader, judge, listed, asked, after.patient - 1):
@@ -118,7 +118,7 @@ def _walk(
 
 
 def _listed(
-    reader: Reader, judge: Judge, kind: Literal["labs", "doses"], asked: Asked, after: int
+    reader: Reader, judge: Judge, kind: Literal["measurement", "dose"], asked: Asked, after: int
 ) -> Iterable[PatientRow]:
     whose = _patients(reader, judge, asked)
     found = [
@@ -160,11 +160,11 @@ def _labs(
     site, patient = who
     query = SubjectQuery(patients=[(site, heir(reader, site, patient))])
     subjects = [row.subject for row in reader.subjects(query)]
-    for result in reader.labs(site=site, patient=patient, since=since):
+    for result in reader.measurements(site=site, patient=patient, since=since):
         yield from _of_each(result, judge, subjects, named)
     derived = list(_derived(reader, judge, site, patient))
     if derived:
-        sent = reader.labs(site=site, patient=patient, since=since)
+        sent = reader.measurements(site=site, patient=patient, since=since)
         listed = {result.source for result in sent}
         for result in derived:
             if not listed.isdisjoint(result.derived_from):
@@ -234,7 +234,7 @@ def _speaks_for(
     rows = [
         row
         for one in merged
-        for row in reader.patients_with("doses", site=site, patient=one, since=since)
+        for row in reader.patients_with("dose", site=site, patient=one, since=since)
     ]
     return not rows or min(rows).id == patient
 

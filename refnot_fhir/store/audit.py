@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 
+from refnot_fhir.store import rows
 from refnot_fhir.store import schema as tables
 from refnot_fhir.store.codec import datetime_of, moment
 from refnot_fhir.store.contract import AuditEntry
@@ -21,12 +22,6 @@ _rows = (
     .order_by(tables.audit.c.number)
     .limit(bindparam("limit"))
 )
-_move_head = (
-    update(tables.audit_head)
-    .where(tables.audit_head.c.lane == bindparam("place"))
-    .values(number=bindparam("number"), hash=bindparam("hash"))
-)
-
 _last = select(tables.audit.c.at).join(
     tables.audit_head, tables.audit.c.number == tables.audit_head.c.number
 )
@@ -46,17 +41,22 @@ def chained(before: bytes, content: Content) -> bytes:
     return sha256(before + _encode(content)).digest()
 
 
-def append(session: Session, entries: Sequence[AuditEntry]) -> None:
-    """Add rows at the end of a chain."""
-    lane, _, before = session.head()
-    rows: list[tuple[object, ...]] = []
-    numbers = session.numbers(tables.audit, len(entries))
+def extended(
+    lane: int, before: bytes, numbers: Iterable[int], entries: Iterable[AuditEntry]
+) -> list[rows.Audit]:
+    """The rows of entries that follow the row with the hash `before` in a lane."""
+    found = []
     for number, e in zip(numbers, entries, strict=True):
         content = (number, lane, moment(e.at), e.who, e.action, e.what, e.detail)
         before = chained(before, content)
-        rows.append((*content, before))
-    session.insert(tables.audit, rows)
-    session.run(_move_head, place=lane, number=rows[-1][0], hash=before)
+        found.append(rows.Audit(*content, before))
+    return found
+
+
+def tail(entry: AuditEntry) -> bytes:
+    """The JSON of an entry after its number and its lane."""
+    content = (moment(entry.at), entry.who, entry.action, entry.what, entry.detail)
+    return _encode(content)[1:]
 
 
 def newest_moment(session: Session) -> datetime | None:

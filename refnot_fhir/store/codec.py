@@ -6,22 +6,20 @@ can be missing from what an earlier one kept.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from refnot_fhir.core.facts import Dose, Measurement, Person
+from refnot_fhir.core.facts import Dose, Fact, Measurement, Person
 from refnot_fhir.core.results import Assessment, CriterionResult, Evidence, StatusChange, Subject
 from refnot_fhir.core.values import When
 from refnot_fhir.store import older
 
 _encoder = msgspec.json.Encoder()
-_labs = msgspec.json.Decoder(tuple[Measurement, ...])
-_doses = msgspec.json.Decoder(tuple[Dose, ...])
-_persons = msgspec.json.Decoder(tuple[Person, ...])
 _subject = msgspec.json.Decoder(Subject)
 _assessment = msgspec.json.Decoder(Assessment)
 _links = msgspec.json.Decoder(dict[str, str])
@@ -78,50 +76,59 @@ def _text(value: object) -> str:
     return _encoder.encode(value).decode()
 
 
-def labs_text(labs: Collection[Measurement]) -> str | None:
-    """JSON objects joined by commas; None when there are none."""
-    return _text([_exact_lab(lab) for lab in labs])[1:-1] if labs else None
+class _Stored(msgspec.Struct):
+    """One fact as it is kept: a member for each kind, one of which is there."""
+
+    measurement: Measurement | None = None
+    dose: Dose | None = None
+    person: Person | None = None
 
 
-def doses_text(doses: Collection[Dose]) -> str | None:
-    """JSON objects joined by commas; None when there are none."""
-    return _text([_exact_dose(dose) for dose in doses])[1:-1] if doses else None
+_KINDS: dict[type[Fact], str] = {Measurement: "measurement", Dose: "dose", Person: "person"}
+_facts = msgspec.json.Decoder(list[tuple[_Stored, ...]])
 
 
-def _exact_lab(lab: Measurement) -> Measurement:
-    collected, issued = _exact_when(lab.collected), _exact_when(lab.issued)
-    if collected is lab.collected and issued is lab.issued:
-        return lab
-    return replace(lab, collected=collected, issued=issued)
+def _moments(kind: type[Fact]) -> tuple[str, ...]:
+    hints = get_type_hints(kind)
+    return tuple(name for name, hint in hints.items() if {When, datetime} & set(get_args(hint)))
 
 
-def _exact_dose(dose: Dose) -> Dose:
-    given, ended = _exact_when(dose.given), _exact_when(dose.ended)
-    same = given is dose.given and ended is dose.ended
-    return dose if same else replace(dose, given=given, ended=ended)
+_MOMENTS = {kind: _moments(kind) for kind in _KINDS}
+"""The members of each kind of fact that are moments."""
 
 
-def person_text(person: Person | None) -> str | None:
-    """One JSON object; None for nobody."""
-    if person is None:
-        return None
-    dead_by = None if person.dead_by is None else exact(person.dead_by)
-    return _text(replace(person, died=_exact_when(person.died), dead_by=dead_by))
+def _exact_fact(fact: Fact) -> Fact:
+    changed: dict[str, Any] = {}
+    for name in _MOMENTS[type(fact)]:
+        value = getattr(fact, name)
+        new = exact(value) if isinstance(value, datetime) else _exact_when(value)
+        if new is not value:
+            changed[name] = new
+    return replace(fact, **changed) if changed else fact
 
 
-def labs_of(text: str | None) -> tuple[Measurement, ...]:
-    """What `labs_text` wrote, or several of them joined by commas."""
-    return _labs.decode(f"[{text}]") if text else ()
+def facts_text(facts: Iterable[Fact]) -> str:
+    """The facts of one resource as a JSON array."""
+    return _text([{_KINDS[type(fact)]: _exact_fact(fact)} for fact in facts])
 
 
-def doses_of(text: str | None) -> tuple[Dose, ...]:
-    """What `doses_text` wrote, or several of them joined by commas."""
-    return _doses.decode(f"[{text}]") if text else ()
+def kinds_of(facts: Iterable[Fact]) -> str:
+    """The names of the kinds of these facts, in order of the alphabet."""
+    return " ".join(sorted({_KINDS[type(fact)] for fact in facts}))
 
 
-def person_of(text: str | None) -> Person | None:
-    """What `person_text` wrote, or the last of several joined by commas."""
-    return _persons.decode(f"[{text}]")[-1] if text else None
+def facts_of(text: str | None) -> tuple[tuple[Fact, ...], ...]:
+    """The facts of each resource: what `facts_text` wrote, several of them joined by commas."""
+    if not text:
+        return ()
+    return tuple(tuple(map(_fact, some)) for some in _facts.decode(f"[{text}]"))
+
+
+def _fact(stored: _Stored) -> Fact:
+    found = stored.measurement or stored.dose or stored.person
+    if found is None:
+        raise ValueError("a fact of a kind that is not known here is kept: run the migrations")
+    return found
 
 
 def subject_text(subject: Subject) -> str:

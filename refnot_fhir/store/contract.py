@@ -10,13 +10,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import field
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from refnot_fhir.core.facts import Fact, Measurement
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Assessment, Subject
 
+if TYPE_CHECKING:
+    from refnot_fhir.store.view import Changes, View, Wanted
+
 T = TypeVar("T")
+
+
+class Moved(Exception):
+    """The store is no longer as it was when it was looked at: look again, and decide again."""
 
 
 class Key(NamedTuple):
@@ -45,6 +52,8 @@ class Head:
     """`meta.lastUpdated` as the sender stated it."""
     deleted: bool
     patient: str
+    number: int = 0
+    """Its row."""
 
 
 @record
@@ -140,6 +149,8 @@ class SubjectRow(NamedTuple):
 
     row: int
     subject: Subject
+    assessments: int = 0
+    """How many are kept of it."""
 
 
 class PatientRow(NamedTuple):
@@ -198,14 +209,14 @@ class Reader(Protocol):
     def assessment(self, subject: str) -> Assessment | None:
         """The newest assessment of a subject."""
 
-    def labs(
+    def measurements(
         self, *, site: str | None, patient: str | None, since: datetime | None
     ) -> Iterator[Measurement]:
-        """Lab readings (usable or not) in a stable order; `since` is when they were received."""
+        """Measurements (usable or not) in a stable order; `since` is when they were received."""
 
     def patients_with(
         self,
-        kind: Literal["labs", "doses"],
+        kind: Literal["measurement", "dose"],
         *,
         site: str | None,
         patient: str | None,
@@ -257,6 +268,19 @@ class Writer(Reader, Protocol):
 class Store(Protocol):
     """A place to keep facts."""
 
+    def look(self, site: str, wanted: Wanted, *, new: int = 0) -> View:
+        """Read what is wanted of a site, all as it was at one moment.
+
+        Rows are reserved for as many `new` resources.
+        """
+
+    def commit(self, changes: Changes, view: View) -> None:
+        """Make changes that were decided by a view; they are durable when it returns.
+
+        Raises `Moved`, and changes nothing, when something that the view holds is no longer so;
+        `errors.Busy` when the store stays locked, `errors.StoreFull` when it cannot grow.
+        """
+
     def write(self, work: Callable[[Writer], T]) -> T:
         """Run `work` in one transaction and return what it returns once that is durable.
 
@@ -268,6 +292,9 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Reader]:
         """A consistent view, for as long as the context lasts."""
+
+    def subjects(self, query: SubjectQuery) -> list[SubjectRow]:
+        """The newest versions of the subjects asked for, in order of row, in one reading."""
 
     def mark(self, name: str) -> str | None:
         """A named mark, if it was set."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Table
 
-from refnot_fhir.store import statements
+from refnot_fhir.store import rows, statements
 from refnot_fhir.store.schema import site, type_
 from refnot_fhir.store.sql import Session
 
@@ -58,7 +58,7 @@ class Names:
         number = self._number(table, name)
         if number is None:
             (number,) = self._session.numbers(table, 1)
-            self._session.insert(table, [(number, name)])
+            self._session.insert(table, [rows.Name(number, name)])
             self.seen[table.name, name] = number
             self._all.pop(table.name, None)
         return number
@@ -75,7 +75,7 @@ class Names:
         return self._all.get(table.name) or self._read(table)
 
     def _read(self, table: Table) -> dict[int, str]:
-        rows = self._session.rows(statements.name_of[table])
-        self.seen.update({(table.name, name): number for number, name in rows})
-        names = self._all[table.name] = dict(rows)
+        found = self._session.rows(statements.name_of[table])
+        self.seen.update({(table.name, name): number for number, name in found})
+        names = self._all[table.name] = dict(found)
         return names

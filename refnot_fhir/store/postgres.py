@@ -1,88 +1,131 @@
-"""PostgreSQL: one transaction a write, serial within a site, parallel between sites.
+"""PostgreSQL: a look is one round trip, a commit another one, whatever they hold.
 
-The first time that a transaction touches a site it takes the site's advisory lock, before it reads
-anything of it: from then on nothing that it reads can change. Everything that decides about a
-patient belongs to one site. Two sites taken in opposite order are a deadlock, which PostgreSQL ends
-and `write` runs again, as it does when two transactions add the same row.
+Both send all their statements at once, in psycopg's pipeline mode, with an array for each column.
+Who waits for whom is written in `claims`. Two sites taken whole in opposite order are a deadlock,
+which PostgreSQL ends and `write` runs again, as it does when two transactions add the same row.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar, cast
-from zlib import crc32
 
 import psycopg
 from psycopg import errors as pg
-from sqlalchemy import Table, create_engine, types
+from sqlalchemy import Connection, Table, create_engine, types
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.sql import ClauseElement
 
 from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
-from refnot_fhir.store import audit, migrations, seals, statements
-from refnot_fhir.store.contract import BodyFault, Reader, Writer
-from refnot_fhir.store.names import Known
-from refnot_fhir.store.postgres_connection import (
-    CONNECT_SECONDS,
-    QUICK_SECONDS,
-    STATEMENT_SECONDS,
-    PatientConnection,
-    engine_for,
+from refnot_fhir.store import audit, claims, codec, migrations, seals, statements
+from refnot_fhir.store.contract import (
+    AuditEntry,
+    BodyFault,
+    Moved,
+    Reader,
+    SubjectQuery,
+    SubjectRow,
+    Writer,
 )
+from refnot_fhir.store.look import look
+from refnot_fhir.store.names import Known, Names
+from refnot_fhir.store.postgres_arrays import Array
+from refnot_fhir.store.postgres_connection import CONNECT_SECONDS, PatientConnection, Pool
 from refnot_fhir.store.read import SqlReader
-from refnot_fhir.store.sql import Cursor, Session, Texts
+from refnot_fhir.store.rows import Row, columns
+from refnot_fhir.store.sql import Answer, Claim, Cursor, Given, Session, Texts
+from refnot_fhir.store.view import Changes, View, Wanted
 from refnot_fhir.store.write import SqlWriter
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
-# A connection keeps its plans: one made while a table was empty would read the whole table long
-# after. Every statement has an index to go by, so none needs to be planned otherwise.
-_BY_INDEX = "SET LOCAL enable_seqscan = off"
-# Whoever waits for an answer of ours is told within ten seconds that the database gives none.
-_LIMITS = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '7s'"
-_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_BY_INDEX}; {_LIMITS}"
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_BEGIN_LOOKING = "BEGIN ISOLATION LEVEL REPEATABLE READ"  # rows are reserved as well
 # After a wait for a lock the next statement must see what the other transaction did.
-_BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_BY_INDEX}; {_LIMITS}"
-_LOCKS = 0x5EF207
-"""Our share of the advisory locks of a database; the second number is of the site."""
+_BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_LOCKS = 0x5EF206
+"""Our share of the advisory locks of a database for migrations; `claims` has others."""
 _MIGRATION = 0
-_ONE_BY_ONE = 2
-"""From so many rows on, COPY is quicker than INSERT."""
-_OIDS = {
+_NAMES = {
     types.BigInteger: "int8",
     types.Integer: "int4",
     types.Text: "text",
+    types.String: "text",
     types.LargeBinary: "bytea",
     types.Boolean: "bool",
 }
 
 
 class PostgresSession(Session):
-    """One transaction that only reads."""
+    """One transaction of PostgreSQL."""
 
-    def insert(self, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-        """Add rows, many of them with COPY."""
-        if len(rows) < _ONE_BY_ONE:
-            for row in rows:
-                self.cursor.execute(_insertion(table), row)
-            return
-        cursor = cast("psycopg.Cursor[Any]", self.cursor)
-        with cursor.copy(f"COPY {table.name} FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(_types(table))
-            for row in rows:
-                copy.write_row(row)
+    def ask(self, statement: ClauseElement, **values: object) -> Answer:
+        """Send a statement whose rows are fetched later: others can be sent before."""
+        text, constants = self._texts.of(statement)
+        cursor = cast("psycopg.Cursor[Any]", self.cursor).connection.cursor(binary=True)
+        cursor.execute(text, {**constants, **values} if constants else values)
+        return cursor.fetchall
+
+    def insert(self, table: Table, added: Sequence[Row]) -> None:
+        """Add rows, all with one statement."""
+        if added:
+            self.cursor.execute(_insertion(table, columns(added[0])), _arrays(table, added))
+
+    def update(self, table: Table, changed: Sequence[Row]) -> None:
+        """Set the columns of rows that are there, all with one statement."""
+        if changed:
+            self.cursor.execute(_setting(table, columns(changed[0])), _arrays(table, changed))
+
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Add rows to the end of a chain that no other transaction extends now."""
+        self.cursor.execute(
+            _APPEND,
+            [
+                Array("int8", [codec.moment(entry.at) for entry in entries]),
+                Array("text", [entry.who for entry in entries]),
+                Array("text", [entry.action for entry in entries]),
+                Array("text", [entry.what for entry in entries]),
+                Array("text", [entry.detail for entry in entries]),
+                Array("bytea", [audit.tail(entry) for entry in entries]),
+            ],
+        )
+
+    def suppose(self, moved: ClauseElement, values: Mapping[str, object]) -> None:
+        """Have the transaction fail if a statement gives a row: nobody waits for the answer."""
+        text, constants = self._texts.of(moved)
+        self.cursor.execute(_unless(text), {**constants, **values})
+
+    def hold(self, claims: Sequence[Claim]) -> None:
+        """Take locks, one after another, as `claims` describes them."""
+        self.cursor.execute(
+            _HOLD,
+            [
+                Array("int4", [claim.space for claim in claims]),
+                Array("int4", [claim.key for claim in claims]),
+                Array("bool", [claim.alone for claim in claims]),
+            ],
+        )
 
     def many(self, values: Collection[int] | Collection[str]) -> object:
         """An array."""
-        return list(values)
+        found = list(values)
+        return Array("int8" if found and isinstance(found[0], int) else "text", found)
+
+    def given(self, given: Given, listed: Sequence[tuple[object, ...]]) -> dict[str, object]:
+        """An array for each column."""
+        values = zip(*listed, strict=True)
+        return {
+            f"{given.name}_{name}": Array(_name(type_), column)
+            for (name, type_), column in zip(given.types.items(), values, strict=True)
+        }
 
     def numbers(self, table: Table, count: int) -> Iterable[int]:
         """Numbers of a sequence; those of a transaction that fails are lost."""
@@ -94,18 +137,17 @@ class PostgresSession(Session):
         )
         return sorted(number for (number,) in self.cursor.fetchall())
 
-    def head(self) -> tuple[int, int, bytes]:
-        """A chain that no other transaction is about to extend, or else the first to be free."""
-        found = self._heads("ORDER BY lane FOR UPDATE SKIP LOCKED LIMIT 1")
-        return (found or self._heads("ORDER BY random() LIMIT 1 FOR UPDATE"))[0]
-
-    def _heads(self, which: str) -> list[tuple[int, int, bytes]]:
-        self.cursor.execute(f"SELECT lane, number, hash FROM audit_head {which}")  # noqa: S608
-        return list(self.cursor.fetchall())
+    def reserve(self, new: int) -> Callable[[], dict[str, list[int]]]:
+        """Numbers for so many rows of each table that a commit may add."""
+        if not new:
+            return dict
+        cursor = cast("psycopg.Cursor[Any]", self.cursor).connection.cursor(binary=True)
+        cursor.execute(_RESERVE, [new] * len(_RESERVED))
+        return lambda: dict(zip(_RESERVED, map(sorted, cursor.fetchall()[0]), strict=True))
 
 
 class PostgresWriting(PostgresSession):
-    """One transaction that writes."""
+    """One transaction that reads as it goes, and takes the sites that it reads whole."""
 
     def __init__(self, cursor: Cursor, texts: Texts) -> None:
         super().__init__(cursor, texts)
@@ -114,31 +156,65 @@ class PostgresWriting(PostgresSession):
     def claim(self, sites: Iterable[str]) -> bool:
         """Lock the sites that are not locked yet, in the order of their names."""
         new = sorted(set(sites) - self._claimed)
-        for site in new:
-            place = crc32(site.encode()) - (1 << 31)
-            self.cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCKS, place))
-            self._claimed.add(site)
+        if new:
+            self.hold([claims.whole(site) for site in new])
+            self._claimed.update(new)
         return bool(new)
 
 
-@cache
-def _insertion(table: Table) -> str:
-    return f"INSERT INTO {table.name} VALUES ({','.join(['%s'] * len(table.c))})"  # noqa: S608
+_RESERVED = ("resource", "patient", "links", "subject")
+_SOME = "ARRAY(SELECT nextval('{}_number') FROM generate_series(1, %s::int))"
+_RESERVE = "SELECT " + ", ".join(map(_SOME.format, _RESERVED))
+_APPEND = "SELECT audit_append(%s, %s, %s, %s, %s, %s)"
+_HOLD = (
+    "SELECT CASE WHEN alone THEN pg_advisory_xact_lock(space, key)"
+    " ELSE pg_advisory_xact_lock_shared(space, key) END"
+    " FROM unnest(%s, %s, %s) AS claim (space, key, alone)"
+)
 
 
 @cache
-def _types(table: Table) -> list[str]:
+def _unless(text: str) -> str:
+    """A statement that fails, as nothing else here does, where another one gives a row."""
+    return f"SELECT 1 / CASE WHEN EXISTS ({text}) THEN 0 ELSE 1 END"
+
+
+@cache
+def _insertion(table: Table, names: tuple[str, ...]) -> str:
+    listed = ", ".join(names)
+    return f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {_given(names)}"  # noqa: S608
+
+
+@cache
+def _setting(table: Table, names: tuple[str, ...]) -> str:
+    key, *others = names
+    set_ = ", ".join(f"{name} = given.{name}" for name in others)
+    return (
+        f"UPDATE {table.name} SET {set_} FROM {_given(names)}"  # noqa: S608
+        f" WHERE {table.name}.{key} = given.{key}"
+    )
+
+
+def _given(names: Sequence[str]) -> str:
+    return f"unnest({', '.join(['%s'] * len(names))}) AS given ({', '.join(names)})"
+
+
+def _arrays(table: Table, rows: Sequence[Row]) -> list[Array]:
     return [
-        next(name for kind, name in _OIDS.items() if isinstance(column.type, kind))
-        for column in table.c
+        Array(_name(table.c[name].type), values)
+        for name, values in zip(columns(rows[0]), zip(*rows, strict=True), strict=True)
     ]
+
+
+def _name(type_: types.TypeEngine[Any]) -> str:
+    return next(name for kind, name in _NAMES.items() if isinstance(type_, kind))
 
 
 class PostgresStore:
     """Implements `base.Store` over one database that other processes share."""
 
     def __init__(self, url: URL) -> None:
-        self._engine = engine_for(url)
+        self._pool = Pool(url)
         self._texts = Texts(PGDialect_psycopg())  # type: ignore[no-untyped-call]
         self._known: Known = {}
 
@@ -152,22 +228,52 @@ class PostgresStore:
                     raise again.answer from again.__cause__
         raise AssertionError("the last attempt either returns or raises")
 
+    def look(self, site: str, wanted: Wanted, *, new: int = 0) -> View:
+        """Read what is wanted of a site, all as it was at one moment."""
+
+        def work(connection: PatientConnection) -> View:
+            view = View(site)
+            with connection.pipeline():
+                cursor = connection.cursor(binary=True)
+                cursor.execute(_BEGIN_LOOKING)
+                session = PostgresSession(cursor, self._texts)
+                look(session, Names(session, self._known), wanted, view, new)
+                cursor.execute("COMMIT")
+            return view
+
+        return self._read(work)
+
+    def commit(self, changes: Changes, view: View) -> None:
+        """Make changes that were decided by a view; they are durable when it returns."""
+        try:
+            with explained(), self._pool.connection() as connection, connection.pipeline():
+                cursor = connection.cursor(binary=True)
+                cursor.execute(_BEGIN_WRITING)
+                writer = SqlWriter(PostgresSession(cursor, self._texts), self._known)
+                writer.change(changes, view)
+                cursor.execute("COMMIT")
+        except _Again as again:
+            raise Moved from again
+        self._known.update(writer.names)
+
     @contextmanager
     def read(self) -> Iterator[Reader]:
         """A consistent view, for as long as the context lasts."""
         with self._session() as session:
             yield SqlReader(session, self._known)
 
+    def subjects(self, query: SubjectQuery) -> list[SubjectRow]:
+        """The newest versions of the subjects asked for, in order of row, in one reading."""
+        return self._single(lambda session: SqlReader(session, self._known).subjects(query))
+
     def mark(self, name: str) -> str | None:
         """A named mark, if it was set."""
-        with self._session() as session:
-            row = session.row(statements.mark, name=name)
+        row = self._single(lambda session: session.row(statements.mark, name=name))
         return row[0] if row else None
 
     def newest_moment(self) -> datetime | None:
         """The moment of the newest delivery, if there was any."""
-        with self._session() as session:
-            return audit.newest_moment(session)
+        return self._single(audit.newest_moment)
 
     def verify_audit(self) -> int | None:
         """Number of the first row of the audit trail that does not fit its chain; None: all do."""
@@ -181,41 +287,38 @@ class PostgresStore:
 
     def close(self) -> None:
         """Release every connection."""
-        self._engine.dispose()
+        self._pool.close()
+
+    def _single(self, work: Callable[[Session], T]) -> T:
+        """What one statement gives, which is a transaction by itself."""
+        return self._read(lambda c: work(PostgresSession(c.cursor(binary=True), self._texts)))
+
+    def _read(self, work: Callable[[PatientConnection], T]) -> T:
+        """What is read, with another connection if the server ended an idle one."""
+        for attempt in range(2):
+            with explained(), self._pool.connection() as connection:
+                try:
+                    return work(connection)
+                except psycopg.OperationalError:
+                    if attempt or not connection.closed:
+                        raise
+            self._pool.close()
+        raise AssertionError("the second attempt either returns or raises")
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        with self._cursor(_BEGIN_READING) as cursor:
-            yield PostgresSession(cursor, self._texts)
+        with explained(), self._pool.connection(_BEGIN_READING) as connection:
+            yield PostgresSession(connection.cursor(binary=True), self._texts)
 
     def _attempt(self, work: Callable[[Writer], T]) -> T:
-        with self._cursor(_BEGIN_WRITING) as cursor:
+        with explained(), self._pool.connection(_BEGIN_WRITING) as connection:
+            cursor = connection.cursor(binary=True)
             writer = SqlWriter(PostgresWriting(cursor, self._texts), self._known)
             result = work(writer)
             writer.finish()
             cursor.execute("COMMIT")
         self._known.update(writer.names)
         return result
-
-    @contextmanager
-    def _cursor(self, begin: str) -> Iterator[psycopg.Cursor[Any]]:
-        with explained():
-            pooled = self._engine.raw_connection()
-            connection = cast("PatientConnection", pooled.driver_connection)
-            try:
-                cursor = connection.cursor()
-                cursor.execute(begin)
-                connection.patience = STATEMENT_SECONDS
-                yield cursor
-            except psycopg.Error as error:
-                if connection.closed or isinstance(error, pg.ReadOnlySqlTransaction):
-                    # It may lead to a server that another one has taken over from.
-                    pooled.invalidate()
-                raise
-            finally:
-                connection.patience = QUICK_SECONDS
-                # Returning it to the pool ends the transaction.
-                pooled.close()
 
 
 class _Again(Exception):
@@ -228,32 +331,30 @@ class _Again(Exception):
 
 def open_current(url: URL) -> PostgresStore:
     """The store in this database; its tables must be current."""
-    engine = engine_for(url)
-    try:
-        with explained(), engine.connect() as connection:
-            migrations.require_current(connection)
-    finally:
-        engine.dispose()
+    with _connected(url) as connection:
+        migrations.require_current(connection)
     return PostgresStore(url)
 
 
 def has_tables(url: URL) -> bool:
     """Whether this database holds a store, of whatever release."""
-    engine = engine_for(url)
-    try:
-        with explained(), engine.connect() as connection:
-            return migrations.has_tables(connection)
-    finally:
-        engine.dispose()
+    with _connected(url) as connection:
+        return migrations.has_tables(connection)
 
 
 def migrate(url: URL) -> None:
     """Create or update the tables; others that try at the same time wait."""
+    with _connected(url) as connection:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCKS}, {_MIGRATION})")
+        migrations.upgrade(connection)
+
+
+@contextmanager
+def _connected(url: URL) -> Iterator[Connection]:
     engine = create_engine(url, connect_args={"connect_timeout": CONNECT_SECONDS})
     try:
         with explained(), engine.begin() as connection:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCKS}, {_MIGRATION})")
-            migrations.upgrade(connection)
+            yield connection
     finally:
         engine.dispose()
 
@@ -268,8 +369,6 @@ def explained() -> Iterator[None]:
         if known is None:
             raise
         raise known from error
-    except PoolTimeout as error:
-        raise Busy("every connection to the database is in use") from error
     except DBAPIError as error:
         if not isinstance(error.orig, psycopg.Error):
             raise
@@ -281,7 +380,7 @@ def named(error: psycopg.Error) -> Exception | None:
     match error:
         case pg.UniqueViolation():
             return _Again(Conflict("it contradicts what is kept: that is there already"))
-        case pg.DeadlockDetected() | pg.SerializationFailure():
+        case pg.DivisionByZero() | pg.DeadlockDetected() | pg.SerializationFailure():
             return _Again(Busy("other transactions are in the way"))
         case pg.LockNotAvailable() | pg.TooManyConnections():
             return Busy("other transactions keep the database locked")

@@ -7,13 +7,20 @@ either. Only the client's own clock does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import BoundedSemaphore
 from time import monotonic
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from sqlalchemy import Engine, create_engine, event
+from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import URL
+
+from refnot_fhir.errors import Busy
+from refnot_fhir.store.postgres_arrays import register
 
 T = TypeVar("T")
 
@@ -24,9 +31,18 @@ QUICK_SECONDS = 3.0
 CONNECT_SECONDS = 2
 """For each address of the server's name."""
 _POOL_SECONDS = 3
-_POOLED, _BEYOND = 8, 24
-"""Connections that are kept, and that are made and given up when more are asked for."""
-_TCP = {"keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3,
+_KEPT, _MOST = 8, 32
+"""Connections that are kept, and that are made when more are asked for."""
+_PREPARED = 400
+"""Statements of which a connection keeps the plans."""
+# A connection keeps its plans: one made while a table was empty would read the whole table long
+# after. Every statement has an index to go by, so none needs to be planned otherwise. And whoever
+# waits for an answer of ours is told within ten seconds that the database gives none.
+_SETTINGS = (
+    "SET enable_seqscan = off; SET lock_timeout = '5s'; SET statement_timeout = '7s';"
+    " SET plan_cache_mode = force_generic_plan"
+)
+_TCP: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3,
         "tcp_user_timeout": 9000}  # fmt: skip
 
 
@@ -54,21 +70,80 @@ class PatientConnection(psycopg.Connection[Any]):
             return result
 
 
-def engine_for(url: URL) -> Engine:
-    """Connections to a server that other processes share."""
-    engine = create_engine(
-        url,
-        pool_size=_POOLED,
-        max_overflow=_BEYOND,
-        pool_timeout=_POOL_SECONDS,
-        pool_pre_ping=True,
-        # Transactions are begun by hand, with the isolation that each needs.
-        isolation_level="AUTOCOMMIT",
-        connect_args={"connect_timeout": CONNECT_SECONDS, **_TCP},
-    )
+class Pool:
+    """Connections to one server: some are kept, and more are made when more are asked for."""
 
-    @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> PatientConnection:
-        return PatientConnection.connect(*arguments, **named)
+    def __init__(self, url: URL) -> None:
+        address = url.set(drivername="postgresql")
+        self._address = address.render_as_string(hide_password=False)
+        self._idle: list[PatientConnection] = []
+        self._room = BoundedSemaphore(_MOST)
 
-    return engine
+    @contextmanager
+    def connection(self, begin: str = "") -> Iterator[PatientConnection]:
+        """A connection for as long as the context lasts, and what it begins with.
+
+        A transaction that is not ended is undone. Raises Busy when all are in use.
+        """
+        if not self._room.acquire(timeout=_POOL_SECONDS):
+            raise Busy("every connection to the database is in use")
+        try:
+            connection = self._begun(begin)
+            try:
+                connection.patience = STATEMENT_SECONDS
+                yield connection
+            except psycopg.Error as error:
+                if connection.closed or isinstance(error, ReadOnlySqlTransaction):
+                    # It may lead to a server that another one has taken over from.
+                    connection.close()
+                    self.close()
+                raise
+            finally:
+                self._back(connection)
+        finally:
+            self._room.release()
+
+    def close(self) -> None:
+        """Give up the connections that nobody uses."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _begun(self, begin: str) -> PatientConnection:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._made()
+        try:
+            if begin:
+                connection.execute(begin)
+        except psycopg.OperationalError:
+            if not connection.closed:
+                raise
+            # The server ended it, and the others as well, while nobody used them.
+            self.close()
+            connection = self._made()
+            connection.execute(begin)
+        return connection
+
+    def _made(self) -> PatientConnection:
+        connection = PatientConnection.connect(
+            self._address, autocommit=True, prepare_threshold=0, connect_timeout=CONNECT_SECONDS,
+            **_TCP,
+        )  # fmt: skip
+        connection.prepared_max = _PREPARED
+        register(connection.adapters)
+        connection.execute(_SETTINGS, prepare=False)
+        return connection
+
+    def _back(self, connection: PatientConnection) -> None:
+        connection.patience = QUICK_SECONDS
+        if connection.closed:
+            return
+        with suppress(psycopg.Error):
+            if connection.info.transaction_status is not TransactionStatus.IDLE:
+                connection.rollback()
+        if len(self._idle) < _KEPT and not connection.closed:
+            self._idle.append(connection)
+        else:
+            connection.close()

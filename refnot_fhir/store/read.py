@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -31,6 +31,8 @@ class Place(NamedTuple):
     version: int
     last: int
     versions: int
+    is_new: bool = False
+    """Added by this transaction."""
 
 
 class SqlReader(SubjectReader):
@@ -64,7 +66,7 @@ class SqlReader(SubjectReader):
         if not 0 <= wanted <= MOST_VERSIONS:
             return None
         row = self._session.row(statements.version, number=packed(place[0], wanted))
-        return None if row is None else _kept(key, row)
+        return None if row is None else kept_of(key, row)
 
     def newest(self, keys: Collection[Key]) -> list[Kept]:
         """The newest versions of the resources that exist and are not deleted, in order of keys."""
@@ -72,7 +74,7 @@ class SqlReader(SubjectReader):
         for site, type, ids in self._groups(keys):
             for id, *row in self._of_key(statements.newest, site, type, ids):
                 key = Key(site, type, id)
-                found[key] = _kept(key, tuple(row))
+                found[key] = kept_of(key, tuple(row))
         return [found[key] for key in dict.fromkeys(keys) if key in found]
 
     def history(self, key: Key) -> list[Kept]:
@@ -82,7 +84,7 @@ class SqlReader(SubjectReader):
             return []
         first, last = packed(place[0], 0), packed(place[0], MOST_VERSIONS)
         rows = self._session.rows(statements.history, first=first, last=last)
-        return [_kept(key, row) for row in rows]
+        return [kept_of(key, row) for row in rows]
 
     def of_patient(self, site: str, patient: str, type: str) -> list[Kept]:
         """The newest versions, not deleted, of one type and one patient, in order of arrival."""
@@ -92,7 +94,7 @@ class SqlReader(SubjectReader):
         if not numbers or kind is None:
             return []
         rows = self._session.rows(statements.of_patient, patient=numbers[patient], type=kind)
-        return [_kept(Key(site, type, row[0]), row[1:]) for row in rows]
+        return [kept_of(Key(site, type, row[0]), row[1:]) for row in rows]
 
     def with_identifier(self, site: str, type: str, system: str | None, value: str) -> list[Key]:
         """Resources whose newest version carries the identifier; system None: in any system."""
@@ -137,7 +139,7 @@ class SqlReader(SubjectReader):
         if place is None:
             return []
         rows = self._session.rows(
-            statements.waiting, hash=codec.hash_of(reference), reference=reference, site=place
+            statements.depending, hash=codec.hash_of(reference), reference=reference, site=place
         )
         return [Key(site, self._names.type_name(type), id) for type, id in rows]
 
@@ -160,13 +162,8 @@ class SqlReader(SubjectReader):
         if place is None or not facts:
             return facts
         ids = self._session.many(list(facts))
-        for id, person, labs, doses in self._session.rows(statements.facts, site=place, ids=ids):
-            described = codec.person_of(person)
-            facts[id] = (
-                *((described,) if described else ()),
-                *codec.labs_of(labs),
-                *codec.doses_of(doses),
-            )
+        for id, text in self._session.rows(statements.facts, site=place, ids=ids):
+            facts[id] = tuple(fact for some in codec.facts_of(text) for fact in some)
         return facts
 
     def patients(self, site: str | None = None) -> Iterator[tuple[str, str]]:
@@ -175,18 +172,19 @@ class SqlReader(SubjectReader):
         for _, place, id in self._pages(statements.patients_read, {"sites": sites}):
             yield self._names.site_name(place), id
 
-    def labs(
+    def measurements(
         self, *, site: str | None, patient: str | None, since: datetime | None
     ) -> Iterator[Measurement]:
-        """Lab readings (usable or not) in a stable order; `since` is when they were received."""
+        """Measurements (usable or not) in a stable order; `since` is when they were received."""
         values = self._restricted(site, patient, since)
-        statement = statements.labs(of_patient=patient is not None)
+        statement = statements.measurements(of_patient=patient is not None)
         for _, text in self._pages(statement, values):
-            yield from codec.labs_of(text)
+            for some in codec.facts_of(text):
+                yield from (fact for fact in some if isinstance(fact, Measurement))
 
     def patients_with(
         self,
-        kind: Literal["labs", "doses"],
+        kind: Literal["measurement", "dose"],
         *,
         site: str | None,
         patient: str | None,
@@ -211,7 +209,7 @@ class SqlReader(SubjectReader):
         row = self._session.row(statements.receipt, site=place, digest=digest)
         if row is None:
             return None
-        return Receipt(site, digest, codec.datetime_of(row[0]), row[1], row[2])
+        return receipt_of(site, digest, row)
 
     def counts(self) -> dict[str, int]:
         """How many of what is kept: resources, versions, subjects …"""
@@ -289,18 +287,40 @@ def _head(row: tuple[Any, ...], earlier: tuple[bytes, ...]) -> Head:
     )
 
 
-def _kept(key: Key, row: tuple[Any, ...]) -> Kept:
-    number, body, received, digest, updated, deleted, superseded, fhir, patient, links = row
+class VersionRow(NamedTuple):
+    """A version with the id of its patient and its links: the columns `statements.VERSION`."""
+
+    number: int
+    body: bytes
+    received: int
+    digest: bytes
+    updated: int | None
+    deleted: bool
+    superseded: bool
+    fhir: str
+    patient: str | None
+    links: str | None
+
+
+def kept_of(key: Key, columns: Iterable[Any]) -> Kept:
+    """A version of a resource out of its row."""
+    row = VersionRow._make(columns)
     return Kept(
         key=key,
-        version=number & MOST_VERSIONS,
-        body=body,
-        received=codec.datetime_of(received),
-        digest=digest,
-        updated=None if updated is None else codec.datetime_of(updated),
-        deleted=bool(deleted),
-        superseded=bool(superseded),
-        fhir=fhir,
-        patient=patient or "",
-        links=codec.links_of(links),
+        version=row.number & MOST_VERSIONS,
+        body=row.body,
+        received=codec.datetime_of(row.received),
+        digest=row.digest,
+        updated=None if row.updated is None else codec.datetime_of(row.updated),
+        deleted=bool(row.deleted),
+        superseded=bool(row.superseded),
+        fhir=row.fhir,
+        patient=row.patient or "",
+        links=codec.links_of(row.links),
     )
+
+
+def receipt_of(site: str, digest: bytes, row: tuple[Any, ...]) -> Receipt:
+    """A receipt out of its row."""
+    at, status, body = row
+    return Receipt(site, digest, codec.datetime_of(at), status, body)

@@ -43,6 +43,16 @@ def _key(name: str = "number") -> Column[int]:
     return Column(name, _number, primary_key=True, autoincrement=False)
 
 
+def _of(table: Table) -> Column[int]:
+    return Column(
+        table.name,
+        ForeignKey(f"{table.name}.number"),
+        type_=_number,
+        primary_key=True,
+        autoincrement=False,
+    )
+
+
 site = Table("site", metadata, _key(), Column("name", Text, nullable=False, unique=True))
 type_ = Table("type", metadata, _key(), Column("name", Text, nullable=False, unique=True))
 
@@ -52,8 +62,11 @@ patient = Table(
     _key(),
     Column("site", ForeignKey("site.number"), type_=_number, nullable=False),
     Column("id", Text, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     UniqueConstraint("id", "site", name="patient_key"),
 )
+
+"""`revision` counts the changes of the facts and subjects of the patient."""
 
 resource = Table(
     "resource",
@@ -97,26 +110,17 @@ links = Table("links", metadata, _key(), Column("content", Text, nullable=False)
 reading = Table(
     "reading",
     metadata,
-    Column(
-        "resource",
-        ForeignKey("resource.number"),
-        type_=_number,
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of(resource),
     Column("patient", ForeignKey("patient.number"), type_=_number, nullable=False),
-    Column("person", Text),
-    Column("labs", Text),
-    Column("doses", Text),
+    Column("kinds", Text, nullable=False),
+    Column("facts", Text, nullable=False),
     Column("replaced_by", Text),
-    Column("waits_for", Text),
-    Column("waits_hash", BigInteger),
     Index("reading_patient", "patient"),
     Index(
         "reading_doses",
         "patient",
-        sqlite_where=text("doses IS NOT NULL"),
-        postgresql_where=text("doses IS NOT NULL"),
+        sqlite_where=text("kinds = 'dose'"),
+        postgresql_where=text("kinds = 'dose'"),
     ),
     Index(
         "reading_merged",
@@ -124,25 +128,24 @@ reading = Table(
         sqlite_where=text("replaced_by IS NOT NULL"),
         postgresql_where=text("replaced_by IS NOT NULL"),
     ),
-    Index(
-        "reading_waits",
-        "waits_hash",
-        sqlite_where=text("waits_hash IS NOT NULL"),
-        postgresql_where=text("waits_hash IS NOT NULL"),
-    ),
 )
-"""`labs` and `doses` are JSON objects joined by commas: the engine joins rows of them."""
+"""`facts` is a JSON array of the shapes of `codec`, `kinds` the names of those that are in it."""
+
+dependency = Table(
+    "dependency",
+    metadata,
+    _of(resource),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("hash", BigInteger, nullable=False),
+    Column("reference", Text, nullable=False),
+    Index("dependency_hash", "hash"),
+)
+"""What the facts of a resource were made with besides its Patient: `Medication/m1`."""
 
 identifier = Table(
     "identifier",
     metadata,
-    Column(
-        "resource",
-        ForeignKey("resource.number"),
-        type_=_number,
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of(resource),
     Column("place", Integer, primary_key=True, autoincrement=False),
     Column("hash", BigInteger, nullable=False),
     Column("system", Text, nullable=False),
@@ -175,13 +178,7 @@ assessment = Table("assessment", metadata, _key(), Column("content", Text, nulla
 subject_identifier = Table(
     "subject_identifier",
     metadata,
-    Column(
-        "subject",
-        ForeignKey("subject.number"),
-        type_=_number,
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _of(subject),
     Column("place", Integer, primary_key=True, autoincrement=False),
     Column("hash", BigInteger, nullable=False),
     Column("system", Text, nullable=False),

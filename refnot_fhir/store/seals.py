@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select, bindparam, select
@@ -20,15 +19,13 @@ from sqlalchemy import Select, bindparam, select
 from refnot_fhir.store import codec
 from refnot_fhir.store import schema as tables
 from refnot_fhir.store.contract import AuditEntry, BodyFault
+from refnot_fhir.store.rows import Version
 from refnot_fhir.store.sql import Session
 
 _NOTE = re.compile(r"\bbodies:(-?\d+):([0-9a-f]{64})\b")
 _PAGE = 1000
 _WHOLE = 1 << 256
 _v, _r = tables.version.c, tables.resource.c
-_counted = itemgetter(
-    *map(tables.version.c.keys().index, ("received", "number", "deleted", "fhir", "body"))
-)
 _versions = (
     select(_v.number, _v.received, _v.deleted, _v.fhir, _v.body)
     .where(_v.number > bindparam("after"))
@@ -55,10 +52,10 @@ class Sums:
     def __init__(self) -> None:
         self._of: dict[int, int] = defaultdict(int)
 
-    def add(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Count rows of the table `version`."""
-        for at, *content in map(_counted, rows):
-            self._of[at] += _term(*content)
+    def add(self, versions: Iterable[Version]) -> None:
+        """Count versions."""
+        for one in versions:
+            self._of[one.received] += _term(one.number, one.deleted, one.fhir, one.body)
 
     def noted(self, entries: Sequence[AuditEntry]) -> list[AuditEntry]:
         """The audit entries, the last one with what was kept since the last time."""

@@ -7,14 +7,18 @@ execution is done here once per statement: its text is kept.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import BindParameter, Dialect, String, Table, bindparam
+from sqlalchemy import BindParameter, Dialect, String, Table, bindparam, column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement, ColumnElement
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Boolean, TypeEngine
+
+from refnot_fhir.store.contract import AuditEntry
+from refnot_fhir.store.rows import Row
 
 Rows = list[tuple[Any, ...]]
 
@@ -58,6 +62,67 @@ def _one_of_array(element: one_of, compiler: SQLCompiler, **_: Any) -> str:
     return f"{column} = ANY({values}[])"
 
 
+class Given:
+    """A list of rows that a statement is given: any number of them, one text."""
+
+    def __init__(self, name: str, **types: TypeEngine[Any]) -> None:
+        self.name, self.types = name, types
+        columns = [column(name, type_) for name, type_ in types.items()]
+        self.table = _given(self).table_valued(*columns, name=name)
+
+    @property
+    def c(self) -> Any:
+        """Its columns."""
+        return self.table.c
+
+
+class _given(FunctionElement[Any]):
+    name = "given"
+    inherit_cache = False
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        super().__init__()
+
+
+@compiles(_given, "sqlite")
+def _given_json(element: _given, compiler: SQLCompiler, **_: Any) -> str:
+    given = element.given
+    members = ", ".join(f"json_extract(value, '$[{n}]') AS {c}" for n, c in enumerate(given.types))
+    values = compiler.process(bindparam(given.name, type_=String()))
+    return f"(SELECT {members} FROM json_each({values}))"  # noqa: S608 - no values in it
+
+
+@compiles(_given, "postgresql")
+def _given_arrays(element: _given, compiler: SQLCompiler, **_: Any) -> str:
+    given = element.given
+    arrays = ", ".join(
+        f"{compiler.process(bindparam(f'{given.name}_{name}', type_=type_))}[]"
+        for name, type_ in given.types.items()
+    )
+    return f"(SELECT * FROM unnest({arrays}) AS rows ({', '.join(given.types)}))"  # noqa: S608
+
+
+class in_hex(ColumnElement[str]):
+    """Bytes as hexadecimal digits."""
+
+    type: TypeEngine[str] = String()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        self.column = column
+
+
+@compiles(in_hex, "sqlite")
+def _in_hex_sqlite(element: in_hex, compiler: SQLCompiler, **_: Any) -> str:
+    return f"hex({compiler.process(element.column)})"
+
+
+@compiles(in_hex, "postgresql")
+def _in_hex_postgres(element: in_hex, compiler: SQLCompiler, **_: Any) -> str:
+    return f"encode({compiler.process(element.column)}, 'hex')"
+
+
 class joined(ColumnElement[str]):
     """All texts of a group joined by commas, in the order of a column."""
 
@@ -99,12 +164,29 @@ class Texts:
         return known
 
 
+class Claim(NamedTuple):
+    """A lock: alone, or beside others who only read as well. What for says `claims`."""
+
+    space: int
+    key: int
+    alone: bool
+
+
+Answer = Callable[[], Rows]
+"""The rows of a statement that was sent: fetched when it is called."""
+
+
 class Session(ABC):
     """One transaction on one connection."""
 
     def __init__(self, cursor: Cursor, texts: Texts) -> None:
         self.cursor = cursor
         self._texts = texts
+
+    def ask(self, statement: ClauseElement, **values: object) -> Answer:
+        """Send a statement whose rows are fetched later: others can be sent before."""
+        rows = self.rows(statement, **values)
+        return lambda: rows
 
     def rows(self, statement: ClauseElement, **values: object) -> Rows:
         """The rows that a statement gives."""
@@ -128,16 +210,42 @@ class Session(ABC):
         self.cursor.executemany(text, rows)
 
     @abstractmethod
-    def insert(self, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-        """Add rows, each with a value for every column in the order of the table."""
+    def insert(self, table: Table, added: Sequence[Row]) -> None:
+        """Add rows."""
+
+    @abstractmethod
+    def update(self, table: Table, changed: Sequence[Row]) -> None:
+        """Set the columns of rows that are there; the first member of each says which it is."""
+
+    @abstractmethod
+    def suppose(self, moved: ClauseElement, values: Mapping[str, object]) -> None:
+        """Raise Moved, now or before anything becomes durable, if a statement gives a row."""
+
+    def hold(self, claims: Sequence[Claim]) -> None:  # noqa: B027
+        """Take locks; none where one writes at a time."""
+
+    @abstractmethod
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Add rows to the end of a chain of the audit trail."""
 
     @abstractmethod
     def many(self, values: Collection[int] | Collection[str]) -> object:
         """Values in the form that `one_of` takes."""
 
     @abstractmethod
+    def given(self, given: Given, listed: Sequence[tuple[object, ...]]) -> dict[str, object]:
+        """Rows, with a value for each column, in the form that a statement takes them."""
+
+    @abstractmethod
     def numbers(self, table: Table, count: int) -> Iterable[int]:
         """Numbers for new rows, ascending."""
+
+    def reserve(self, new: int) -> Callable[[], dict[str, list[int]]]:  # noqa: ARG002
+        """Numbers for so many rows of each table that another transaction may add.
+
+        None where one writes at a time: numbers are given when the rows are added.
+        """
+        return dict
 
     def claim(self, sites: Iterable[str]) -> bool:  # noqa: ARG002 - for those that must wait
         """Keep other transactions from the data of these sites until the end of this one.
@@ -146,7 +254,3 @@ class Session(ABC):
         where there is nothing to ask: for readers, and where one writes at a time.
         """
         return False
-
-    @abstractmethod
-    def head(self) -> tuple[int, int, bytes]:
-        """Lane, last number and last hash of an audit chain that nobody else extends now."""

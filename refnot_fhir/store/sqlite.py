@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
@@ -18,15 +18,27 @@ import msgspec
 from sqlalchemy import Table, event
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import URL
+from sqlalchemy.sql import ClauseElement
 
 from refnot_fhir.errors import Busy, StoreFull
-from refnot_fhir.store import audit, migrations, seals, statements
-from refnot_fhir.store.contract import BodyFault, Reader, Writer
+from refnot_fhir.store import audit, migrations, rows, schema, seals, statements
+from refnot_fhir.store.contract import (
+    AuditEntry,
+    BodyFault,
+    Moved,
+    Reader,
+    SubjectQuery,
+    SubjectRow,
+    Writer,
+)
 from refnot_fhir.store.group import Group, Job, WriterThread
-from refnot_fhir.store.names import Known
+from refnot_fhir.store.look import look
+from refnot_fhir.store.names import Known, Names
 from refnot_fhir.store.read import SqlReader
-from refnot_fhir.store.sql import Cursor, Session, Texts
+from refnot_fhir.store.rows import Row, columns
+from refnot_fhir.store.sql import Cursor, Given, Session, Texts
 from refnot_fhir.store.sqlite_file import engine_for, explained, patiently
+from refnot_fhir.store.view import Changes, View, Wanted
 from refnot_fhir.store.write import SqlWriter
 
 T = TypeVar("T")
@@ -45,18 +57,40 @@ class SqliteSession(Session):
         super().__init__(cursor, texts)
         self._next: dict[str, int] = {}
 
-    def insert(self, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+    def insert(self, table: Table, added: Sequence[Row]) -> None:
         """Add rows, many with one statement: each step gives up Python's lock once."""
-        start, left = 0, len(rows)
+        start, left = 0, len(added)
         while left:
             size = min(_LARGEST_CHUNK, 1 << (left.bit_length() - 1))
-            values = [value for row in rows[start : start + size] for value in row]
-            self.cursor.execute(_insertion(table, size), values)
+            values = [value for row in added[start : start + size] for value in row]
+            self.cursor.execute(_insertion(table, columns(added[0]), size), values)
             start, left = start + size, left - size
+
+    def update(self, table: Table, changed: Sequence[Row]) -> None:
+        """Set the columns of rows that are there."""
+        if changed:
+            turned = [(*row[1:], row[0]) for row in changed]
+            self.cursor.executemany(_setting(table, columns(changed[0])), turned)
+
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Add rows to the end of the only chain."""
+        lane, _, before = self.rows(audit.lanes)[0]
+        added = audit.extended(lane, before, self.numbers(schema.audit, len(entries)), entries)
+        self.insert(schema.audit, added)
+        self.update(schema.audit_head, [rows.AuditHead(lane, added[-1].number, added[-1].hash)])
+
+    def suppose(self, moved: ClauseElement, values: Mapping[str, object]) -> None:
+        """Raise Moved if a statement gives a row: nobody else can write any more."""
+        if self.row(moved, **values) is not None:
+            raise Moved
 
     def many(self, values: Collection[int] | Collection[str]) -> object:
         """A JSON array."""
         return _encode(list(values)).decode()
+
+    def given(self, given: Given, listed: Sequence[tuple[object, ...]]) -> dict[str, object]:
+        """A JSON array of arrays."""
+        return {given.name: _encode(listed).decode()}
 
     def numbers(self, table: Table, count: int) -> Iterable[int]:
         """The numbers after the highest one."""
@@ -70,16 +104,17 @@ class SqliteSession(Session):
         self._next[name] = first + count
         return range(first, first + count)
 
-    def head(self) -> tuple[int, int, bytes]:
-        """The end of the only chain."""
-        lane, number, hash_ = self.rows(audit.lanes)[0]
-        return lane, number, hash_
+
+@cache
+def _insertion(table: Table, names: tuple[str, ...], rows: int) -> str:
+    row = f"({','.join('?' * len(names))})"
+    return f"INSERT INTO {table.name} ({','.join(names)}) VALUES {','.join([row] * rows)}"  # noqa: S608
 
 
 @cache
-def _insertion(table: Table, rows: int) -> str:
-    row = f"({','.join('?' * len(table.c))})"
-    return f"INSERT INTO {table.name} VALUES {','.join([row] * rows)}"  # noqa: S608
+def _setting(table: Table, names: tuple[str, ...]) -> str:
+    key, *others = names
+    return f"UPDATE {table.name} SET {','.join(f'{name} = ?' for name in others)} WHERE {key} = ?"  # noqa: S608
 
 
 class SqliteStore:
@@ -99,11 +134,27 @@ class SqliteStore:
         """Run `work` in one transaction and return what it returns once that is durable."""
         return cast("T", self._writer.run(work))
 
+    def look(self, site: str, wanted: Wanted, *, new: int = 0) -> View:
+        """Read what is wanted of a site, all as it was at one moment."""
+        view = View(site)
+        with self._session() as session:
+            look(session, Names(session, self._known), wanted, view, new)
+        return view
+
+    def commit(self, changes: Changes, view: View) -> None:
+        """Make changes that were decided by a view; they are durable when it returns."""
+        self._writer.run(lambda writer: cast("SqlWriter", writer).change(changes, view))
+
     @contextmanager
     def read(self) -> Iterator[Reader]:
         """A consistent view, for as long as the context lasts."""
         with self._session() as session:
             yield SqlReader(session, self._known)
+
+    def subjects(self, query: SubjectQuery) -> list[SubjectRow]:
+        """The newest versions of the subjects asked for, in order of row, in one reading."""
+        with self.read() as reader:
+            return reader.subjects(query)
 
     def mark(self, name: str) -> str | None:
         """A named mark, if it was set."""

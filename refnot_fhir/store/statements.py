@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Select,
+    Text,
     bindparam,
     delete,
     exists,
     false,
     func,
+    literal,
     literal_column,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite compiles it to the same text
+from sqlalchemy.sql import ColumnElement
 
 from refnot_fhir.store import schema as t
-from refnot_fhir.store.sql import joined, one_of
+from refnot_fhir.store.sql import Given, joined, one_of
 
-_STEP = 1 << t.VERSION_BITS
-_place = t.resource.c.number * literal_column(str(_STEP))
-_newest = t.version.c.number == _place + t.resource.c.version
+STEP: ColumnElement[int] = literal_column(str(1 << t.VERSION_BITS))
+place = t.resource.c.number * STEP
+newest_version = t.version.c.number == place + t.resource.c.version
 
 name_of = {table: select(table.c.number, table.c.name) for table in (t.site, t.type_)}
 
@@ -68,13 +73,13 @@ digests = (
     .select_from(t.resource)
     .join(
         t.version,
-        (t.version.c.number > _place) & (t.version.c.number <= _place + t.resource.c.last),
+        (t.version.c.number > place) & (t.version.c.number <= place + t.resource.c.last),
     )
     .where(one_of(t.resource.c.number, "numbers"))
     .order_by(t.version.c.number)
 )
 
-_version = (
+VERSION = (
     t.version.c.number,
     t.version.c.body,
     t.version.c.received,
@@ -89,23 +94,30 @@ _version = (
 _versions = t.version.outerjoin(t.patient, t.version.c.patient == t.patient.c.number).outerjoin(
     t.links
 )
+
+
+def with_newest(resources: Any) -> Any:
+    """Resources with all that is kept of their newest versions."""
+    return (
+        resources.join(t.version, newest_version)
+        .outerjoin(t.patient, t.version.c.patient == t.patient.c.number)
+        .outerjoin(t.links, t.version.c.links == t.links.c.number)
+    )
+
+
 resource_number = select(t.resource.c.number, t.resource.c.version).where(
     t.resource.c.site == bindparam("site"),
     t.resource.c.type == bindparam("type"),
     t.resource.c.id == bindparam("id"),
 )
-version = select(*_version).select_from(_versions).where(t.version.c.number == bindparam("number"))
+version = select(*VERSION).select_from(_versions).where(t.version.c.number == bindparam("number"))
 history = (
-    select(*_version)
+    select(*VERSION)
     .select_from(_versions)
     .where(t.version.c.number > bindparam("first"), t.version.c.number <= bindparam("last"))
     .order_by(t.version.c.number.desc())
 )
-_newest_of = select(t.resource.c.id, *_version).select_from(
-    t.resource.join(t.version, _newest)
-    .outerjoin(t.patient, t.version.c.patient == t.patient.c.number)
-    .outerjoin(t.links, t.version.c.links == t.links.c.number)
-)
+_newest_of = select(t.resource.c.id, *VERSION).select_from(with_newest(t.resource))
 newest = _newest_of.where(*_key, t.resource.c.deleted == false())
 of_patient = _newest_of.where(
     t.resource.c.patient == bindparam("patient"),
@@ -142,13 +154,12 @@ naming_patient = (
     )
     .order_by(t.resource.c.number)
 )
-waiting = (
+depending = (
     select(t.resource.c.type, t.resource.c.id)
-    .select_from(t.reading.join(t.resource))
+    .select_from(t.dependency.join(t.resource))
     .where(
-        t.reading.c.waits_hash == bindparam("hash"),
-        t.reading.c.waits_hash.is_not(None),
-        t.reading.c.waits_for == bindparam("reference"),
+        t.dependency.c.hash == bindparam("hash"),
+        t.dependency.c.reference == bindparam("reference"),
         t.resource.c.site == bindparam("site"),
     )
     .order_by(t.resource.c.number)
@@ -169,9 +180,7 @@ _readings = (
         t.patient.c.id.label("id"),
         t.reading.c.patient.label("patient"),
         t.reading.c.resource.label("resource"),
-        t.reading.c.person.label("person"),
-        t.reading.c.labs.label("labs"),
-        t.reading.c.doses.label("doses"),
+        t.reading.c.facts.label("facts"),
     )
     .select_from(t.patient.join(t.reading))
     .where(t.patient.c.site == bindparam("site"), one_of(t.patient.c.id, "ids"))
@@ -180,22 +189,20 @@ _readings = (
 )
 facts = select(
     func.max(_readings.c.id),
-    joined(_readings.c.person, _readings.c.resource),
-    joined(_readings.c.labs, _readings.c.resource),
-    joined(_readings.c.doses, _readings.c.resource),
+    joined(_readings.c.facts, _readings.c.resource),
 ).group_by(_readings.c.patient)
 """One row a patient: each row that a cursor gives costs a turn at Python's lock."""
 
 
 @cache
-def labs(*, of_patient: bool) -> Select[tuple[int, str]]:
-    """Pages of lab readings in order of resource."""
+def measurements(*, of_patient: bool) -> Select[tuple[int, str]]:
+    """Pages of readings with measurements, in order of resource."""
     whose = one_of(t.reading.c.patient, "patients") if of_patient else None
     page = (
-        select(t.reading.c.resource, t.reading.c.labs)
+        select(t.reading.c.resource, t.reading.c.facts)
         .select_from(t.reading.join(t.resource))
         .where(
-            t.reading.c.labs.is_not(None),
+            t.reading.c.kinds.contains(literal("measurement")),
             t.reading.c.resource > bindparam("after"),
             one_of(t.resource.c.site, "sites"),
             t.resource.c.received >= bindparam("since"),
@@ -207,11 +214,11 @@ def labs(*, of_patient: bool) -> Select[tuple[int, str]]:
 
 
 @cache
-def patients_with(column: str, *, of_patient: bool) -> Select[tuple[int, int, str]]:
-    """Pages of patients with a reading that has something in this column."""
+def patients_with(kind: str, *, of_patient: bool) -> Select[tuple[int, int, str]]:
+    """Pages of patients with a fact of this kind."""
     received = (
         exists()
-        .where(t.reading.c.patient == t.patient.c.number, t.reading.c[column].is_not(None))
+        .where(t.reading.c.patient == t.patient.c.number, t.reading.c.kinds.contains(literal(kind)))
         .where(
             t.resource.c.number == t.reading.c.resource,
             t.resource.c.received >= bindparam("since"),
@@ -230,22 +237,25 @@ def patients_with(column: str, *, of_patient: bool) -> Select[tuple[int, int, st
     return found.where(one_of(t.patient.c.number, "patients")) if of_patient else found
 
 
+WHOSE = Given("whose", site=BigInteger(), id=Text())
+_whose = select(t.patient.c.number).select_from(
+    WHOSE.table.join(t.patient, (t.patient.c.id == WHOSE.c.id) & (t.patient.c.site == WHOSE.c.site))
+)
+
+
 @cache
-def subjects(by: frozenset[str]) -> Select[tuple[int, str]]:
-    """A page of subjects, restricted by these of `ids`, `sites`, `patients`, `protocols`,
-    `numbers`.
-    """
+def subjects(by: frozenset[str], *, of_patients: bool = False) -> Select[tuple[int, str]]:
+    """A page of subjects, restricted by these of `ids`, `sites`, `protocols`, `numbers`."""
     columns = {
         "ids": t.subject.c.id,
         "sites": t.subject.c.site,
-        "patients": t.subject.c.patient,
         "protocols": t.subject.c.protocol,
         "numbers": t.subject.c.number,
     }
-    place = t.subject.c.number * literal_column(str(_STEP)) + t.subject.c.version
-    return (
+    newest = t.subject.c.number * STEP + t.subject.c.version
+    page = (
         select(t.subject.c.number, t.subject_version.c.content)
-        .select_from(t.subject.join(t.subject_version, t.subject_version.c.number == place))
+        .select_from(t.subject.join(t.subject_version, t.subject_version.c.number == newest))
         .where(
             t.subject.c.number > bindparam("after"),
             *(one_of(columns[name], name) for name in sorted(by)),
@@ -253,6 +263,7 @@ def subjects(by: frozenset[str]) -> Select[tuple[int, str]]:
         .order_by(t.subject.c.number)
         .limit(bindparam("limit"))
     )
+    return page.where(t.subject.c.patient.in_(_whose)) if of_patients else page
 
 
 subjects_identified = select(
@@ -283,35 +294,16 @@ counts = {
     "audit": select(func.count()).select_from(t.audit),
 }
 
-count_versions = (
-    update(t.resource)
-    .where(t.resource.c.number == bindparam("resource"))
-    .values(last=bindparam("last"), versions=bindparam("versions"))
-)
-set_newest = (
-    update(t.resource)
-    .where(t.resource.c.number == bindparam("resource"))
-    .values({name: bindparam(name) for name in t.resource.c.keys()[6:]})
-)
-set_patient = (
-    update(t.resource)
-    .where(t.resource.c.number == bindparam("resource"))
-    .values(patient=bindparam("patient"))
-)
-set_patient_of_version = (
-    update(t.version)
-    .where(t.version.c.number == bindparam("version"))
-    .values(patient=bindparam("patient"))
+count_changes = (
+    update(t.patient)
+    .where(one_of(t.patient.c.number, "numbers"))
+    .values(revision=t.patient.c.revision + 1)
 )
 drop_readings = delete(t.reading).where(one_of(t.reading.c.resource, "numbers"))
-drop_identifiers = delete(t.identifier).where(t.identifier.c.resource == bindparam("resource"))
-update_subject = (
-    update(t.subject)
-    .where(t.subject.c.number == bindparam("subject"))
-    .values({name: bindparam(name) for name in t.subject.c.keys()[2:]})
-)
+drop_dependencies = delete(t.dependency).where(one_of(t.dependency.c.resource, "numbers"))
+drop_identifiers = delete(t.identifier).where(one_of(t.identifier.c.resource, "numbers"))
 drop_subject_identifiers = delete(t.subject_identifier).where(
-    t.subject_identifier.c.subject == bindparam("subject")
+    one_of(t.subject_identifier.c.subject, "numbers")
 )
 _receipt = upsert(t.receipt).values({c.name: bindparam(c.name) for c in t.receipt.c})
 save_receipt = _receipt.on_conflict_do_update(

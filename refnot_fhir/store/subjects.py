@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -69,11 +68,14 @@ class SubjectReader:
 
     def _page(self, query: SubjectQuery) -> list[SubjectRow]:
         values = self._subject_values(query)
-        if not all(values.values()):
+        patients = [(self._names.site(site) or 0, id) for site, id in query.patients or ()]
+        if not all(values.values()) or (query.patients is not None and not patients):
             return []
         many = {name: self._session.many(v) for name, v in values.items()}
+        if patients:
+            many |= self._session.given(statements.WHOSE, patients)
         rows = self._session.rows(
-            statements.subjects(frozenset(values)),
+            statements.subjects(frozenset(values), of_patients=bool(patients)),
             after=query.after,
             limit=_ALL if query.limit is None else query.limit,
             **many,
@@ -109,17 +111,9 @@ class SubjectReader:
             values["sites"] = self._names.sites(query.sites)
         if query.protocols is not None:
             values["protocols"] = list(query.protocols)
-        if query.patients is not None:
-            values["patients"] = self._numbers_of(query.patients)
         if query.identifiers is not None:
             values["numbers"] = self._identified(query.identifiers)
         return values
-
-    def _numbers_of(self, patients: Collection[tuple[str, str]]) -> list[int]:
-        by_site: dict[str, list[str]] = defaultdict(list)
-        for site, id in patients:
-            by_site[site].append(id)
-        return [n for site, ids in by_site.items() for n in self._patients(site, ids).values()]
 
     def _identified(self, identifiers: Collection[tuple[str | None, str]]) -> list[int]:
         hashes = self._session.many([codec.hash_of(value) for _, value in identifiers])

@@ -4,30 +4,88 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from refnot_fhir.core.facts import Dose, Measurement, Person
+from sqlalchemy import Table
+
+from refnot_fhir.core.facts import person_in
 from refnot_fhir.core.results import Assessment, Subject
 from refnot_fhir.errors import Conflict
-from refnot_fhir.store import audit, codec, seals, statements
+from refnot_fhir.store import claims, codec, rows, seals, statements
 from refnot_fhir.store import schema as tables
 from refnot_fhir.store.contract import AuditEntry, Kept, Key, Reading, Receipt
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.read import Place, SqlReader
 from refnot_fhir.store.schema import MOST_VERSIONS, packed
 from refnot_fhir.store.sql import Session
-
-Row = tuple[Any, ...]
+from refnot_fhir.store.view import Changes, Identified, View
 
 
 class SqlWriter(SqlReader):
-    """Implements `base.Writer` over one transaction; `finish` writes what was held back."""
+    """Implements `contract.Writer` over one transaction; `finish` writes what was held back.
+
+    What a view knows already is not asked for again.
+    """
 
     def __init__(self, session: Session, known: Known) -> None:
         super().__init__(session, known)
         self._entries: list[AuditEntry] = []
         self._sums = seals.Sums()
+        self._changed: set[int] = set()
+        """Patients whose facts or subjects are other ones now."""
         self._patient_numbers: dict[tuple[str, str], int] = {}
+        self._new_patients: set[tuple[str, str]] = set()
+        self._reserved: dict[str, list[int]] = {}
+
+    def _know(self, view: View) -> None:
+        self._reserved = {table: list(numbers) for table, numbers in view.numbers.items()}
+        for key, head in view.heads.items():
+            self._places[key] = (
+                Place(head.number, head.version, head.last, len(head.earlier) + 1)
+                if head else None
+            )  # fmt: skip
+        for some in (view.dependants, view.naming, view.of_patient):
+            for matches in some.values():
+                for match in matches:
+                    found = Place(match.number, match.version, 0, 0)
+                    self._places.setdefault(match.key, found)
+        for id, place in view.places.items():
+            if place is None:
+                self._new_patients.add((view.site, id))
+            else:
+                self._patient_numbers[view.site, id] = place.number
+
+    def change(self, changes: Changes, view: View) -> None:
+        """Make all of these changes if the view that they were decided by still holds."""
+        self._session.hold(claims.claims(changes, view))
+        parts, values = claims.supposed(self._session, self._names, view)
+        if parts:
+            self._session.suppose(claims.moved(parts), values)
+        for digest in (digest for digest, receipt in view.receipts.items() if receipt is None):
+            site_number = self._names.site(changes.site) or 0
+            self._session.suppose(statements.receipt, {"site": site_number, "digest": digest})
+        self._know(view)
+        site = changes.site
+        self._number_patients(
+            (site, patient)
+            for patient in (
+                *(kept.patient for kept in changes.versions),
+                *(reading.patient for reading in changes.readings),
+                *changes.moved.values(),
+                *(subject.patient for subject, _ in changes.subjects),
+                # Also of somebody who is only named as the one that a record was merged into.
+                *changes.patients,
+            )
+        )
+        self._changed.update(self._patient_numbers[site, one] for one in changes.patients)
+        self.keep(changes.versions)
+        self.set_readings(changes.readings)
+        self._replace_identifiers(changes.identifiers)
+        self.set_patients(changes.moved)
+        self._add_subjects(changes.subjects, view)
+        for receipt in changes.receipts:
+            self.save_receipt(receipt)
+        self.log(changes.audit)
+        self.finish()
 
     # Resources
 
@@ -40,16 +98,22 @@ class SqlWriter(SqlReader):
         links = self._save_links(versions)
         keys = dict.fromkeys(kept.key for kept in versions)
         new = [key for key in keys if self._places[key] is None]
-        numbers = dict(zip(new, self._session.numbers(tables.resource, len(new)), strict=True))
-        rows = [
+        numbers = dict(zip(new, self._numbers(tables.resource, len(new)), strict=True))
+        added = [
             self._version_row(kept, self._advance(kept, numbers), link)
             for kept, link in zip(versions, links, strict=True)
         ]
         newest = {kept.key: kept for kept in versions if not kept.superseded}
         self._session.insert(tables.resource, [self._resource_row(newest[key]) for key in new])
-        self._update([key for key in keys if key not in numbers], newest)
-        self._session.insert(tables.version, rows)
-        self._sums.add(rows)
+        known = [key for key in keys if key not in numbers]
+        self._session.update(
+            tables.resource, [self._newest_row(newest[key]) for key in known if key in newest]
+        )
+        self._session.update(
+            tables.resource, [self._counted_row(key) for key in known if key not in newest]
+        )
+        self._session.insert(tables.version, added)
+        self._sums.add(added)
 
     def set_readings(self, readings: Sequence[Reading]) -> None:
         """Replace everything read from each of these resources."""
@@ -58,10 +122,23 @@ class SqlWriter(SqlReader):
         self._locate(reading.key for reading in readings)
         self._number_patients((reading.key.site, reading.patient) for reading in readings)
         newest = {reading.key: reading for reading in readings}
-        numbers = [self._place_of(key).number for key in newest]
-        self._session.run(statements.drop_readings, numbers=self._session.many(numbers))
-        rows = [self._reading_row(r) for r in newest.values() if _says_something(r)]
-        self._session.insert(tables.reading, rows)
+        before = [self._place_of(key) for key in newest]
+        numbers = [place.number for place in before if not place.is_new]
+        if numbers:
+            many = self._session.many(numbers)
+            self._session.run(statements.drop_readings, numbers=many)
+            self._session.run(statements.drop_dependencies, numbers=many)
+        said = [reading for reading in newest.values() if _says_something(reading)]
+        self._session.insert(tables.reading, [self._reading_row(reading) for reading in said])
+        self._session.insert(
+            tables.dependency,
+            [
+                rows.Dependency(self._place_of(one.key).number, n, codec.hash_of(name), name)
+                for one in said
+                for n, name in enumerate(dict.fromkeys(one.depends_on))
+            ],
+        )
+        self._changed.update(self._patient_numbers[one.key.site, one.patient] for one in said)
 
     def set_identifiers(
         self,
@@ -71,13 +148,21 @@ class SqlWriter(SqlReader):
     ) -> None:
         """Replace the identifiers by which a resource is found, and the one of its patient."""
         self._locate((key,))
-        number = self._place_of(key).number
-        self._session.run(statements.drop_identifiers, resource=number)
-        rows = _identifier_rows(number, identifiers)
-        if patient is not None:
-            system, value = patient
-            rows.append((number, tables.OF_PATIENT, codec.hash_of(value), system, value))
-        self._session.insert(tables.identifier, rows)
+        self._replace_identifiers({key: Identified(tuple(identifiers), patient)})
+
+    def _replace_identifiers(self, identifiers: Mapping[Key, Identified]) -> None:
+        places = {key: self._place_of(key) for key in identifiers}
+        numbers = [place.number for place in places.values() if not place.is_new]
+        if numbers:
+            self._session.run(statements.drop_identifiers, numbers=self._session.many(numbers))
+        self._session.insert(
+            tables.identifier,
+            [
+                rows.Identifier(places[key].number, place, codec.hash_of(value), system, value)
+                for key, one in identifiers.items()
+                for place, system, value in _placed(one)
+            ],
+        )
 
     def set_patients(self, patients: Mapping[Key, str]) -> None:
         """Say whom the newest versions of resources are about now; empty for nobody."""
@@ -85,14 +170,14 @@ class SqlWriter(SqlReader):
             return
         self._locate(patients)
         self._number_patients((key.site, patient) for key, patient in patients.items())
-        rows = []
-        for key, patient in patients.items():
-            place = self._place_of(key)
-            number = self._patient_numbers[key.site, patient] if patient else None
-            version = packed(place.number, place.version)
-            rows.append({"resource": place.number, "version": version, "patient": number})
-        self._session.run_many(statements.set_patient, rows)
-        self._session.run_many(statements.set_patient_of_version, rows)
+        owners = [
+            (self._place_of(key), self._patient_numbers[key.site, patient] if patient else None)
+            for key, patient in patients.items()
+        ]
+        self._session.update(tables.resource, [rows.Owner(p.number, owner) for p, owner in owners])
+        self._session.update(
+            tables.version, [rows.Owner(packed(p.number, p.version), owner) for p, owner in owners]
+        )
 
     # Subjects
 
@@ -104,26 +189,76 @@ class SqlWriter(SqlReader):
         self._session.claim((subject.site,))
         self._number_patients([(subject.site, subject.patient)])
         before = self._subject(subject.id)
-        number = before.number if before else next(iter(self._session.numbers(tables.subject, 1)))
+        number = before.number if before else next(iter(self._numbers(tables.subject, 1)))
         count = before.assessments if before else 0
         count = self._save_assessment(number, count, assessment)
-        values = (
-            self._names.add_site(subject.site),
-            self._patient_numbers[subject.site, subject.patient],
-            subject.protocol,
-            subject.version,
-            count,
-        )
+        row = self._subject_row(subject, number, count)
         if before is None:
-            self._session.insert(tables.subject, [(number, subject.id, *values)])
+            self._session.insert(tables.subject, [row])
         else:
-            columns = tables.subject.c.keys()[2:]
-            named = dict(zip(columns, values, strict=True))
-            self._session.run(statements.update_subject, subject=number, **named)
+            self._session.update(tables.subject, [row])
+        self._changed.add(row.patient)
         self._save_subject_version(subject, number, before.version if before else 0)
-        self._session.run(statements.drop_subject_identifiers, subject=number)
-        rows = _identifier_rows(number, subject.identifiers)
-        self._session.insert(tables.subject_identifier, rows)
+        self._identify_subjects({number: subject}, known=before is not None)
+
+    def _add_subjects(
+        self, subjects: Sequence[tuple[Subject, Assessment | None]], view: View
+    ) -> None:
+        """Add versions of subjects, later ones last; those before them are known to the view."""
+        if not subjects:
+            return
+        known = {row.subject.id: row for some in view.subjects.values() for row in some}
+        new = [id for id in dict.fromkeys(one.id for one, _ in subjects) if id not in known]
+        numbers = dict(zip(new, self._numbers(tables.subject, len(new)), strict=True))
+        numbers.update((id, row.row) for id, row in known.items())
+        counts = {id: row.assessments for id, row in known.items()}
+        versions, assessments = [], []
+        newest: dict[str, Subject] = {}
+        for subject, assessment in subjects:
+            number, count = numbers[subject.id], counts.get(subject.id, 0)
+            if assessment is not None:
+                count += 1
+                text = codec.assessment_text(assessment)
+                assessments.append(rows.Content(packed(number, count), text))
+            counts[subject.id] = count
+            text = codec.subject_text(subject)
+            versions.append(rows.Content(packed(number, subject.version), text))
+            newest[subject.id] = subject
+        found = {id: self._subject_row(one, numbers[id], counts[id]) for id, one in newest.items()}
+        self._session.insert(tables.subject, [row for id, row in found.items() if id not in known])
+        self._session.update(tables.subject, [row for id, row in found.items() if id in known])
+        self._changed.update(row.patient for row in found.values())
+        self._session.insert(tables.assessment, assessments)
+        self._session.insert(tables.subject_version, versions)
+        renamed = {
+            numbers[id]: one for id, one in newest.items()
+            if one.identifiers != (known[id].subject.identifiers if id in known else ())
+        }  # fmt: skip
+        self._identify_subjects(renamed, known=True)
+
+    def _subject_row(self, subject: Subject, number: int, assessments: int) -> rows.Subject:
+        return rows.Subject(
+            number=number,
+            id=subject.id,
+            site=self._names.add_site(subject.site),
+            patient=self._patient_numbers[subject.site, subject.patient],
+            protocol=subject.protocol,
+            version=subject.version,
+            assessments=assessments,
+        )
+
+    def _identify_subjects(self, subjects: Mapping[int, Subject], *, known: bool) -> None:
+        if subjects and known:
+            many = self._session.many(list(subjects))
+            self._session.run(statements.drop_subject_identifiers, numbers=many)
+        self._session.insert(
+            tables.subject_identifier,
+            [
+                rows.SubjectIdentifier(number, place, codec.hash_of(value), system, value)
+                for number, subject in subjects.items()
+                for place, system, value in _placed(Identified(subject.identifiers))
+            ],
+        )
 
     # The rest
 
@@ -149,9 +284,20 @@ class SqlWriter(SqlReader):
 
     def finish(self) -> None:
         """Write what waits for the end: who extends a chain makes others wait for the commit."""
+        if self._changed:
+            many = self._session.many(sorted(self._changed))
+            self._session.run(statements.count_changes, numbers=many)
+            self._changed = set()
         if self._entries:
-            audit.append(self._session, self._sums.noted(self._entries))
+            self._session.append(self._sums.noted(self._entries))
             self._entries = []
+
+    def _numbers(self, table: Table, count: int) -> Sequence[int]:
+        """Numbers for new rows: those reserved first."""
+        reserved = self._reserved.get(table.name, [])
+        found = reserved[:count]
+        del reserved[:count]
+        return [*found, *self._session.numbers(table, count - len(found))]
 
     def _locate(self, keys: Iterable[Key]) -> None:
         unknown = [key for key in dict.fromkeys(keys) if key not in self._places]
@@ -171,10 +317,13 @@ class SqlWriter(SqlReader):
                 by_site.setdefault(site, {})[patient] = None
         for site, ids in by_site.items():
             place = self._names.add_site(site)
-            known = self._patients(site, ids)
+            asked = [id for id in ids if (site, id) not in self._new_patients]
+            known = self._patients(site, asked) if asked else {}
             new = [id for id in ids if id not in known]
-            known.update(zip(new, self._session.numbers(tables.patient, len(new)), strict=True))
-            self._session.insert(tables.patient, [(known[id], place, id) for id in new])
+            known.update(zip(new, self._numbers(tables.patient, len(new)), strict=True))
+            self._session.insert(
+                tables.patient, [rows.Patient(known[id], place, id, 0) for id in new]
+            )
             self._patient_numbers.update({(site, id): number for id, number in known.items()})
 
     def _save_links(self, versions: Sequence[Kept]) -> list[int | None]:
@@ -184,8 +333,10 @@ class SqlWriter(SqlReader):
             if kept.links and id(kept.links) not in texts:
                 texts[id(kept.links)] = codec.links_text(kept.links)
         unique = list(dict.fromkeys(texts.values()))
-        numbers = dict(zip(unique, self._session.numbers(tables.links, len(unique)), strict=True))
-        self._session.insert(tables.links, [(number, text) for text, number in numbers.items()])
+        numbers = dict(zip(unique, self._numbers(tables.links, len(unique)), strict=True))
+        self._session.insert(
+            tables.links, [rows.Links(number, text) for text, number in numbers.items()]
+        )
         return [numbers[texts[id(kept.links)]] if kept.links else None for kept in versions]
 
     def _advance(self, kept: Kept, numbers: dict[Key, int]) -> int:
@@ -195,74 +346,76 @@ class SqlWriter(SqlReader):
         before = self._places[kept.key]
         if before is None and kept.superseded:
             raise Conflict(f"nothing supersedes the first version of {kept.key.type}/{kept.key.id}")
-        place = before or Place(numbers[kept.key], 0, 0, 0)
+        place = before or Place(numbers[kept.key], 0, 0, 0, is_new=True)
         self._places[kept.key] = Place(
             place.number,
             place.version if kept.superseded else kept.version,
             max(place.last, kept.version),
             place.versions + 1,
+            place.is_new,
         )
         return place.number
 
     def _patient(self, kept: Kept) -> int | None:
         return self._patient_numbers[kept.key.site, kept.patient] if kept.patient else None
 
-    def _version_row(self, kept: Kept, number: int, links: int | None) -> Row:
-        return (
-            packed(number, kept.version),
-            codec.moment(kept.received),
-            kept.digest,
-            _moment(kept.updated),
-            kept.deleted,
-            kept.superseded,
-            self._patient(kept),
-            links,
-            kept.body,
-            kept.fhir,
+    def _version_row(self, kept: Kept, number: int, links: int | None) -> rows.Version:
+        return rows.Version(
+            number=packed(number, kept.version),
+            received=codec.moment(kept.received),
+            digest=kept.digest,
+            updated=_moment(kept.updated),
+            deleted=kept.deleted,
+            superseded=kept.superseded,
+            patient=self._patient(kept),
+            links=links,
+            body=kept.body,
+            fhir=kept.fhir,
         )
 
-    def _resource_row(self, kept: Kept) -> Row:
+    def _resource_row(self, kept: Kept) -> rows.Resource:
         place = self._place_of(kept.key)
-        return (
-            place.number,
-            self._names.add_site(kept.key.site),
-            self._names.add_type(kept.key.type),
-            kept.key.id,
-            place.last,
-            place.versions,
-            place.version,
-            kept.digest,
-            _moment(kept.updated),
-            codec.moment(kept.received),
-            kept.deleted,
-            self._patient(kept),
+        return rows.Resource(
+            number=place.number,
+            site=self._names.add_site(kept.key.site),
+            type=self._names.add_type(kept.key.type),
+            id=kept.key.id,
+            last=place.last,
+            versions=place.versions,
+            version=place.version,
+            digest=kept.digest,
+            updated=_moment(kept.updated),
+            received=codec.moment(kept.received),
+            deleted=kept.deleted,
+            patient=self._patient(kept),
         )
 
-    def _update(self, known: Collection[Key], newest: Mapping[Key, Kept]) -> None:
-        places = [self._place_of(key) for key in known]
-        self._session.run_many(
-            statements.count_versions,
-            [{"resource": p.number, "last": p.last, "versions": p.versions} for p in places],
-        )
-        rows = (self._resource_row(newest[key]) for key in known if key in newest)
-        columns = tables.resource.c.keys()[6:]
-        self._session.run_many(
-            statements.set_newest,
-            [dict(zip(columns, row[6:], strict=True)) | {"resource": row[0]} for row in rows],
+    def _newest_row(self, kept: Kept) -> rows.Newest:
+        place = self._place_of(kept.key)
+        return rows.Newest(
+            number=place.number,
+            last=place.last,
+            versions=place.versions,
+            version=place.version,
+            digest=kept.digest,
+            updated=_moment(kept.updated),
+            received=codec.moment(kept.received),
+            deleted=kept.deleted,
+            patient=self._patient(kept),
         )
 
-    def _reading_row(self, reading: Reading) -> Row:
-        waits = next(iter(reading.depends_on), None)
-        person = next((it for it in reading.facts if isinstance(it, Person)), None)
-        return (
-            self._place_of(reading.key).number,
-            self._patient_numbers[reading.key.site, reading.patient],
-            codec.person_text(person),
-            codec.labs_text([it for it in reading.facts if isinstance(it, Measurement)]),
-            codec.doses_text([it for it in reading.facts if isinstance(it, Dose)]),
-            (person.replaced_by or None) if person else None,
-            waits,
-            codec.hash_of(waits) if waits else None,
+    def _counted_row(self, key: Key) -> rows.Counted:
+        place = self._place_of(key)
+        return rows.Counted(place.number, place.last, place.versions)
+
+    def _reading_row(self, reading: Reading) -> rows.Reading:
+        person = person_in(reading.facts)
+        return rows.Reading(
+            resource=self._place_of(reading.key).number,
+            patient=self._patient_numbers[reading.key.site, reading.patient],
+            kinds=codec.kinds_of(reading.facts),
+            facts=codec.facts_text(reading.facts),
+            replaced_by=(person.replaced_by or None) if person else None,
         )
 
     def _save_assessment(self, number: int, count: int, assessment: Assessment | None) -> int:
@@ -272,7 +425,7 @@ class SqlWriter(SqlReader):
         text = codec.assessment_text(assessment)
         if self._session.row(statements.assessment, number=packed(number, count)) == (text,):
             return count
-        self._session.insert(tables.assessment, [(packed(number, count + 1), text)])
+        self._session.insert(tables.assessment, [rows.Content(packed(number, count + 1), text)])
         return count + 1
 
     def _save_subject_version(self, subject: Subject, number: int, newest: int) -> None:
@@ -282,7 +435,7 @@ class SqlWriter(SqlReader):
             kept = self._session.row(statements.subject_version, number=place)
             if kept == (text,):
                 return
-        self._session.insert(tables.subject_version, [(place, text)])
+        self._session.insert(tables.subject_version, [rows.Content(place, text)])
 
 
 def _moment(value: datetime | None) -> int | None:
@@ -290,10 +443,11 @@ def _moment(value: datetime | None) -> int | None:
 
 
 def _says_something(reading: Reading) -> bool:
-    """Whether there is a patient to whom it says anything: what is nobody's is on no chart."""
+    """Whether there is a patient to whom it says anything."""
     return bool(reading.patient and (reading.facts or reading.depends_on))
 
 
-def _identifier_rows(number: int, identifiers: Iterable[tuple[str, str]]) -> list[Row]:
-    unique = enumerate(dict.fromkeys(identifiers))
-    return [(number, n, codec.hash_of(value), system, value) for n, (system, value) in unique]
+def _placed(one: Identified) -> list[tuple[int, str, str]]:
+    """Place, system and value of each identifier, once."""
+    found = [(n, *pair) for n, pair in enumerate(dict.fromkeys(one.own))]
+    return found if one.patient is None else [*found, (tables.OF_PATIENT, *one.patient)]

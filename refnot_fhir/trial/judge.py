@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
@@ -11,13 +11,14 @@ from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.chart import charts as build
 from refnot_fhir.core.criteria import assess as screening
 from refnot_fhir.core.dosing import record as dosing
-from refnot_fhir.core.facts import person_in
+from refnot_fhir.core.facts import Fact, person_in
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Assessment, DosingRecord, Subject
 from refnot_fhir.core.rules import Protocol, Rulebook, Site
 from refnot_fhir.core.subject import BY_RULE
 from refnot_fhir.fhir.whose import survivor
-from refnot_fhir.store.contract import Reader, SubjectQuery, Writer
+from refnot_fhir.store.contract import Reader, Reading
+from refnot_fhir.store.view import View
 
 
 @record
@@ -81,14 +82,6 @@ def heir(reader: Reader, site: str, patient: str) -> str:
     return survivor(patient, lambda one: person_in(reader.facts(site, [one])[one]))
 
 
-def subjects_of(
-    reader: Reader, site: str, patients: Collection[str]
-) -> dict[tuple[str, str], Subject]:
-    """The subjects of these patients by (patient, protocol)."""
-    rows = reader.subjects(SubjectQuery(patients=[(site, patient) for patient in patients]))
-    return {(row.subject.patient, row.subject.protocol): row.subject for row in rows}
-
-
 def stand(
     judge: Judge,
     site: Site,
@@ -120,38 +113,6 @@ def stand(
     return Standing(protocol, chart, before, current, assessment, record)
 
 
-def standings(
-    reader: Reader,
-    judge: Judge,
-    site: Site,
-    patients: Collection[str],
-    known: Mapping[tuple[str, str], Subject] | None = None,
-) -> list[Standing]:
-    """Where each of these patients stands in each protocol, decided now.
-
-    Whoever a patient's record was merged into is decided with it. `known` are their subjects, if
-    they were read before.
-    """
-    found = charts(reader, site, patients)
-    heirs = _heirs(found)
-    while heirs:
-        found |= charts(reader, site, heirs)
-        heirs = _heirs(found)
-    missing = found if known is None else found.keys() - set(patients)
-    subjects = {**(known or {}), **(subjects_of(reader, site.name, missing) if missing else {})}
-    return [
-        stand(judge, site, chart, subjects.get((patient, protocol.id)), protocol)
-        for patient, chart in found.items()
-        for protocol in judge.rulebook.protocols.values()
-    ]
-
-
-def _heirs(found: Mapping[str, Chart]) -> set[str]:
-    """Patients into whose record one of these was merged, and who are not among them."""
-    merged = (chart.person.replaced_by for chart in found.values() if chart.person)
-    return {heir for heir in merged if heir and heir not in found}
-
-
 def has_lapsed(judge: Judge, site: Site, subject: Subject) -> bool:
     """Whether a verdict that the subject's status rests on no longer holds today."""
     until = subject.holds_until
@@ -176,27 +137,84 @@ def lapses(
         yield subject, now.assessment
 
 
-def caught_up(
-    writer: Writer, judge: Judge, site: Site, patients: Collection[str]
-) -> dict[tuple[str, str], Subject]:
-    """The subjects of these patients, once the versions are kept that time has made of them.
+@record
+class Decisions:
+    """What follows from new facts for the subjects of some patients."""
 
-    Whatever changes a chart calls this first: what was published of a lapse stays true.
+    subjects: tuple[tuple[Subject, Assessment], ...] = ()
+    """New versions, in order, and the assessments that led to them."""
+    changes: tuple[SubjectChange, ...] = ()
+    patients: tuple[str, ...] = ()
+    """Who was decided: those asked for, and those whom their records were merged into."""
+
+
+def decided(
+    view: View, judge: Judge, site: Site, patients: Collection[str], readings: Collection[Reading]
+) -> Decisions | None:
+    """What follows for these patients once the readings are kept; each is assessed once.
+
+    Whoever a patient's record was merged into is decided with it. A version that time alone has
+    made of a subject comes first: what was published of a lapse stays true. None when the view does
+    not hold all that it takes: `view.missing` says what to read.
     """
-    known = subjects_of(writer, site.name, patients)
-    for name, kept in known.items():
-        protocol = judge.rulebook.protocols.get(kept.protocol)
-        if protocol is None or not has_lapsed(judge, site, kept):
-            continue
-        chart = charts(writer, site, [kept.patient])[kept.patient]
-        for later, assessment in lapses(judge, site, chart, kept, protocol):
-            writer.save_subject(later, assessment)
-            known[name] = later
-    return known
+    after = view.after(readings)
+    whole = _with_heirs(view, after, patients)
+    if view.missing:
+        return None
+    now = build(site, after, whole)
+    found = [
+        _followed(view, judge, site, chart, protocol)
+        for chart in now.values()
+        for protocol in judge.rulebook.protocols.values()
+    ]
+    return Decisions(
+        tuple(version for versions, _ in found for version in versions),
+        tuple(change for _, change in found if change),
+        tuple(whole),
+    )
 
 
-def save(writer: Writer, standing: Standing, now: datetime) -> SubjectChange | None:
-    """Keep a subject and its assessment if anything about them changed, and say what did.
+def _with_heirs(
+    view: View, after: Mapping[str, Sequence[Fact]], patients: Collection[str]
+) -> list[str]:
+    """The patients and their heirs; the facts of everybody merged with them are in the view."""
+    whole = list(dict.fromkeys(patients))
+    for one in whole:
+        person = person_in(after.get(one, ()))
+        if person and person.replaced_by and person.replaced_by not in whole:
+            whole.append(person.replaced_by)
+    everyone = list(whole)
+    for one in everyone:
+        everyone += (other for other in view.merged_into(one) if other not in everyone)
+    return whole
+
+
+def _followed(
+    view: View, judge: Judge, site: Site, chart: Chart, protocol: Protocol
+) -> tuple[list[tuple[Subject, Assessment]], SubjectChange | None]:
+    """The new versions of one patient's subject in one protocol, and what moved."""
+    versions: list[tuple[Subject, Assessment]] = []
+    before = next(
+        (row.subject for row in view.subjects_of(chart.patient)
+         if row.subject.protocol == protocol.id), None
+    )  # fmt: skip
+    if before is not None and has_lapsed(judge, site, before):
+        known = build(site, view.after(()), [chart.patient])[chart.patient]
+        versions += lapses(judge, site, known, before, protocol)
+        before = versions[-1][0] if versions else before
+    change = _changed(stand(judge, site, chart, before, protocol), judge.now)
+    if change is None:
+        return versions, None
+    subject, assessment, moved = change
+    versions.append((subject, assessment))
+    said = SubjectChange(subject.id, subject.patient, subject.protocol, subject.status, moved)
+    return versions, said
+
+
+def _changed(
+    standing: Standing, now: datetime
+) -> tuple[Subject, Assessment, tuple[str, ...]] | None:
+    """A subject's next version if anything about it changed, and which verdicts moved.
 
     Other verdicts make another version, even when the status is the same.
     """
@@ -208,9 +226,8 @@ def save(writer: Writer, standing: Standing, now: datetime) -> SubjectChange | N
         return None
     if before is not None and noted.version == before.version:
         noted = replace(noted, version=before.version + 1, updated=now)
-    writer.save_subject(noted, standing.assessment)
     moved = _moves(dict(before.verdicts) if before else {}, noted.verdicts)
-    return SubjectChange(subject.id, subject.patient, subject.protocol, subject.status, moved)
+    return noted, standing.assessment, moved
 
 
 def _noted(subject: Subject, assessment: Assessment) -> Subject:

@@ -7,8 +7,9 @@ from itertools import islice
 
 from refnot_fhir.core.rules import Site
 from refnot_fhir.fhir.types import KINDS
-from refnot_fhir.store.contract import Reader, Reading, Store, Writer
-from refnot_fhir.trial.judge import Judge, caught_up, save, standings
+from refnot_fhir.store.contract import Moved, Store, Writer
+from refnot_fhir.store.view import Changes, Wanted
+from refnot_fhir.trial.judge import Judge, decided
 from refnot_fhir.trial.receive.known import Known, reread
 
 MARK = "rulebook"
@@ -36,7 +37,7 @@ def everyone(
     done = 0
     for site in judge.rulebook.sites.values():
         for some in _groups(store, site):
-            store.write(_Again(site, some, judge))
+            _again(store, judge, site, some)
             done += len(some)
             progress(done)
     store.write(lambda writer: _mark(writer, judge))
@@ -55,20 +56,30 @@ def _groups(store: Store, site: Site) -> Iterator[list[str]]:
         yield some
 
 
-class _Again:
-    """A transaction that reads and decides some patients again."""
-
-    def __init__(self, site: Site, patients: Sequence[str], judge: Judge) -> None:
-        self._site, self._patients, self._judge = site, patients, judge
-
-    def __call__(self, writer: Writer) -> None:
-        known = caught_up(writer, self._judge, self._site, self._patients)
-        writer.set_readings([r for patient in self._patients for r in self._read(writer, patient)])
-        for standing in standings(writer, self._judge, self._site, self._patients, known):
-            save(writer, standing, self._judge.now)
-
-    def _read(self, reader: Reader, patient: str) -> Iterator[Reading]:
-        known = Known.of(reader, self._site, self._judge.rulebook)
-        for type in KINDS:
-            for kept in reader.of_patient(self._site.name, patient, type):
-                yield reread(kept, known)
+def _again(store: Store, judge: Judge, site: Site, patients: Sequence[str]) -> None:
+    """Read and decide some patients again."""
+    wanted = Wanted(
+        patients=set(patients),
+        of_patient={(patient, type) for patient in patients for type in KINDS},
+    )
+    while True:
+        view = store.look(site.name, wanted)
+        known = Known.of(view, site, judge.rulebook)
+        readings = [
+            reread(kept, known)
+            for patient in patients
+            for type in KINDS
+            for kept in view.resources(patient, type)
+        ]
+        decisions = None if view.missing else decided(view, judge, site, patients, readings)
+        if decisions is None:
+            wanted.add(view.missing)
+            continue
+        changes = Changes(
+            site.name, readings=readings, subjects=decisions.subjects, patients=decisions.patients
+        )
+        try:
+            store.commit(changes, view)
+        except Moved:
+            continue
+        return

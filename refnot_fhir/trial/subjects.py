@@ -2,30 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 
+from refnot_fhir.core.chart import charts as build
 from refnot_fhir.core.results import Subject
-from refnot_fhir.store.contract import Reader, SubjectQuery, SubjectRow
+from refnot_fhir.store.contract import Reader, Store, SubjectQuery, SubjectRow
+from refnot_fhir.store.view import Wanted
 from refnot_fhir.trial.judge import Judge, Standing, charts, has_lapsed, lapses, stand
 
 _AT_ONCE = 200
 """Subjects read at once while a page is being filled."""
 
 
-def find_subjects(reader: Reader, judge: Judge, query: SubjectQuery) -> Iterator[SubjectRow]:
+def enrolled(store: Store, judge: Judge, query: SubjectQuery) -> Iterator[SubjectRow]:
     """The subjects asked for, each as it stands today, in order of row.
 
-    A subject whose verdicts have lapsed since they were kept is assessed again in memory.
+    Each page is one reading of the store. One whose verdicts have lapsed since they were kept is
+    read again with its chart, and assessed in memory.
     """
+    return _found(store.subjects, lambda subject: _again(store, judge, subject), judge, query)
+
+
+def find_subjects(reader: Reader, judge: Judge, query: SubjectQuery) -> Iterator[SubjectRow]:
+    """The same out of one consistent view."""
+    return _found(
+        reader.subjects, lambda subject: as_of_today(reader, judge, subject), judge, query
+    )
+
+
+def _found(
+    subjects: Callable[[SubjectQuery], list[SubjectRow]],
+    today: Callable[[Subject], Subject],
+    judge: Judge,
+    query: SubjectQuery,
+) -> Iterator[SubjectRow]:
     after = query.after
-    while rows := reader.subjects(replace(query, after=after, limit=_AT_ONCE)):
+    while rows := subjects(replace(query, after=after, limit=_AT_ONCE)):
         for row in rows:
-            yield SubjectRow(row.row, as_of_today(reader, judge, row.subject))
+            lapsed = _lapsed(judge, row.subject)
+            yield SubjectRow(row.row, today(row.subject)) if lapsed else row
         if len(rows) < _AT_ONCE:
             return
         after = rows[-1].row
+
+
+def _lapsed(judge: Judge, subject: Subject) -> bool:
+    site = judge.rulebook.sites.get(subject.site)
+    known = site is not None and subject.protocol in judge.rulebook.protocols
+    return known and site is not None and has_lapsed(judge, site, subject)
+
+
+def _again(store: Store, judge: Judge, subject: Subject) -> Subject:
+    """A subject whose verdicts have lapsed, read with its chart."""
+    site, protocol = judge.rulebook.sites[subject.site], judge.rulebook.protocols[subject.protocol]
+    wanted = Wanted(patients={subject.patient})
+    while True:
+        view = store.look(site.name, wanted)
+        everyone = [subject.patient]
+        for one in everyone:
+            everyone += (other for other in view.merged_into(one) if other not in everyone)
+        if not view.missing:
+            break
+        wanted.add(view.missing)
+    chart = build(site, view.after(()), [subject.patient])[subject.patient]
+    rows = (row.subject for row in view.subjects_of(subject.patient))
+    newest = next((one for one in rows if one.id == subject.id), subject)
+    for later, _ in lapses(judge, site, chart, newest, protocol):
+        newest = later
+    return newest
 
 
 def as_of_today(reader: Reader, judge: Judge, subject: Subject) -> Subject:

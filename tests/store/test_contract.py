@@ -37,8 +37,8 @@ def test_an_empty_store_knows_nothing(store: Store) -> None:
         assert reader.merged_into("north", "p1") == []
         assert reader.facts("north", ["p1"]) == {"p1": ()}
         assert list(reader.patients()) == []
-        assert list(reader.labs(site=None, patient=None, since=None)) == []
-        assert not list(reader.patients_with("doses", site=None, patient=None, since=None))
+        assert list(reader.measurements(site=None, patient=None, since=None)) == []
+        assert not list(reader.patients_with("dose", site=None, patient=None, since=None))
         assert reader.receipt("north", b"x") is None
         assert set(reader.counts().values()) == {0}
     assert store.mark("rules") is None
@@ -264,7 +264,7 @@ def test_the_facts_of_a_patient_are_all_readings_in_order_of_arrival(store: Stor
     )
     with store.read() as reader:
         facts = reader.facts("north", ["p1", "p2", "p3"])
-    assert facts["p1"] == (person(P1), lab(O2), lab(O1), lab(O1, value="2.0"), dose(d1))
+    assert facts["p1"] == (lab(O2), lab(O1), lab(O1, value="2.0"), person(P1), dose(d1))
     assert facts["p2"] == (lab(O3, patient="p2"),)
     assert facts["p3"] == ()
 
@@ -326,7 +326,7 @@ def test_patients_with_readings_are_listed_over_many_pages(store: Store) -> None
         assert list(reader.patients()) == everybody
         assert len(list(reader.patients("a"))) == 1_250
         assert list(reader.patients("c")) == []
-        assert sum(1 for _ in reader.labs(site=None, patient=None, since=None)) == 2_500
+        assert sum(1 for _ in reader.measurements(site=None, patient=None, since=None)) == 2_500
 
 
 @pytest.mark.parametrize(
@@ -359,9 +359,9 @@ def test_labs_and_doses_are_found_by_site_patient_and_when_received(
     )
     names = {k.id: (k.site, p) for k, p, _ in rows}
     with store.read() as reader:
-        labs = reader.labs(site=site, patient=patient, since=since)  # type: ignore[arg-type]
+        labs = reader.measurements(site=site, patient=patient, since=since)  # type: ignore[arg-type]
         assert [result.source.id for result in labs] == found
-        for kind in ("labs", "doses"):
+        for kind in ("measurement", "dose"):
             rows = list(
                 reader.patients_with(kind, site=site, patient=patient, since=since)  # type: ignore[arg-type]
             )

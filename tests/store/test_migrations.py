@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,14 +14,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, make_url
 
+from refnot_fhir.core.facts import Dose, Measurement, Person
 from refnot_fhir.errors import RefnotError
-from refnot_fhir.fhir import wire
-from refnot_fhir.store import migrate, open_store
-from refnot_fhir.store.contract import Receipt
+from refnot_fhir.store import migrate, migrations, open_store
+from refnot_fhir.store.contract import SubjectQuery
 from refnot_fhir.store.schema import metadata
-from tests.store.things import NOW, deletion, kept, key
-
-O1, O2 = key("o1"), key("o2")
+from refnot_fhir.trial import reassess
+from tests.door import DRUG_OF_MEDICATION, open_door
+from tests.store.things import key
 
 
 @contextmanager
@@ -76,34 +76,83 @@ def test_a_store_of_a_later_release_is_not_opened(url: str) -> None:
 
 
 def test_digests_of_bytes_become_digests_of_content(url: str) -> None:
-    migrate(url)
-    store = open_store(url)
-    spelled = (
-        b'\xef\xbb\xbf{ "id": "o1", "b": 1.0, "a": {"reference": "urn:uuid:1"}, "n": [null, 1e2] }'
-    )
-    linked = {"a": {"reference": "Patient/p1"}, "b": Decimal("1.0"), "n": [None, Decimal("1e2")]}
-    first = kept(O1, body=spelled)
-    versions = [
-        replace(first, links={"urn:uuid:1": "Patient/p1"}, digest=wire.digest(linked)),
-        deletion(O1, 2),
-        replace(kept(O2, body=b'{"x": 1}'), digest=wire.digest({"x": 1})),
-    ]
-    store.write(lambda w: (w.keep(versions), w.save_receipt(Receipt("north", b"x", NOW, 200, b""))))
-    with store.read() as reader:
-        expected = reader.heads([O1, O2])
-    store.close()
+    fill(url)
     with connected(url) as connection:
+        rows = "SELECT number, digest FROM {} ORDER BY number"
+        expected = [
+            connection.exec_driver_sql(rows.format(t)).all() for t in ("version", "resource")
+        ]
         connection.exec_driver_sql("UPDATE version SET digest = body")
         connection.exec_driver_sql("UPDATE resource SET digest = 'old'")
         connection.exec_driver_sql("ALTER TABLE version DROP COLUMN fhir")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     migrate(url)
+    with connected(url) as connection:
+        found = [connection.exec_driver_sql(rows.format(t)).all() for t in ("version", "resource")]
+    assert found == expected
     store = open_store(url)
     with store.read() as reader:
-        assert reader.heads([O1, O2]) == expected
         assert reader.counts()["receipts"] == 0
-        assert [k.body for k in reader.history(O1)] == [b"", spelled]
     store.close()
+
+
+FILLED = Path(__file__).with_name("filled_0003.sql")
+"""What the release with the tables 0003 wrote of a few deliveries, as SQLite has it."""
+
+
+def fill(url: str) -> None:
+    """A database as the release with the tables 0003 left it."""
+    text = FILLED.read_text("utf-8")
+    if url.startswith("postgresql"):
+        text = re.sub(r"\bx'([0-9a-f]*)'", r"'\\x\1'", text)
+    with connected(url) as connection:
+        migrations.upgrade(connection, "0003")
+        for statement in filter(None, text.split(";\n")):
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def test_a_filled_database_of_the_release_before_keeps_everything(url: str) -> None:
+    fill(url)
+    migrate(url)
+    store = open_store(url)
+    assert (store.verify_audit(), store.verify_bodies(), store.mark("rulebook")) == (None,) * 3
+    with store.read() as reader:
+        counts = reader.counts()
+        rows = reader.subjects(SubjectQuery())
+        given = key("a1", type="MedicationAdministration", site="default")
+        assert reader.depending_on("default", "Medication/med1") == [given]
+        assert reader.merged_into("default", "p1") == ["p3"]
+        facts = reader.facts("default", ["p1", "p2"])
+        head = reader.heads([key("p1-plt", site="default")])[key("p1-plt", site="default")]
+    store.close()
+    assert (counts["versions"], counts["resources"], counts["subjects"]) == (21, 18, 4)
+    assert [row.subject.status for row in rows] == ["ineligible", "ineligible", "ineligible",
+                                                    "screening"]  # fmt: skip
+    assert (head.version, len(head.earlier)) == (2, 1)
+    assert [type(fact) for fact in facts["p1"]] == [Person]
+    (person,) = facts["p2"]
+    assert isinstance(person, Person)
+    assert person.dead_by == datetime(2026, 5, 20, 9, tzinfo=UTC)
+
+
+def test_what_the_release_before_received_is_read_and_decided_again(
+    url: str, tmp_path: Path
+) -> None:
+    fill(url)
+    with open_door(tmp_path, url=url) as door:
+        judge = door.service.judge()
+        assert reassess.rules_moved(door.service.store, judge)
+        reassess.everyone(door.service.store, judge)
+        verdicts = door.verdicts()
+        assert (verdicts["IN07B"], verdicts["IN08A"], verdicts["EX09"]) == ("not-met", "met", "met")
+        assert verdicts["IN04"] == "unknown"
+        with door.service.store.read() as reader:
+            kinds = {type(fact) for fact in reader.facts("default", ["p1"])["p1"]}
+            (person, _) = reader.facts("default", ["p2"])["p2"]
+        assert kinds == {Person, Measurement, Dose}
+        assert isinstance(person, Person)
+        assert person.dead_by == datetime(2026, 5, 20, 9, tzinfo=UTC)
+        assert door.put(DRUG_OF_MEDICATION).status_code == 200
 
 
 @pytest.mark.parametrize("url", ["mysql://host/name", "nonsense", "", "oracle+x://"])

@@ -14,13 +14,14 @@ from refnot_fhir.errors import Busy, Problem
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.store.contract import Reader, Store
-from refnot_fhir.trial.judge import Judge
-from refnot_fhir.trial.receive.commit import CarryOut, Moved
+from refnot_fhir.store.contract import Moved, Store
+from refnot_fhir.store.view import Changes, View, Wanted
+from refnot_fhir.trial.judge import Judge, decided
+from refnot_fhir.trial.receive.commit import carried_out
 from refnot_fhir.trial.receive.decide import Policy
 from refnot_fhir.trial.receive.naming import Naming
 from refnot_fhir.trial.receive.plan import Planner
-from refnot_fhir.trial.receive.replay import Earlier, Seal, answered, keep_receipt, seal_of
+from refnot_fhir.trial.receive.replay import Earlier, Seal, answered, receipts_of, seal_of
 from refnot_fhir.trial.receive.request import (
     ASKED,
     DELETE,
@@ -50,20 +51,7 @@ def receive(delivery: Delivery, *, site: Site, store: Store, judge: Judge) -> Re
     naming = Naming(delivery.requests, (*delivery.bases, *site.base_urls))
     seal = seal_of(delivery, naming, site, judge)
     receiving = _Receiving(delivery, naming, seal, site, store, judge)
-    earlier = receiving.answered()
-    if earlier is not None and not earlier.received.failed:
-        return _replayed(earlier)
-    checked = _checked(delivery, naming, site)
-    if earlier is not None:
-        checked = receiving.again(earlier, checked)
-    if delivery.atomic and any(_has_failed(one) for one in checked):
-        return Received(tuple(_failures(checked)))
-    return receiving.done(checked)
-
-
-def _replayed(earlier: Earlier) -> Received:
-    """The answer to a delivery of which nothing is left to do."""
-    return replace(earlier.received, results=earlier.now, changes=(), replayed=True)
+    return receiving.done(_checked(delivery, naming, site))
 
 
 def _checked(delivery: Delivery, naming: Naming, site: Site) -> list[Request | Result]:
@@ -155,71 +143,117 @@ class _Receiving:
         always_new = site.writes == "fhir" and not delivery.keys
         self._salt = judge.new_id() if always_new else next(iter(delivery.keys), "")
 
-    def again(
-        self, earlier: Earlier, checked: Sequence[Request | Result]
-    ) -> list[Request | Result]:
-        """What is left to do of a delivery that failed in part: the rest is told as it stands."""
-        self._seal = replace(self._seal, results=earlier.received.results)
-        return [
-            one if old.outcome == FAILED else now
-            for old, now, one in zip(earlier.received.results, earlier.now, checked, strict=True)
-        ]
-
-    def answered(self) -> Earlier | None:
-        """What stands of the delivery, if it was answered before."""
-        if not self._seal.names:
-            return None
-        with self._store.read() as reader:
-            return answered(reader, self._delivery, self._seal, self._site)
-
     def done(self, checked: Sequence[Request | Result]) -> Received:
         """What became of everything, once it is durable."""
         waves = _waves(checked)
-        if len(waves) == 1:
+        undone = self._delivery.atomic and any(_has_failed(one) for one in checked)
+        if not undone and len(waves) == 1:
             return self._carried_out(checked, waves[0], self._seal)
+        if self._seal.names and not self._seal.results:
+            earlier = self._earlier()
+            if earlier is not None:
+                return self._told(earlier, checked)
+        if undone:
+            return Received(tuple(_failures(checked)))
         parts = [self._carried_out(checked, wave, Seal()) for wave in waves]
         received = _joined(parts, waves, checked)
-        self._remember(received)
+        self._remember(received, self._seal)
         return received
+
+    def _told(self, earlier: Earlier, checked: Sequence[Request | Result]) -> Received:
+        """The answer to a delivery that was answered before; what failed of it is tried again."""
+        if not earlier.received.failed:
+            return replace(earlier.received, results=earlier.now, changes=(), replayed=True)
+        self._seal = replace(self._seal, results=earlier.received.results)
+        return self.done([
+            one if old.outcome == FAILED else now
+            for old, now, one in zip(earlier.received.results, earlier.now, checked, strict=True)
+        ])  # fmt: skip
+
+    def _earlier(self) -> Earlier | None:
+        """What was answered to the delivery before."""
+        wanted = Wanted(receipts=set(self._seal.names))
+        while True:
+            view = self._store.look(self._site.name, wanted)
+            earlier = answered(view, self._delivery, self._seal, self._site)
+            if not view.missing:
+                return earlier
+            wanted.add(view.missing)
 
     def _carried_out(
         self, checked: Sequence[Request | Result], wave: Sequence[int], seal: Seal
     ) -> Received:
-        for attempt in range(_TRIES):
-            earlier = self.answered() if attempt and seal.keyed and not seal.results else None
-            if earlier is not None:
-                return _replayed(earlier)
-            with self._store.read() as reader:
-                plan = self._planner(reader).plan(self._naming, wave)
-            results = _in_order(checked, wave, [step.result for step in plan.steps])
-            if self._delivery.atomic and any(result.outcome == FAILED for result in results):
-                return Received(tuple(results))
-            if not plan.patients and not any(step.kept for step in plan.steps):
-                received = Received(tuple(results), at=self._judge.now)
-                if seal.keyed:
-                    self._remember(received)
-                return received
-            work = CarryOut(self._delivery, plan, tuple(results), seal, self._site, self._judge)
-            try:
-                return self._store.write(work)
-            except Moved:
+        """What became of one wave: planned and decided by a view, and written if that still holds.
+
+        What the view turns out to lack is read with all the rest, again as of one moment.
+        """
+        planner = self._planner(wave)
+        wanted = planner.wanted()
+        ask = bool(seal.names and not seal.results)
+        if ask:
+            wanted.receipts.update(seal.names)
+        tries = 0
+        while tries < _TRIES:
+            view = self._store.look(self._site.name, wanted, new=len(wave))
+            if ask and (seal.keyed or not tries):
+                earlier = answered(view, self._delivery, seal, self._site)
+                if earlier is not None:
+                    return self._told(earlier, checked)
+            decided = None if view.missing else self._decided(checked, wave, planner, seal, view)
+            if decided is None:
+                wanted.add(view.missing)
                 continue
+            changes, received = decided
+            if changes is None:
+                return received
+            try:
+                self._store.commit(changes, view)
+            except Moved:
+                tries += 1
+                continue
+            return received
         raise Busy("other deliveries keep changing the same resources: send it again")
 
-    def _planner(self, reader: Reader) -> Planner:
+    def _decided(
+        self,
+        checked: Sequence[Request | Result],
+        wave: Sequence[int],
+        planner: Planner,
+        seal: Seal,
+        view: View,
+    ) -> tuple[Changes | None, Received] | None:
+        """What is to be written and answered; None when the view lacks something."""
+        plan = planner.plan(view)
+        if plan is None:
+            return None
+        results = tuple(_in_order(checked, wave, [step.result for step in plan.steps]))
+        if self._delivery.atomic and any(result.outcome == FAILED for result in results):
+            return None, Received(results)
+        if not plan.changes_something:
+            received = Received(results, at=self._judge.now)
+            receipts = receipts_of(received, seal, self._site, self._judge) if seal.keyed else []
+            remembered = Changes(self._site.name, receipts=receipts)
+            return (remembered if receipts else None), received
+        decisions = decided(view, self._judge, self._site, plan.patients, plan.readings)
+        if decisions is None:
+            return None
+        return carried_out(
+            self._delivery, plan, decisions, results, seal, self._site, self._judge, view
+        )
+
+    def _planner(self, wave: Sequence[int]) -> Planner:
         return Planner(
-            reader, self._site, self._judge.rulebook, self._judge.now,
-            strict=self._delivery.strict, salt=self._salt, policy=self._policy(),
+            self._naming, wave, self._site, self._judge.rulebook, self._judge.now,
+            strict=self._delivery.strict,
+            salt=self._salt,
+            policy=Policy(careful=self._site.writes != "fhir", keyed=self._seal.keyed),
         )  # fmt: skip
 
-    def _policy(self) -> Policy:
-        return Policy(careful=self._site.writes != "fhir", keyed=self._seal.keyed)
-
-    def _remember(self, received: Received) -> None:
-        if self._seal.names:
-            self._store.write(
-                lambda writer: keep_receipt(writer, received, self._seal, self._site, self._judge)
-            )
+    def _remember(self, received: Received, seal: Seal) -> None:
+        receipts = receipts_of(received, seal, self._site, self._judge)
+        if receipts:
+            name = self._site.name
+            self._store.commit(Changes(name, receipts=receipts), self._store.look(name, Wanted()))
 
 
 def _in_order(

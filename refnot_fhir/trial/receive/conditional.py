@@ -7,7 +7,7 @@ left as they are when they find nothing: what they name is not kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from refnot_fhir.errors import Problem
@@ -15,29 +15,18 @@ from refnot_fhir.fhir.elements import CONDITIONAL
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.fhir.whose import Identifier, carrying
 from refnot_fhir.store.contract import Key
+from refnot_fhir.store.view import Carried, View
 from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.receive.naming import Naming, place_of
 from refnot_fhir.trial.receive.parcel import conditions
 from refnot_fhir.trial.receive.request import Request, Result
 
-Condition = tuple[str, str, str]
-"""(type, system, value) of an identifier that a request, or a reference in it, names."""
-
-Conditions = dict[Condition, tuple[Key, ...]]
-"""What carries each identifier in the store."""
-
 
 class Conditional:
     """The conditional references of a delivery."""
 
-    def __init__(
-        self,
-        naming: Naming,
-        keys: Sequence[Key | None],
-        look_up: Callable[[Iterable[Condition]], Conditions],
-        known: Conditions,
-    ) -> None:
-        """`keys` are the targets known already; what is looked up is added to `known`."""
+    def __init__(self, naming: Naming, keys: Sequence[Key | None], view: View) -> None:
+        """`keys` are the targets known already."""
         self.found: dict[str, int | str] = {}
         """What each reference means: the index of a request, or a literal reference."""
         self.refused: dict[int, Result] = {}
@@ -49,11 +38,10 @@ class Conditional:
                 if condition is None:
                     self._refuse(index, reference, relative, naming)
                     continue
-                known |= look_up({condition} - known.keys())
-                meant = _meant(condition, known[condition], naming.requests, keys)
+                meant = _meant(condition, view.carrying(condition), naming.requests, keys)
                 if len(meant) == 1:
                     self.found[reference] = meant[0]
-                elif condition[0] in KINDS:
+                elif condition.type in KINDS:
                     request = naming.requests[index]
                     self.refused[index] = _refused(request, reference, len(meant))
 
@@ -68,19 +56,19 @@ class Conditional:
             )
 
 
-def _condition(reference: str) -> Condition | None:
+def _condition(reference: str) -> Carried | None:
     """What a conditional reference asks for; None when it is none, or not understood."""
     found = CONDITIONAL.fullmatch(reference)
     if found is None:
         return None
     try:
-        return (found[1], *conditions(found[2]))
+        return Carried(found[1], *conditions(found[2]))
     except ValueError:
         return None
 
 
 def _meant(
-    condition: Condition,
+    condition: Carried,
     stored: Iterable[Key],
     requests: Sequence[Request],
     keys: Sequence[Key | None],
@@ -88,10 +76,10 @@ def _meant(
     """The requests, by index, and stored resources that carry an identifier once all is done."""
     coming: dict[int | Key, Mapping[str, Any] | None] = {}
     for index, (request, key) in enumerate(zip(requests, keys, strict=True)):
-        if request.type == condition[0] and request.action in (R.CREATE, R.UPDATE, R.DELETE):
+        if request.type == condition.type and request.action in (R.CREATE, R.UPDATE, R.DELETE):
             coming[key or index] = None if request.action == R.DELETE else request.resource
     places: list[int | Key] = list(stored)
-    found = carrying(places, coming, Identifier(*condition[1:]))
+    found = carrying(places, coming, Identifier(condition.system, condition.value))
     return [one if isinstance(one, int) else f"{one.type}/{one.id}" for one in found]
 
 

@@ -14,31 +14,31 @@ from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import references, wire
 from refnot_fhir.fhir.types import Context, Understood, patient_of, understand
 from refnot_fhir.fhir.whose import Identifier, Whose, carrying, survivor, whose
-from refnot_fhir.store.contract import Kept, Key, Reader, Reading
+from refnot_fhir.store.contract import Kept, Key, Reading
+from refnot_fhir.store.view import Carried, View
 from refnot_fhir.trial.receive.request import CHANGING, Request, Result
 
-Sent = tuple[Mapping[str, Any] | None, int]
-"""A resource and its version number."""
+Json = Mapping[str, Any]
 
 
 @record
 class Known:
-    """What is on its way first, then what the store has."""
+    """What is on its way first, then what the view of the store holds."""
 
-    reader: Reader
+    view: View
     site: Site
     rulebook: Rulebook
-    carriers: dict[Identifier, tuple[Key, ...]] = field(default_factory=dict)
-    """The patients of the store who were found by an identifier: what was supposed."""
-    _coming: Mapping[Key, Sent] = field(default_factory=dict)
-    _stored: dict[Key, Sent] = field(default_factory=dict)
+    _coming: Mapping[Key, tuple[Json | None, int]] = field(default_factory=dict)
+    """Resources on their way and their versions; None for a deletion."""
+    _patients: Mapping[Key, Json | None] = field(default_factory=dict)
     _persons: dict[str, Person | None] = field(default_factory=dict)
-    _contexts: dict[str, Context] = field(default_factory=dict)
+    _contexts: dict[tuple[str, str], Context] = field(default_factory=dict)
+    _decoded: dict[Key, Json | None] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
-        reader: Reader,
+        view: View,
         site: Site,
         rulebook: Rulebook,
         decided: Iterable[tuple[Request, Key, Result]] = (),
@@ -49,20 +49,21 @@ class Known:
             for request, key, result in decided
             if result.outcome in CHANGING
         }
-        return cls(reader, site, rulebook, _coming=coming)
+        patients = {key: sent for key, (sent, _) in coming.items() if key.type == "Patient"}
+        return cls(view, site, rulebook, coming, patients)
 
-    def whose(self, resource: Mapping[str, Any]) -> Whose:
+    def whose(self, resource: Json) -> Whose:
         """Whose result a resource is."""
         return whose(resource, self._carrying, self._heir, self._here)
 
-    def context(self, resource: Mapping[str, Any]) -> Context:
-        """What `resource` is understood with."""
+    def context(self, resource: Json, fhir: str) -> Context:
+        """What `resource`, of a FHIR version, is understood with."""
         patient = "" if resource["resourceType"] == "Patient" else patient_of(resource)
-        if patient not in self._contexts:
-            self._contexts[patient] = Context(
-                self.site, self.rulebook, self.person(patient), self._resource
+        if (patient, fhir) not in self._contexts:
+            self._contexts[patient, fhir] = Context(
+                self.site, self.rulebook, self.person(patient), self._resource, fhir
             )
-        return self._contexts[patient]
+        return self._contexts[patient, fhir]
 
     def person(self, patient: str) -> Person | None:
         """What the Patient with that id says, if there is one."""
@@ -72,78 +73,71 @@ class Known:
 
     def described(self, patient: str) -> Person | None:
         """What was read of the Patient until now."""
-        return person_in(self.reader.facts(self.site.name, [patient])[patient])
-
-    def resource(self, key: Key) -> Mapping[str, Any] | None:
-        """A resource as it will be; None when there is none."""
-        return self._sent(key)[0]
+        facts = self.view.known(patient)
+        return person_in(fact for some in facts for fact in some)
 
     def _here(self, patient: str) -> bool:
-        return self.resource(Key(self.site.name, "Patient", patient)) is not None
+        key = Key(self.site.name, "Patient", patient)
+        if key in self._patients:
+            return self._patients[key] is not None
+        head = self.view.head(key)
+        return head is not None and not head.deleted
 
     def _carrying(self, wanted: Identifier) -> list[str]:
-        if wanted not in self.carriers:
-            self.carriers[wanted] = tuple(
-                self.reader.with_identifier(self.site.name, "Patient", *wanted)
-            )
-        coming = {key: sent for key, (sent, _) in self._coming.items() if key.type == "Patient"}
-        return [key.id for key in carrying(self.carriers[wanted], coming, wanted)]
+        stored = self.view.carrying(Carried("Patient", *wanted))
+        return [key.id for key in carrying(stored, self._patients, wanted)]
 
     def _heir(self, patient: str) -> str:
         return survivor(patient, self.person)
 
     def _read_person(self, patient: str) -> Person | None:
-        resource, version = self._sent(Key(self.site.name, "Patient", patient))
+        key = Key(self.site.name, "Patient", patient)
+        if key not in self._coming:
+            return self.described(patient)
+        resource, version = self._coming[key]
         if resource is None:
             return None
         source = Source(self.site.name, "Patient", patient, str(version))
         return person_in(understand(resource, source, Context(self.site, self.rulebook)).facts)
 
-    def _resource(self, reference: str) -> Mapping[str, Any] | None:
-        return self.resource(Key(self.site.name, *reference.split("/")))
-
-    def _sent(self, key: Key) -> Sent:
+    def _resource(self, reference: str) -> Json | None:
+        key = Key(self.site.name, *reference.split("/"))
         if key in self._coming:
-            return self._coming[key]
-        if key not in self._stored:
-            kept = self.reader.kept(key)
-            there = kept is not None and not kept.deleted
-            self._stored[key] = (decoded(kept), kept.version) if kept and there else (None, 0)
-        return self._stored[key]
+            return self._coming[key][0]
+        if key not in self._decoded:
+            kept = self.view.body(key)
+            self._decoded[key] = decoded(kept) if kept else None
+        return self._decoded[key]
 
 
-def decoded(kept: Kept) -> Mapping[str, Any]:
+def decoded(kept: Kept) -> Json:
     """A kept resource, with the references of the bundle that it came in made literal."""
-    resource: Mapping[str, Any] = wire.decode(kept.body)
+    resource: Json = wire.decode(kept.body)
     return references.resolved(resource, kept.links) if kept.links else resource
 
 
-def reading_of(key: Key, understood: Understood) -> Reading:
-    """What is kept of what was understood; what is about nobody is in no chart."""
+def reading_of(key: Key, understood: Understood, received: datetime, known: Known) -> Reading:
+    """What is kept of what was understood; what is about nobody is in no chart.
+
+    A death without a date was known at the earliest of these: the moment that the resource states,
+    when it came, and what was known before it came.
+    """
     if not understood.patient:
         return Reading(key, "")
-    return Reading(key, understood.patient, understood.facts, understood.depends_on)
-
-
-def death_noted(reading: Reading, received: datetime, known: Known) -> Reading:
-    """The reading, with the earliest moment at which a death without a date was known.
-
-    That is what the resource states, or when it came, or what was known before it came.
-    """
-    person = person_in(reading.facts)
-    if person is None or not person.deceased or person.died is not None:
-        return reading
-    moments = [person.dead_by or received]
-    before = known.described(person.source.id)
-    if before is not None and before.deceased and before.dead_by is not None:
-        moments.append(before.dead_by)
-    return replace(reading, facts=(replace(person, dead_by=min(moments)),))
+    facts = understood.facts
+    person = person_in(facts) if key.type == "Patient" else None
+    if person is not None and person.deceased and person.died is None:
+        moments = [person.dead_by or received]
+        before = known.described(person.source.id)
+        if before is not None and before.deceased and before.dead_by is not None:
+            moments.append(before.dead_by)
+        facts = (replace(person, dead_by=min(moments)),)
+    return Reading(key, understood.patient, facts, understood.depends_on)
 
 
 def reread(kept: Kept, known: Known) -> Reading:
     """The reading of a stored resource, made again."""
     source = Source(kept.key.site, kept.key.type, kept.key.id, str(kept.version))
     resource = known.whose(decoded(kept)).resource
-    context = replace(known.context(resource), fhir=kept.fhir)
-    reading = reading_of(kept.key, understand(resource, source, context))
-    return death_noted(reading, kept.received, known)
+    understood = understand(resource, source, known.context(resource, kept.fhir))
+    return reading_of(kept.key, understood, kept.received, known)

@@ -94,6 +94,11 @@ class Naming:
         return total.digest()
 
     @cached_property
+    def is_conditional(self) -> bool:
+        """Whether any reference in it may be a search."""
+        return any("?" in ref for stated in self.stated for ref in stated)
+
+    @cached_property
     def has_conditions(self) -> bool:
         """Whether what is read depends on what is found for a reference."""
         asked = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -12,7 +12,8 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import Problem, Unprocessable
 from refnot_fhir.fhir.types import about_patient
-from refnot_fhir.store.contract import Head, Key, Reader, Receipt, Writer
+from refnot_fhir.store.contract import Head, Key, Receipt
+from refnot_fhir.store.view import View
 from refnot_fhir.trial.judge import Judge
 from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.receive.naming import Naming
@@ -62,44 +63,40 @@ def seal_of(delivery: Delivery, naming: Naming, site: Site, judge: Judge) -> Sea
     return Seal((hashlib.sha256(name).digest(),), content)
 
 
-def keep_receipt(writer: Writer, received: Received, seal: Seal, site: Site, judge: Judge) -> None:
-    """Keep the answer to a delivery, to be found when it comes again.
+def receipts_of(received: Received, seal: Seal, site: Site, judge: Judge) -> list[Receipt]:
+    """The answer to a delivery under each of its names, to be found when it comes again.
 
     Of a delivery with a failure only when it has a key: what was kept of it is not to be kept
     under that key again.
     """
-    if received.failed and not seal.keyed:
-        return
+    if not seal.names or (received.failed and not seal.keyed):
+        return []
     if seal.results:
         pairs = zip(seal.results, received.results, strict=True)
         results = tuple(new if old.outcome == R.FAILED else old for old, new in pairs)
         received = replace(received, results=results)
     body = msgspec.json.encode(_Answered(seal.content, received))
-    for name in seal.names:
-        writer.save_receipt(Receipt(site.name, name, judge.now, 200, body))
+    return [Receipt(site.name, name, judge.now, 200, body) for name in seal.names]
 
 
-def was_answered(reader: Reader, seal: Seal, site: Site) -> bool:
-    """Whether there is an answer to a delivery that was not known when it began."""
-    return not seal.results and any(
-        reader.receipt(site.name, name) is not None for name in seal.names
-    )
-
-
-def answered(reader: Reader, delivery: Delivery, seal: Seal, site: Site) -> Earlier | None:
+def answered(view: View, delivery: Delivery, seal: Seal, site: Site) -> Earlier | None:
     """What stands of a delivery that was answered before; None when it has to be carried out.
+
+    None as well when the view does not hold all that it takes: `view.missing` says what to read.
 
     One without a key is carried out again, with what that may contradict, unless everything it
     speaks of still stands. Raises Unprocessable for a key that was used with other content.
     """
-    found = [kept for name in seal.names if (kept := reader.receipt(site.name, name)) is not None]
+    found = [kept for name in seal.names if (kept := view.receipt(name)) is not None]
     if not found:
         return None
     answers = [msgspec.json.decode(kept.body, type=_Answered) for kept in found]
     if any(answer.content != seal.content for answer in answers):
         raise Unprocessable(_OTHER_CONTENT, (Problem("duplicate", _OTHER_CONTENT),))
     before = answers[0].received
-    told = _told(reader, delivery, before, site)
+    told = _told(view, delivery, before, site)
+    if view.missing:
+        return None
     if not seal.keyed and not all(stands for _, stands in told):
         return None
     return Earlier(before, tuple(result for result, _ in told))
@@ -113,13 +110,13 @@ _OTHER_CONTENT = (
 
 
 def _told(
-    reader: Reader, delivery: Delivery, before: Received, site: Site
+    view: View, delivery: Delivery, before: Received, site: Site
 ) -> list[tuple[Result, bool]]:
     """What is to be said of each request now, and whether it still stands."""
     keys = [Key(site.name, result.type, result.id) for result in before.results]
-    heads = reader.heads({key for key in keys if key.id})
+    heads = _heads(view, (key for key in keys if key.id))
     patients = {Key(site.name, "Patient", head.patient) for head in heads.values() if head.patient}
-    here = {key.id for key, head in reader.heads(patients).items() if not head.deleted}
+    here = {key.id for key, head in _heads(view, patients).items() if not head.deleted}
     # Of several entries of a batch that write one resource, the last one stands.
     last = {
         key: (result.version, asked.action == R.DELETE)
@@ -130,6 +127,11 @@ def _told(
         _now(result, heads.get(key), last.get(key), here)
         for key, result in zip(keys, before.results, strict=True)
     ]
+
+
+def _heads(view: View, keys: Iterable[Key]) -> dict[Key, Head]:
+    found = ((key, view.head(key)) for key in keys)
+    return {key: head for key, head in found if head is not None}
 
 
 def _now(

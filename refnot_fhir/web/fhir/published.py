@@ -65,10 +65,10 @@ class Subjects:
 
     def candidates(self, asking: Asking, search: Search, after: int) -> Iterator[Candidate]:
         """As many as the store can tell by itself; a verdict that lapsed is made anew."""
-        query = replace(narrowed(search, asking.reader, asking.site), after=after)
-        judge = asking.service.judge()
-        for row in enrolment.find_subjects(asking.reader, judge, query):
-            if row.subject.protocol in asking.service.rulebook.protocols:
+        query = replace(narrowed(search, asking), after=after)
+        service = asking.service
+        for row in enrolment.enrolled(service.store, service.judge(), query):
+            if row.subject.protocol in service.rulebook.protocols:
                 yield Candidate(row.row, _written(row.subject, asking))
 
     def read(self, asking: Asking, type: str, id: str, version: str | None) -> Standing:
@@ -101,37 +101,37 @@ def find(service: Service, reader: Reader, site: Site, id_: str) -> Subject:
     raise NotFound(f"there is no ResearchSubject/{id_} at this site")
 
 
-def narrowed(search: Search, reader: Reader, site: Site) -> SubjectQuery:
+def narrowed(search: Search, asking: Asking) -> SubjectQuery:
     """As much of a search as the store can answer; the rest is matched in memory."""
-    found: dict[str, Any] = {"sites": [site.name]}
+    found: dict[str, Any] = {"sites": [asking.site.name]}
     for clause in search.clauses:
         name = _FIELDS.get(clause.parameter.name)
         if name is None or name in found or clause.missing is not None:
             continue
         read = _chained if clause.chained else _READERS[name]
-        values = read(clause, reader, site)
+        values = read(clause, asking)
         if values is not None:
             found[name] = values
     return SubjectQuery(**found)
 
 
-def _ids(clause: Clause, _reader: Reader, _site: Site) -> list[str] | None:
+def _ids(clause: Clause, _asking: Asking) -> list[str] | None:
     if clause.modifier:
         return None
     return [value.code or "" for value in clause.values if isinstance(value, Token)]
 
 
-def _patients(clause: Clause, _reader: Reader, site: Site) -> list[tuple[str, str]] | None:
+def _patients(clause: Clause, asking: Asking) -> list[tuple[str, str]] | None:
     if clause.modifier not in ("", "Patient"):
         return None
     return [
-        (site.name, value.id)
+        (asking.site.name, value.id)
         for value in clause.values
         if isinstance(value, Target) and value.type in ("", "Patient")
     ]
 
 
-def _protocols(clause: Clause, _reader: Reader, _site: Site) -> list[str] | None:
+def _protocols(clause: Clause, _asking: Asking) -> list[str] | None:
     if clause.modifier not in ("", "ResearchStudy"):
         return None
     return [
@@ -141,7 +141,7 @@ def _protocols(clause: Clause, _reader: Reader, _site: Site) -> list[str] | None
     ]
 
 
-def _chained(clause: Clause, reader: Reader, site: Site) -> list[tuple[str, str]] | None:
+def _chained(clause: Clause, asking: Asking) -> list[tuple[str, str]] | None:
     """The patients that carry an identifier; a chain to the study is matched in memory."""
     chained = clause.chained
     if chained is None or clause.modifier != "Patient" or chained.parameter.name != "identifier":
@@ -151,10 +151,12 @@ def _chained(clause: Clause, reader: Reader, site: Site) -> list[tuple[str, str]
     if chained.modifier or whole:
         return None
     return [
-        (site.name, key.id)
+        (asking.site.name, key.id)
         for value in chained.values
         if isinstance(value, Token) and value.code
-        for key in reader.with_identifier(site.name, "Patient", value.system, value.code)
+        for key in asking.reader.with_identifier(
+            asking.site.name, "Patient", value.system, value.code
+        )
     ]
 
 
@@ -165,7 +167,7 @@ _FIELDS: Mapping[str, str] = {
     "subject": "patients",
     "study": "protocols",
 }
-_READERS: Mapping[str, Callable[[Clause, Reader, Site], Any]] = {
+_READERS: Mapping[str, Callable[[Clause, Asking], Any]] = {
     "ids": _ids,
     "patients": _patients,
     "protocols": _protocols,
