@@ -2,17 +2,20 @@
 
 A store and a file of lines both give the facts of the newest version of each resource, by the
 patient whom the resource names. Here they are put together: records that were merged are one
-patient.
+patient, and what a withdrawn report lists is withdrawn with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, tzinfo
 
-from refnot_fhir.core.facts import CompleteFeed, Dose, Fact, Measurement, Person, person_in
+from refnot_fhir.core.facts import CompleteFeed, Dose, Fact, Measurement, Person, Report, person_in
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
+from refnot_fhir.core.values import reason
+from refnot_fhir.core.vocabulary import Unusable
 
 Known = Mapping[str, Sequence[Fact]]
 """The facts of patients of one site, by the id of the Patient."""
@@ -63,12 +66,31 @@ def family(patient: str, merged: Mapping[str, Sequence[str]]) -> list[str]:
 def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
     """`family` are the facts of the patient's own record, then those of the merged ones."""
     facts = [fact for record in family for fact in record]
+    withdrawn = _withdrawn(fact for fact in facts if isinstance(fact, Report))
     return Chart(
         site=site.name,
         patient=patient,
         zone=site.zone,
         person=person_in(family[0]),
-        labs=tuple(fact for fact in facts if isinstance(fact, Measurement)),
+        labs=tuple(
+            _without(fact) if fact.source.reference in withdrawn else fact
+            for fact in facts
+            if isinstance(fact, Measurement)
+        ),
         doses=tuple(fact for fact in facts if isinstance(fact, Dose)),
         all_doses=site.administrations,
     )
+
+
+def _withdrawn(reports: Iterable[Report]) -> set[str]:
+    """What withdrawn reports list and no other report does: a report may be issued anew."""
+    lists: dict[bool, set[str]] = {True: set(), False: set()}
+    for report in reports:
+        lists[report.withdrawn].update(report.results)
+    return lists[True] - lists[False]
+
+
+def _without(found: Measurement) -> Measurement:
+    """A measurement whose report was withdrawn: no measurement to speak of."""
+    gone = reason(Unusable.RETRACTED, "report-withdrawn")
+    return replace(found, not_usable=gone, replaces=False)

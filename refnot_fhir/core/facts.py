@@ -143,7 +143,18 @@ class CompleteFeed:
     """Who says so."""
 
 
-Fact = Person | Measurement | Dose
+@record
+class Report:
+    """That a hospital put measurements together in one report, and whether it stands by it."""
+
+    source: Source
+    patient: str
+    results: tuple[str, ...]
+    """References (`Observation/o1`) of the measurements that it lists."""
+    withdrawn: bool = False
+
+
+Fact = Person | Measurement | Dose | Report
 """One thing known from one received resource: a new kind is added here."""
 
 

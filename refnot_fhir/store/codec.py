@@ -14,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from refnot_fhir.core.facts import Dose, Fact, Measurement, Person
+from refnot_fhir.core.facts import Fact
 from refnot_fhir.core.results import Assessment, CriterionResult, Evidence, StatusChange, Subject
 from refnot_fhir.core.values import When
 from refnot_fhir.store import older
@@ -76,16 +76,11 @@ def _text(value: object) -> str:
     return _encoder.encode(value).decode()
 
 
-class _Stored(msgspec.Struct):
-    """One fact as it is kept: a member for each kind, one of which is there."""
-
-    measurement: Measurement | None = None
-    dose: Dose | None = None
-    person: Person | None = None
-
-
-_KINDS: dict[type[Fact], str] = {Measurement: "measurement", Dose: "dose", Person: "person"}
-_facts = msgspec.json.Decoder(list[tuple[_Stored, ...]])
+_KINDS: dict[type[Fact], str] = {kind: kind.__name__.lower() for kind in get_args(Fact)}
+"""Each kind of fact and the name under which it is kept."""
+# A member for each kind, one of which is there.
+_Stored = msgspec.defstruct("_Stored", [(name, kind | None, None) for kind, name in _KINDS.items()])
+_facts = msgspec.json.Decoder(list[tuple[_Stored, ...]])  # type: ignore[valid-type]
 
 
 def _moments(kind: type[Fact]) -> tuple[str, ...]:
@@ -124,11 +119,12 @@ def facts_of(text: str | None) -> tuple[tuple[Fact, ...], ...]:
     return tuple(tuple(map(_fact, some)) for some in _facts.decode(f"[{text}]"))
 
 
-def _fact(stored: _Stored) -> Fact:
-    found = stored.measurement or stored.dose or stored.person
-    if found is None:
-        raise ValueError("a fact of a kind that is not known here is kept: run the migrations")
-    return found
+def _fact(stored: msgspec.Struct) -> Fact:
+    for name in _KINDS.values():
+        found: Fact | None = getattr(stored, name)
+        if found is not None:
+            return found
+    raise ValueError("a fact of a kind that is not known here is kept: run the migrations")
 
 
 def subject_text(subject: Subject) -> str:

@@ -24,7 +24,7 @@ OF_EARLIER_RELEASES = {"text"}
 
 def made() -> Iterator[tuple[str, ast.Call]]:
     """Every call that makes a reason for a reading, with its place."""
-    modules = [*(CORE / "translate").glob("*.py"), *map((CORE / "criteria").joinpath, OTHERS)]
+    modules = [*(CORE / "translate").glob("*.py"), *map(CORE.joinpath, OTHERS)]
     for path in sorted(modules):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -33,7 +33,7 @@ def made() -> Iterator[tuple[str, ast.Call]]:
                     yield f"{path.name}:{node.lineno}:{node.col_offset}", node
 
 
-OTHERS = ("derive.py", "bounds.py")
+OTHERS = ("criteria/derive.py", "criteria/bounds.py", "chart.py")
 
 
 def literals(node: ast.expr) -> set[str]:

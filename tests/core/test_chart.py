@@ -1,0 +1,47 @@
+"""A chart is put together from facts: what a report says of its results counts for them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from refnot_fhir.core.chart import charts
+from refnot_fhir.core.facts import Fact, Person, Report
+from refnot_fhir.core.values import Source
+from tests.builders import lab_result, site, worded
+
+LAB = lab_result("platelets", "231", id="o1")
+LISTED = (LAB.source.reference,)
+
+
+def report(id: str, *, withdrawn: bool, results: tuple[str, ...] = LISTED) -> Report:
+    return Report(Source(LAB.source.site, "DiagnosticReport", id, "1"), "p1", results, withdrawn)
+
+
+@pytest.mark.parametrize(
+    ("reports", "usable"),
+    [
+        ([], True),
+        ([report("r1", withdrawn=False)], True),
+        ([report("r1", withdrawn=True)], False),
+        ([report("r1", withdrawn=True, results=("Observation/o2",))], True),
+        ([report("r1", withdrawn=True), report("r2", withdrawn=True)], False),
+        ([report("r1", withdrawn=True), report("r2", withdrawn=False)], True),
+    ],
+)
+def test_what_only_withdrawn_reports_list_is_withdrawn(reports: list[Report], usable: bool) -> None:
+    for facts in itertools.permutations([LAB, *reports]):
+        (found,) = charts(site(), {"p1": facts}, ["p1"])["p1"].labs
+        assert (found.not_usable is None, found.replaces) == (usable, usable)
+        if found.not_usable is not None:
+            assert found.not_usable.code == "retracted"
+            assert worded(found.not_usable) == "The hospital withdrew the report that lists it."
+
+
+def test_the_report_of_a_merged_record_counts_for_what_it_lists() -> None:
+    merged = Person(Source(LAB.source.site, "Patient", "p2", "1"), replaced_by="p1")
+    known: dict[str, tuple[Fact, ...]] = {
+        "p1": (), "p2": (merged, report("r1", withdrawn=True), LAB)
+    }  # fmt: skip
+    assert [one.not_usable is None for one in charts(site(), known, ["p1"])["p1"].labs] == [False]
