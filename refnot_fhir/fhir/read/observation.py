@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/observation.html, https://hl7.org/fhir/R5/observation.ht
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -66,6 +66,29 @@ def read(
     return tuple(reader.readings(resource, source, _Frame(source), frozenset()))
 
 
+def read_listed(
+    report: Json,
+    source: Source,
+    *,
+    withdrawn: bool,
+    zone: tzinfo,
+    dates_in_utc: bool,
+    resource_of: Lookup = lambda _reference: None,
+) -> tuple[MeasurementSeen, ...]:
+    """Every reading of the Observations that are sent inside the report that lists them as results.
+
+    What one does not say of its patient, time and specimen is the report's, if the report names
+    one specimen; with a report that is `withdrawn`, they are.
+    """
+    reader = _Reader(report, zone, dates_in_utc, resource_of)
+    specimens = report.get("specimen", ())
+    one = specimens[0] if len(specimens) == 1 else None
+    frame = reader.frame({**report, "specimen": one}, source, _Frame(source))
+    if withdrawn:
+        frame = replace(frame, standing=Standing.RETRACTED)
+    return tuple(reader.members(report.get("result", ()), source, frame, frozenset()))
+
+
 @record
 class _Frame:
     """What all readings of one Observation have in common."""
@@ -95,18 +118,28 @@ class _Reader:
     ) -> Iterator[MeasurementSeen]:
         inside = resource is not self.root
         doubt = modifiers(self.root, resource) if inside else modifiers(resource)
-        frame = self._frame(resource, source, panel)
+        frame = self.frame(resource, source, panel)
         parts = resource.get("component", ())
         if _value_key(resource) or not (parts or "hasMember" in resource):
             yield _reading(frame, source, resource, doubt)
         for place, part in enumerate(parts):
             below = f"{source.part}.component[{place}]".removeprefix(".")
             yield _reading(frame, replace(source, part=below), part, doubt or modifiers(part))
-        for place, member in self._members(resource, above):
-            inner = replace(source, part=f"contained[{place}]")
-            yield from self.readings(member, inner, frame, above | {f"#{member['id']}"})
+        yield from self.members(resource.get("hasMember", ()), source, frame, above)
 
-    def _frame(self, resource: Json, source: Source, panel: _Frame) -> _Frame:
+    def members(
+        self, references: Iterable[Json], source: Source, panel: _Frame, above: frozenset[str]
+    ) -> Iterator[MeasurementSeen]:
+        """Of the members sent along inside; one that has itself as a member is read once."""
+        for named in references:
+            reference = named.get("reference", "")
+            found = None if reference in above else contained(self.root, reference)
+            if found is not None and found[1]["resourceType"] == "Observation":
+                place, member = found
+                inner = replace(source, part=f"contained[{place}]")
+                yield from self.readings(member, inner, panel, above | {reference})
+
+    def frame(self, resource: Json, source: Source, panel: _Frame) -> _Frame:
         subject = resource.get("subject")
         issued = self._issued(resource)
         named = resource.get("specimen")
@@ -145,14 +178,6 @@ class _Reader:
             return seen
         return replace(seen, latest=max(seen.earliest, issued.latest))
 
-    def _members(self, resource: Json, above: frozenset[str]) -> Iterator[tuple[int, Json]]:
-        """The members sent along inside; a member that has itself as a member is read once."""
-        for member in resource.get("hasMember", ()):
-            reference = member.get("reference", "")
-            found = None if reference in above else contained(self.root, reference)
-            if found is not None and found[1]["resourceType"] == "Observation":
-                yield found
-
 
 def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> MeasurementSeen:
     """The reading in an Observation or a component, which name these elements alike."""
@@ -182,7 +207,7 @@ def _standing(resource: Json, of_panel: Standing) -> Standing:
     """That of the Observation; with a panel that was withdrawn, its members are."""
     if of_panel is Standing.RETRACTED:
         return of_panel
-    return _STANDINGS.get(resource["status"], Standing.UNKNOWN)
+    return _STANDINGS.get(resource.get("status", ""), Standing.UNKNOWN)
 
 
 def _value_key(element: Json) -> str:

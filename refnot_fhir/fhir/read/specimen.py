@@ -63,9 +63,11 @@ def taken(
 
 
 def references(resource: Json) -> tuple[str, ...]:
-    """The Specimens, as resources of their own, that an Observation and its members name."""
+    """The Specimens, as resources of their own, that a resource and its members name."""
     inside = (it for it in resource.get("contained", ()) if it["resourceType"] == "Observation")
-    ids = (id_of(one.get("specimen"), "Specimen") for one in (resource, *inside))
+    named = (one.get("specimen") for one in (resource, *inside))
+    each = (one for some in named for one in (some if isinstance(some, list) else (some,)))
+    ids = (id_of(one, "Specimen") for one in each)
     return tuple(dict.fromkeys(f"Specimen/{id}" for id in ids if id))
 
 
