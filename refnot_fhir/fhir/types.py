@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from refnot_fhir.core.facts import Fact, Person
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.seen import MeasurementSeen
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.elements import id_of
-from refnot_fhir.fhir.read import medication_administration, observation, patient, specimen
+from refnot_fhir.fhir.read import (
+    diagnostic_report,
+    medication_administration,
+    observation,
+    patient,
+    specimen,
+)
 from refnot_fhir.fhir.versions import Version
 
 Json = Mapping[str, Any]
@@ -43,6 +50,10 @@ def _nothing(_resource: Json) -> tuple[str, ...]:
 
 def _always(_resource: Json, _rulebook: Rulebook) -> bool:
     return True
+
+
+def _never(_resource: Json, _rulebook: Rulebook) -> bool:
+    return False
 
 
 @record
@@ -103,20 +114,39 @@ def _patient(resource: Json, source: Source, context: Context) -> Iterator[Fact]
 
 def _observation(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
     site = context.site
-    of = patient_of(resource)
-    for seen in observation.read(
+    seen = observation.read(
         resource,
         source,
         zone=site.zone,
         dates_in_utc=site.dates_in_utc,
         version=context.version,
         resource_of=context.resource,
-    ):
+    )
+    return _measured(seen, patient_of(resource), context)
+
+
+def _measured(seen: Iterable[MeasurementSeen], patient: str, context: Context) -> Iterator[Fact]:
+    site = context.site
+    for one in seen:
         # A member sent inside a panel may be of another patient than the panel: no fact of either.
-        if seen.patient == of:
-            found = measurement(seen, site=site, rulebook=context.rulebook, person=context.person)
+        if one.patient == patient:
+            found = measurement(one, site=site, rulebook=context.rulebook, person=context.person)
             if found is not None:
                 yield found
+
+
+def _report(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+    site, of = context.site, patient_of(resource)
+    seen = observation.read_listed(
+        resource,
+        source,
+        withdrawn=diagnostic_report.is_withdrawn(resource),
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+        resource_of=context.resource,
+    )
+    yield from _measured(seen, of, context)
+    yield from diagnostic_report.read(resource, source, of)
 
 
 def _is_panel(resource: Json, rulebook: Rulebook) -> bool:
@@ -154,6 +184,9 @@ KINDS: Mapping[str, Kind] = {
     "Patient": Kind(_patient, about_patient=False, shared=True),
     "Observation": Kind(
         _observation, depends_on=specimen.references, depends_on_person=True, useful=_is_panel
+    ),
+    "DiagnosticReport": Kind(
+        _report, depends_on=specimen.references, depends_on_person=True, useful=_never
     ),
     "MedicationAdministration": Kind(_administration, depends_on=_product),
     "Medication": Kind(_no_facts, about_patient=False, shared=True),

@@ -28,7 +28,13 @@ BASES = [
     ("fifth", "4.0"), ("fifth", "4.3"), ("fifth", "5.0"),
 ]  # fmt: skip
 MRN = [{"system": "urn:mrn", "value": "17"}]
-OTHERS: list[Json] = [{"resourceType": "Specimen", "id": "s1"}]
+OTHERS: list[Json] = [
+    {"resourceType": "Specimen", "id": "s1"},
+    {
+        "resourceType": "DiagnosticReport", "id": "d1", "status": "final", "code": {"text": "x"},
+        "subject": {"reference": "Patient/p1"}, "result": [{"reference": "Observation/p1-plt"}],
+    },
+]  # fmt: skip
 
 
 def r5(resource: Json) -> Json:
@@ -67,7 +73,7 @@ def offered(statement: Json) -> dict[str, Json]:
 def ids(door: Door) -> dict[str, str]:
     return {
         "Patient": "p1", "Observation": "p1-plt", "MedicationAdministration": "p1-med",
-        "Medication": "med1", "Specimen": "s1", "ResearchStudy": "r2",
+        "Medication": "med1", "Specimen": "s1", "DiagnosticReport": "d1", "ResearchStudy": "r2",
         "ResearchSubject": str(matches(door.get("ResearchSubject"))[0]["id"]),
         "CodeSystem": "refnot-deviations", "OperationDefinition": "ResearchSubject-dosing-record",
         "StructureDefinition": "course-number",
