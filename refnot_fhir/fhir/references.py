@@ -47,14 +47,29 @@ def places(resource: Mapping[str, Any], wanted: str) -> Iterator[str]:
 
 
 def resolved(value: Any, links: Links) -> Any:
-    """The same value with each reference that `links` knows replaced; `value` is left alone."""
+    """The same value with each reference that `links` knows replaced; `value` is left alone.
+
+    What holds no such reference is not copied.
+    """
     if type(value) is dict:
-        new = {name: resolved(member, links) for name, member in value.items()}
-        named = new.get("reference")
+        changed = {
+            name: new
+            for name, member in value.items()
+            if (type(member) is dict or type(member) is list)
+            and (new := resolved(member, links)) is not member
+        }
+        named = value.get("reference")
         if type(named) is str and named in links:
-            new["reference"] = links[named]
-        return new
-    return [resolved(item, links) for item in value] if type(value) is list else value
+            changed["reference"] = links[named]
+        return {**value, **changed} if changed else value
+    if type(value) is not list:
+        return value
+    items = [
+        resolved(item, links) if type(item) is dict or type(item) is list else item
+        for item in value
+    ]
+    same = all(new is old for new, old in zip(items, value, strict=True))
+    return value if same else items
 
 
 def relinked(raw: bytes, links: Links) -> bytes:

@@ -56,9 +56,10 @@ def carrying(stored: Iterable[K], coming: Mapping[K, Json | None], wanted: Ident
 def patient_identifier(resource: Json) -> Identifier | None:
     """The identifier by which a resource names its patient, with or without a reference."""
     named = _named(resource)[1]
-    if _type_named(resource, named) not in ("", "Patient"):
+    stated = named.get("identifier")
+    if not stated or _type_named(resource, named) not in ("", "Patient"):
         return None
-    return _identifier(named.get("identifier") or {})
+    return _identifier(stated)
 
 
 def whose(

@@ -10,7 +10,7 @@ import re
 import zlib
 from functools import lru_cache
 
-from flask import current_app, request
+from flask import current_app, g, request
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.utils import get_current_url
 
@@ -137,7 +137,10 @@ _QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 
 def base_url() -> str:
     """The absolute URL of the FHIR base that the request came to."""
-    return own_bases()[0]
+    if "base_url" not in g:
+        g.base_url = own_bases()[0]
+    found: str = g.base_url
+    return found
 
 
 def own_bases() -> tuple[str, ...]:

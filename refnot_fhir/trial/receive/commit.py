@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from refnot_fhir.core.rules import Site
 from refnot_fhir.store.contract import AuditEntry
 from refnot_fhir.store.view import Changes, Identified, View
 from refnot_fhir.trial.judge import Decisions, Judge
 from refnot_fhir.trial.receive.plan import Plan, Step
 from refnot_fhir.trial.receive.replay import Seal, receipts_of
-from refnot_fhir.trial.receive.request import CHANGING, Delivery, Received, Result
+from refnot_fhir.trial.receive.request import Delivery, Received, Result
 
 
 def carried_out(
@@ -24,9 +22,7 @@ def carried_out(
     view: View,
 ) -> tuple[Changes, Received]:
     """What is to be written for a plan, and what is answered once it is."""
-    now = judge.now
-    stamped = tuple(replace(r, updated=now) if r.outcome in CHANGING else r for r in results)
-    received = Received(stamped, decisions.changes, at=now)
+    received = Received(results, decisions.changes, at=judge.now)
     steps = [step for step in plan.steps if step.kept]
     changes = Changes(
         site.name,

@@ -148,7 +148,9 @@ class Naming:
         if not found:
             return Named(request, key, {}, self.digests[index])
         links = {ref: literal for ref, literal in found.items() if literal != ref}
-        resource = references.resolved(request.resource, links) if links else request.resource
+        if not links:
+            return Named(request, key, {}, content_digest(request.resource or {}))
+        resource = references.resolved(request.resource, links)
         return Named(
             replace(request, resource=resource), key, links, content_digest(resource or {})
         )

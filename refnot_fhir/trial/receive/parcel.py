@@ -65,7 +65,7 @@ def of_bundle(
     entries = bundle.parse(sent, base=base)
     bases = (base,) if base else ()
     requests = [
-        replace(_request(entry, raw, bases), fhir=version)
+        _request(entry, raw, bases, version)
         for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
     ]
     requests = [
@@ -134,7 +134,7 @@ def _check_address(address: str, type: str, bases: Iterable[str]) -> None:
     )
 
 
-def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...]) -> Request:
+def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...], version: Version) -> Request:
     request = Request(
         action=_ACTIONS.get(entry.method, READ),
         type=entry.type,
@@ -146,6 +146,7 @@ def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...]) -> Request
         if_absent=entry.if_absent,
         where=f"{entry.place}.resource",
         problems=entry.problems,
+        fhir=version,
     )
     if entry.method == "GET":
         return replace(request, search=entry.search)

@@ -169,6 +169,7 @@ class Planner:
             return Step(request, key, self._told(named, result, head, known))
         if request.action == R.DELETE:
             kept = self._kept(named, result, "")
+            result = replace(result, updated=self._now)
             return Step(request, key, result, kept, Reading(key, ""), ())
         of = self._whose(request, known)
         understood = self._understood(of, key, result, known, request.fhir)
@@ -183,7 +184,11 @@ class Planner:
         if of.unlinked:
             notes = (*unlinked(request, of).notes, *notes)
         result = replace(
-            result, patient=understood.patient, unlinked=bool(of.unlinked), notes=notes
+            result,
+            updated=self._now,
+            patient=understood.patient,
+            unlinked=bool(of.unlinked),
+            notes=notes,
         )
         resource = request.resource or {}
         names = patient_identifier(resource) if request.type in KINDS else None
