@@ -26,6 +26,7 @@ from refnot_fhir.core.vocabulary import Unusable
 from refnot_fhir.errors import BadMapping, RefnotError
 from refnot_fhir.export.records import KINDS
 from refnot_fhir.export.rows import schema
+from refnot_fhir.export.writers import FORMS
 from refnot_fhir.fhir.search.parameters import TYPES, includes, parameters
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.settings import PREFIX, Settings
@@ -141,6 +142,12 @@ def test_every_field_of_the_records_is_documented() -> None:
             row = re.search(rf"^\| `{re.escape(name)}` \| (.+) \| (.+) \|$", text, re.MULTILINE)
             assert row, name
             assert row[2] == said
+
+
+def test_every_form_of_the_records_is_documented() -> None:
+    for form in FORMS:
+        assert f"`_format={form}`" in page("records.md")
+        assert f"`{form}`" in page("cli.md")
 
 
 def _fields(schema: Any, defined: Any, above: str = "") -> Iterator[tuple[str, str]]:

@@ -110,7 +110,7 @@ def _form() -> str:
     wanted = by_preference(stated or request.headers.get("Accept") or "*/*")
     found = next((_MEDIA[media] for media, _ in wanted if media in _MEDIA), None)
     if found is None:
-        raise NotAcceptable("records are served as json, ndjson or csv")
+        raise NotAcceptable(f"records are served as {', '.join(FORMS)}")
     return found
 
 
