@@ -64,6 +64,8 @@ def taken(
 
 def references(resource: Json) -> tuple[str, ...]:
     """The Specimens, as resources of their own, that a resource and its members name."""
+    if "specimen" not in resource and "contained" not in resource:
+        return ()
     inside = (it for it in resource.get("contained", ()) if it["resourceType"] == "Observation")
     named = (one.get("specimen") for one in (resource, *inside))
     each = (one for some in named for one in (some if isinstance(some, list) else (some,)))
