@@ -52,24 +52,24 @@ def resolved(value: Any, links: Links) -> Any:
     What holds no such reference is not copied.
     """
     if type(value) is dict:
-        changed = {
-            name: new
-            for name, member in value.items()
-            if (type(member) is dict or type(member) is list)
-            and (new := resolved(member, links)) is not member
-        }
-        named = value.get("reference")
-        if type(named) is str and named in links:
-            changed["reference"] = links[named]
-        return {**value, **changed} if changed else value
-    if type(value) is not list:
+        members: Any = value.items()
+    elif type(value) is list:
+        members = enumerate(value)
+    else:
         return value
-    items = [
-        resolved(item, links) if type(item) is dict or type(item) is list else item
-        for item in value
-    ]
-    same = all(new is old for new, old in zip(items, value, strict=True))
-    return value if same else items
+    changed: Any = None
+    for name, member in members:
+        kind = type(member)
+        if kind is dict or kind is list:
+            new = resolved(member, links)
+        elif name == "reference" and kind is str:
+            new = links.get(member, member)
+        else:
+            continue
+        if new is not member:
+            changed = value.copy() if changed is None else changed
+            changed[name] = new
+    return value if changed is None else changed
 
 
 def relinked(raw: bytes, links: Links) -> bytes:

@@ -172,8 +172,11 @@ Fill = Callable[[], None]
 K = TypeVar("K")
 
 
-def look(session: Session, names: Names, wanted: Wanted, view: View, new: int) -> None:
-    """Read what is wanted into a view, and reserve rows for so many new resources."""
+def look(session: Session, names: Names, wanted: Wanted, view: View, new: int) -> Fill:
+    """Ask for what is wanted, and for rows for so many new resources.
+
+    The view has it once what is returned is called.
+    """
     asking = _Asking(session, names, view)
     fills = [
         asking.heads(wanted.heads),
@@ -186,9 +189,13 @@ def look(session: Session, names: Names, wanted: Wanted, view: View, new: int) -
         *map(asking.receipt, wanted.receipts),
     ]
     numbers = session.reserve(new)
-    for fill in fills:
-        fill()
-    view.numbers = numbers()
+
+    def fill_all() -> None:
+        for fill in fills:
+            fill()
+        view.numbers = numbers()
+
+    return fill_all
 
 
 def _nothing() -> None:

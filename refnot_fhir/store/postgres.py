@@ -237,8 +237,9 @@ class PostgresStore:
                 cursor = connection.cursor(binary=True)
                 cursor.execute(_BEGIN_LOOKING)
                 session = PostgresSession(cursor, self._texts)
-                look(session, Names(session, self._known), wanted, view, new)
+                fill = look(session, Names(session, self._known), wanted, view, new)
                 cursor.execute("COMMIT")
+                fill()
             return view
 
         return self._read(work)

@@ -138,7 +138,7 @@ class SqliteStore:
         """Read what is wanted of a site, all as it was at one moment."""
         view = View(site)
         with self._session() as session:
-            look(session, Names(session, self._known), wanted, view, new)
+            look(session, Names(session, self._known), wanted, view, new)()
         return view
 
     def commit(self, changes: Changes, view: View) -> None:
