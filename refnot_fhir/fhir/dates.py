@@ -31,6 +31,7 @@ _DATE_TIME = re.compile(
 _NO_OFFSET = timedelta(0)
 # A date without a zone may be the day of any place on Earth: UTC-12 to UTC+14.
 _WESTMOST, _EASTMOST = timedelta(hours=-12), timedelta(hours=14)
+_MICROSECOND = timedelta(microseconds=1)
 _YEAR_ONE = datetime(1, 1, 1)  # noqa: DTZ001  # a reading of the clock, as those it is taken from
 
 
@@ -89,7 +90,9 @@ def may_precede(start: str, end: str) -> bool:
         return one.first <= other.last
     east = _EASTMOST if one.offset is None else one.offset
     west = _WESTMOST if other.offset is None else other.offset
-    return one.first - _YEAR_ONE - east <= other.last - _YEAR_ONE - west
+    # The last microsecond of a day is not its end.
+    rest = _NO_OFFSET if other.precision == "time" else _MICROSECOND
+    return one.first - _YEAR_ONE - east <= other.last - _YEAR_ONE - west + rest
 
 
 def asked_moment(text: str, name: str) -> datetime:

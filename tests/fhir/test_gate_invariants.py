@@ -207,6 +207,7 @@ KEPT: list[tuple[Resource, tuple[Version, ...]]] = [
     (within(start="2026-03-02", end="2026-03-01T10:00:00Z"), EVERY),
     (within(start="2016-12-31T23:59:60Z", end="2017-01-01T00:00:00Z"), EVERY),
     (within(start="9999", end="9999-12-31T23:59:59-12:00"), EVERY),
+    (within(start="2026-03-02T12:00:00Z", end="9999-12-31"), EVERY),
     (within(end="2026"), EVERY),
     (person(gender="male", _gender={"id": "g1"}), EVERY),
     (person(name=[{"given": ["G", "H"], "_given": [None, {"id": "x"}]}]), EVERY),
