@@ -103,14 +103,15 @@ class PostgresSession(Session):
         text, constants = self._texts.of(moved)
         self.cursor.execute(_unless(text), {**constants, **values})
 
-    def hold(self, claims: Sequence[Claim]) -> None:
+    def hold(self, claims: Callable[[], Sequence[Claim]]) -> None:
         """Take locks, one after another, as `claims` describes them."""
+        taken = claims()
         self.cursor.execute(
             _HOLD,
             [
-                Array("int4", [claim.space for claim in claims]),
-                Array("int4", [claim.key for claim in claims]),
-                Array("bool", [claim.alone for claim in claims]),
+                Array("int4", [claim.space for claim in taken]),
+                Array("int4", [claim.key for claim in taken]),
+                Array("bool", [claim.alone for claim in taken]),
             ],
         )
 
@@ -157,7 +158,7 @@ class PostgresWriting(PostgresSession):
         """Lock the sites that are not locked yet, in the order of their names."""
         new = sorted(set(sites) - self._claimed)
         if new:
-            self.hold([claims.whole(site) for site in new])
+            self.hold(lambda: [claims.whole(site) for site in new])
             self._claimed.update(new)
         return bool(new)
 

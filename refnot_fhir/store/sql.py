@@ -221,7 +221,7 @@ class Session(ABC):
     def suppose(self, moved: ClauseElement, values: Mapping[str, object]) -> None:
         """Raise Moved, now or before anything becomes durable, if a statement gives a row."""
 
-    def hold(self, claims: Sequence[Claim]) -> None:  # noqa: B027
+    def hold(self, claims: Callable[[], Sequence[Claim]]) -> None:  # noqa: B027
         """Take locks; none where one writes at a time."""
 
     @abstractmethod

@@ -56,7 +56,7 @@ class SqlWriter(SqlReader):
 
     def change(self, changes: Changes, view: View) -> None:
         """Make all of these changes if the view that they were decided by still holds."""
-        self._session.hold(claims.claims(changes, view))
+        self._session.hold(lambda: claims.claims(changes, view))
         parts, values = claims.supposed(self._session, self._names, view)
         if parts:
             self._session.suppose(claims.moved(parts), values)
