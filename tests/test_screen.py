@@ -97,6 +97,15 @@ def test_a_reading_of_nobody_is_told_and_left_out(production: Rulebook) -> None:
     assert [number for number, _ in refused] == [1]
 
 
+def test_a_bundle_in_a_line_is_told_and_not_passed_over(production: Rulebook) -> None:
+    found, refused = screened(production, {"resourceType": "Bundle", "type": "batch"}, PATIENT)
+
+    assert [one.patient for one in found] == ["p1"]
+    assert [(number, "a file of its own" in told[0].message) for number, told in refused] == [
+        (1, True)
+    ]
+
+
 def test_types_that_no_protocol_reads_are_passed_over(production: Rulebook) -> None:
     encounter = {"resourceType": "Encounter", "id": "e1"}
 

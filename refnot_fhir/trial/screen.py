@@ -89,6 +89,8 @@ class _Lines:
             resource = wire.decode(line)
         except BadInput as error:
             return error.problems
+        if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
+            return (Problem("not-supported", _NO_BUNDLE),)
         if not isinstance(resource, dict) or resource.get("resourceType") not in KINDS:
             return ()
         problems = gate.problems(resource, self._version)
@@ -192,6 +194,12 @@ def _is_newer(resource: Json, before: _Resource) -> bool:
 def _updated(resource: Json) -> datetime | None:
     stated = (resource.get("meta") or {}).get("lastUpdated")
     return None if stated is None else when(stated, zone=UTC).earliest
+
+
+_NO_BUNDLE = (
+    "a Bundle in a line, or a deletion in a Bundle, is not screened: give a Bundle as a file of "
+    "its own, and resources as they stand"
+)
 
 
 def _left_out(why: str) -> Problem:

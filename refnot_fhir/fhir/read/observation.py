@@ -262,4 +262,5 @@ def _range(element: Json) -> ReferenceRange:
 def _sample(reference: Json) -> str:
     """Which specimen a reference means, whatever it is of."""
     literal: str = reference.get("reference", "")
-    return id_of(reference, "Specimen") or literal
+    named = literal or str((reference.get("identifier") or {}).get("value", ""))
+    return id_of(reference, "Specimen") or named
