@@ -72,6 +72,7 @@ def parse(bundle: Mapping[str, Any], *, base: str = "") -> tuple[Entry, ...]:
     kind = bundle.get("type")
     if bundle.get("resourceType") != "Bundle" or kind not in ("transaction", "batch"):
         raise _not_a_request(bundle)
+    base = base.rstrip("/") + "/" if base else ""
     entries = [_read(raw, index, base) for index, raw in enumerate(bundle.get("entry", ()))]
     entries = _marked(entries, _same_full_url(entries))
     if kind == "batch":
@@ -227,8 +228,9 @@ def _same_target(entries: Sequence[Entry]) -> Iterator[tuple[int, Problem]]:
     """The outcome of a transaction must not depend on the order of its entries."""
     first: dict[str, Entry] = {}
     for entry in entries:
-        if entry.method in ("PUT", "DELETE") and entry.target:
-            known = first.setdefault(entry.target, entry)
+        target = entry.target if entry.method in ("PUT", "DELETE") else ""
+        if target:
+            known = first.setdefault(target, entry)
             if known is not entry:
                 said = f"{known.place} writes the same resource; a transaction may do so once"
                 yield entry.index, Problem("duplicate", said, f"{entry.place}.request.url")
@@ -261,8 +263,10 @@ def _read(raw: Mapping[str, Any], index: int, base: str) -> Entry:
 
 def _conditional(entry: Entry, request: Mapping[str, Any]) -> Entry:
     """The entry with what it says about the version that is there."""
-    place = f"{entry.place}.request"
     stated, absent = request.get("ifMatch"), request.get("ifNoneMatch")
+    if not stated and not absent:
+        return entry
+    place = f"{entry.place}.request"
     if stated:
         try:
             entry = replace(entry, if_match=version_of(stated))
@@ -276,8 +280,7 @@ def _conditional(entry: Entry, request: Mapping[str, Any]) -> Entry:
 
 def _address(url: str, base: str) -> tuple[str, str, str, str]:
     """Type, id, query, and why the URL cannot be understood, if it cannot."""
-    below = url.removeprefix(base.rstrip("/") + "/") if base else url
-    match = _URL.fullmatch(below.removeprefix("/"))
+    match = _URL.fullmatch(url.removeprefix(base).removeprefix("/"))
     if match is None:
         return "", "", "", "is not Type, Type/id or Type?query relative to this service"
     return match[1], (match[2] or "") + (match[3] or ""), match[4] or "", ""
@@ -333,11 +336,12 @@ def _delete(entry: Entry) -> Iterator[Problem]:
 
 def _carried(entry: Entry) -> Iterator[Problem]:
     """POST and PUT carry a resource of the type that their url names."""
-    place = f"{entry.place}.resource"
     if entry.resource is None:
-        yield Problem("required", f"a {entry.method} needs a resource", place)
+        said = f"a {entry.method} needs a resource"
+        yield Problem("required", said, f"{entry.place}.resource")
     elif entry.resource.get("resourceType") != entry.type:
-        yield Problem("invalid", "is not of the type that the url names", place)
+        said = "is not of the type that the url names"
+        yield Problem("invalid", said, f"{entry.place}.resource")
 
 
 _CHECKS = {"GET": _get, "POST": _post, "PUT": _put, "DELETE": _delete}

@@ -32,6 +32,7 @@ _NO_OFFSET = timedelta(0)
 # A date without a zone may be the day of any place on Earth: UTC-12 to UTC+14.
 _WESTMOST, _EASTMOST = timedelta(hours=-12), timedelta(hours=14)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_YEAR, _LAST_YEAR = date.min.year, date.max.year
 _YEAR_ONE = datetime(1, 1, 1)  # noqa: DTZ001  # a reading of the clock, as those it is taken from
 
 
@@ -181,6 +182,6 @@ def _in_utc(moment: datetime) -> datetime:
         shifted = moment.astimezone(UTC)
     except OverflowError:
         return BEGINNING if moment.year == 1 else END
-    if date.min.year < shifted.year < date.max.year:
+    if _FIRST_YEAR < shifted.year < _LAST_YEAR:
         return shifted
     return min(max(shifted, BEGINNING), END)

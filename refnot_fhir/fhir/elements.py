@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from refnot_fhir.core.values import Coding, Concept, Quantity, When
@@ -57,13 +57,14 @@ def quantity(element: Json | None) -> Quantity | None:
     """A Quantity, its number exactly as sent."""
     if element is None:
         return None
-    value = element.get("value")
+    get = element.get
+    value = get("value")
     return Quantity(
-        value=None if value is None else Decimal(value),
-        unit=element.get("unit", ""),
-        code=element.get("code", ""),
-        ucum=element.get("system") == _UCUM,
-        comparator=element.get("comparator", ""),
+        None if value is None else Decimal(value),
+        get("unit", ""),
+        get("code", ""),
+        get("system") == _UCUM,
+        get("comparator", ""),
     )
 
 
@@ -76,12 +77,17 @@ def concept(element: Json | None) -> Concept | None:
     """A CodeableConcept."""
     if element is None:
         return None
-    return Concept(tuple(map(coding, element.get("coding", ()))), element.get("text", ""))
+    codings = element.get("coding", ())
+    # Nearly all have one coding.
+    coded = (coding(codings[0]),) if len(codings) == 1 else tuple(map(coding, codings))
+    return Concept(coded, element.get("text", ""))
 
 
 def concepts(elements: list[Json] | None) -> tuple[Concept, ...]:
     """A list of CodeableConcepts that may be absent."""
-    return tuple(found for element in elements or () if (found := concept(element)) is not None)
+    if not elements:
+        return ()
+    return tuple(found for element in elements if (found := concept(element)) is not None)
 
 
 def id_of(reference: Json | None, type_: str) -> str:
@@ -91,13 +97,20 @@ def id_of(reference: Json | None, type_: str) -> str:
     it ends in the same type and id.
     """
     literal = "" if reference is None else reference.get("reference", "")
-    found = _reference_to(type_).fullmatch(literal)
+    if not literal.startswith(type_):
+        return ""
+    return _id_in(literal, type_) if len(literal) < _LONG else _read_id(literal, type_)
+
+
+def _read_id(literal: str, type_: str) -> str:
+    found = _ID.fullmatch(literal, len(type_))
     return found[1] if found else ""
 
 
-@cache
-def _reference_to(type_: str) -> re.Pattern[str]:
-    return re.compile(rf"{type_}/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[^/]+)?")
+_ID = re.compile(r"/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
+# The results of a bundle name the same few patients. What is remembered must stay small.
+_LONG = 200
+_id_in = lru_cache(maxsize=1024)(_read_id)
 
 
 CONDITIONAL = re.compile(r"/?([A-Z][A-Za-z]{0,63})\?(.+)", re.DOTALL)
@@ -106,7 +119,9 @@ CONDITIONAL = re.compile(r"/?([A-Z][A-Za-z]{0,63})\?(.+)", re.DOTALL)
 
 def contained(resource: Json, reference: str) -> tuple[int, Json] | None:
     """The contained resource that `#id` means, with its place; None if there is none."""
-    for place, inner in enumerate(resource.get("contained", ())):
+    if "contained" not in resource:
+        return None
+    for place, inner in enumerate(resource["contained"]):
         if reference == f"#{inner.get('id')}":
             return place, inner
     return None
@@ -123,5 +138,8 @@ def modifiers(*elements: Json) -> str:
     FHIR forbids to process an element with a modifier extension that is not understood
     (https://hl7.org/fhir/R4/extensibility.html#modifierExtension). Empty if there are none.
     """
-    urls = [found["url"] for element in elements for found in element.get("modifierExtension", ())]
+    urls: list[str] = []
+    for element in elements:
+        if "modifierExtension" in element:
+            urls += (found["url"] for found in element["modifierExtension"])
     return f"modifierExtension {', '.join(urls)}" if urls else ""

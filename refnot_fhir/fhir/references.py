@@ -24,10 +24,14 @@ def stated(resource: Mapping[str, Any]) -> set[str]:
     while todo:
         node = todo.pop()
         if type(node) is dict:
-            named = node.get("reference")
-            if type(named) is str:
-                found.add(named)
-            todo += [value for value in node.values() if type(value) is dict or type(value) is list]
+            if "reference" in node and type(node["reference"]) is str:
+                found.add(node["reference"])
+            for value in node.values():
+                kind = type(value)
+                if kind is dict:
+                    todo.append(value)
+                elif kind is list:
+                    todo += value
         elif type(node) is list:
             todo += node
     return found
@@ -52,24 +56,37 @@ def resolved(value: Any, links: Links) -> Any:
     What holds no such reference is not copied.
     """
     if type(value) is dict:
-        members: Any = value.items()
-    elif type(value) is list:
-        members = enumerate(value)
-    else:
-        return value
-    changed: Any = None
-    for name, member in members:
+        return _resolved_object(value, links)
+    return _resolved_list(value, links) if type(value) is list else value
+
+
+def _resolved_object(value: dict[str, Any], links: Links) -> dict[str, Any]:
+    changed = value
+    new: Any
+    for name, member in value.items():
         kind = type(member)
-        if kind is dict or kind is list:
-            new = resolved(member, links)
+        if kind is dict:
+            new = _resolved_object(member, links)
+        elif kind is list:
+            new = _resolved_list(member, links)
         elif name == "reference" and kind is str:
             new = links.get(member, member)
         else:
             continue
         if new is not member:
-            changed = value.copy() if changed is None else changed
+            changed = value.copy() if changed is value else changed
             changed[name] = new
-    return value if changed is None else changed
+    return changed
+
+
+def _resolved_list(value: list[Any], links: Links) -> list[Any]:
+    changed = value
+    for index, item in enumerate(value):
+        new = _resolved_object(item, links) if type(item) is dict else resolved(item, links)
+        if new is not item:
+            changed = value.copy() if changed is value else changed
+            changed[index] = new
+    return changed
 
 
 def relinked(raw: bytes, links: Links) -> bytes:

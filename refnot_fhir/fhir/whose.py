@@ -74,11 +74,12 @@ def whose(
     """
     if not about_patient(resource["resourceType"]):
         return Whose(resource)
-    literal = id_of(_named(resource)[1], "Patient")
-    identifier = patient_identifier(resource)
+    named = _named(resource)[1]
+    literal = id_of(named, "Patient")
+    identifier = patient_identifier(resource) if "identifier" in named else None
     if identifier is None:
         if not literal:
-            elsewhere = "://" in str(_named(resource)[1].get("reference", ""))
+            elsewhere = "://" in str(named.get("reference", ""))
             return Whose(resource, _ELSEWHERE if elsewhere else _NOBODY, never=True)
         return Whose(resource, "" if here(literal) else _ABSENT)
     found = carriers(identifier)

@@ -9,7 +9,7 @@ and what those find is put in words in `messages`. What they cannot say is in `i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from refnot_fhir.core.record import record
@@ -24,6 +24,7 @@ from refnot_fhir.fhir.versions import Version
 __all__ = ["GATED", "problems"]
 
 _MOST_PROBLEMS = 20
+_CARRIERS = frozenset({"Bundle", "Parameters"})
 Json = Mapping[str, Any]
 
 
@@ -34,7 +35,11 @@ def problems(resource: Json, version: Version) -> tuple[Problem, ...]:
     type, are gated here. What another version's gate takes as it is gets one problem that says so.
     Nothing received is repeated.
     """
-    found = tuple(islice(_distinct(_problems(resource, version, None)), _MOST_PROBLEMS))
+    each = _problems(resource, version, None)
+    first = next(each, None)
+    if first is None:
+        return ()
+    found = tuple(islice(_distinct(chain((first,), each)), _MOST_PROBLEMS))
     # Elements that a version does not have speak for another one; a wrong value does not.
     plain = [one for one in found if one.code == "structure"]
     other = _other_version(resource, version) if plain else None
@@ -86,7 +91,10 @@ def _problems(resource: Json, version: Version, inside: _Inside | None) -> Itera
         where = explainer.expression((name, *rule.path))
         key = f"{rule.key}: " if rule.key else ""
         yield problem(rule.code, where, f"{key}{rule.message}")
-    yield from _wrong_contained(resource, explainer)
+    if "contained" in resource:
+        yield from _wrong_contained(resource, explainer)
+    elif name not in _CARRIERS:
+        return
     yield from _nested(resource, version, is_inside=inside is not None)
 
 
@@ -101,8 +109,6 @@ def _unknown_type(name: str, version: Version, *, is_inside: bool) -> Problem:
 
 def _wrong_contained(resource: Json, explainer: Explainer) -> Iterator[Problem]:
     """References to contained resources of a type that does not belong there."""
-    if "contained" not in resource:
-        return
     types = {f"#{item.get('id', '')}": item["resourceType"] for item in resource["contained"]}
     for path, reference in references_in(resource, (resource["resourceType"],)):
         wanted = explainer.targets(path)

@@ -27,7 +27,9 @@ def broken(
 ) -> Iterator[Broken]:
     """Each invariant that a well-formed resource breaks; `inside` names its container."""
     root = resource if inside is None else inside
-    types = {item["id"]: item["resourceType"] for item in root.get("contained", ()) if "id" in item}
+    types = {}
+    if "contained" in root:
+        types = {item["id"]: item["resourceType"] for item in root["contained"] if "id" in item}
     if inside is not None:
         types[""] = root["resourceType"]  # what `#` alone means
     if not _holds_everywhere(resource, types):
@@ -47,29 +49,36 @@ def _holds_everywhere(resource: Json, types: Mapping[str, str]) -> bool:
         node = below.pop()
         if "resourceType" in node and node is not resource:
             continue
-        if (len(node) == 1 and "id" in node) or ("end" in node and not _plainly_ordered(node)):
+        is_plain = "reference" not in node and "end" not in node and "div" not in node
+        if not (is_plain and len(node) > 1) and not _holds(node, types):
             return False
-        if "div" in node or not _plain_values(node, below):
-            return False
-        reference = node.get("reference")
-        is_to_be_checked = type(reference) is str and (reference[0] == "#" or "type" in node)
-        if is_to_be_checked and wrong_reference(node, types) is not None:
-            return False
-    return True
-
-
-def _plain_values(node: Json, below: list[Any]) -> bool:
-    """Add the objects in a node to `below`; False when a list of it has a gap."""
-    for value in node.values():
-        kind = type(value)
-        if kind is dict:
-            below.append(value)
-        elif kind is list:
-            if None in value:
+        for value in node.values():
+            kind = type(value)
+            if kind is dict:
+                below.append(value)
+            elif kind is list and not _is_without_gap(value, below):
                 return False
-            if type(value[0]) is dict:
-                below += value
     return True
+
+
+def _is_without_gap(values: list[Any], below: list[Any]) -> bool:
+    """Add the objects in a list to `below`; False when it has a null, which needs its twin."""
+    if None in values:
+        return False
+    if type(values[0]) is dict:
+        below += values
+    return True
+
+
+def _holds(node: Json, types: Mapping[str, str]) -> bool:
+    """Whether a Reference, Period, narrative or single member needs no closer look."""
+    if (len(node) == 1 and "id" in node) or "div" in node:
+        return False
+    if "end" in node and not _plainly_ordered(node):
+        return False
+    reference = node.get("reference")
+    is_to_be_checked = type(reference) is str and (reference[0] == "#" or "type" in node)
+    return not is_to_be_checked or wrong_reference(node, types) is None
 
 
 def _plainly_ordered(node: Json) -> bool:
@@ -213,6 +222,10 @@ def _requests_r5(entry: Json, kind: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _distinct(entries: Any) -> Iterator[Broken]:
+    urls = [entry["fullUrl"] for entry in entries if "fullUrl" in entry]
+    if len(set(urls)) == len(urls):
+        return
+
     def key(entry: Json) -> tuple[str, str]:
         meta = entry.get("resource", {}).get("meta")
         version = meta.get("versionId", "") if isinstance(meta, Mapping) else ""

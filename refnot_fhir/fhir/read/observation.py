@@ -44,6 +44,10 @@ _STANDINGS = {
 }
 _WHY_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _ABSENCES = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+# Beside each value that is a primitive: its extensions.
+_BESIDE_VALUES = frozenset(
+    {"_valueBoolean", "_valueDateTime", "_valueInteger", "_valueString", "_valueTime"}
+)
 
 
 def read(
@@ -211,6 +215,8 @@ def _standing(resource: Json, of_panel: Standing) -> Standing:
 
 
 def _value_key(element: Json) -> str:
+    if "valueQuantity" in element:
+        return "valueQuantity"
     for key in element:
         if key.startswith("value"):
             return key
@@ -237,11 +243,12 @@ def _value(element: Json) -> Value | None:
 
 def _absent_value(element: Json) -> Concept | None:
     """The reason that stands in the place of a primitive value: `_valueString.extension`."""
-    for key, companion in element.items():
-        if key.startswith("_value"):
-            for found in extensions(companion, _WHY_ABSENT):
-                reason = {"system": _ABSENCES, "code": found.get("valueCode", "")}
-                return concept({"coding": [reason]})
+    if element.keys().isdisjoint(_BESIDE_VALUES):
+        return None
+    for key in (key for key in element if key in _BESIDE_VALUES):
+        for found in extensions(element[key], _WHY_ABSENT):
+            reason = {"system": _ABSENCES, "code": found.get("valueCode", "")}
+            return concept({"coding": [reason]})
     return None
 
 

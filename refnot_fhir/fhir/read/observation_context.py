@@ -22,6 +22,8 @@ _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+
 
 def focus(root: Json, resource: Json, owner: Json | None) -> tuple[Focus, ...]:
     """What an Observation, or the specimen of this owner, is about other than its subject."""
+    if owner is None and "focus" not in resource and "extension" not in resource:
+        return ()
     subject = resource.get("subject") or {}
     references = [*resource.get("focus", ()), *((owner,) if owner else ())]
     seen = (

@@ -28,7 +28,11 @@ TEST_DATA = {
 
 def filled(members: Mapping[str, object]) -> Json:
     """The members that say something: FHIR's JSON knows no null and nothing empty."""
-    return {name: value for name, value in members.items() if value not in (None, "", [], {}, ())}
+    # Of what is false, a zero and a False do say something; most is true, and is asked no further.
+    return {name: value for name, value in members.items() if value or value not in _NOTHING}
+
+
+_NOTHING: tuple[object, ...] = (None, "", [], {}, ())
 
 
 def concept(system: str, code: str, display: str = "", *, text: str = "") -> Json:
