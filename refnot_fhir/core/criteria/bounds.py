@@ -128,11 +128,10 @@ class _Collection:
         """A whole below its part, or a reported value of which a computed one decides otherwise."""
         if other.formula:
             return other.analyte == reported.analyte and self._differ(reported, other)
-        if (other.analyte, reported.analyte) not in self.case.protocol.parts:
-            return False
         high = None if reported.value is None else reported.value.high
         low = None if other.value is None else other.value.low
-        if high is None or low is None:
+        pair = other.analyte, reported.analyte
+        if pair not in self.case.protocol.parts or high is None or low is None:
             return False
         return low - high > _half_a_digit(low) + _half_a_digit(high)
 
