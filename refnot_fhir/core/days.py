@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import lru_cache
 
 from refnot_fhir.core.values import DaySpan
 
 _MONTHS = 12
 
 
+# Cached: all criteria of all patients ask for the same few days around the date of assessment.
+@lru_cache(maxsize=4096)
 def shifted(day: date, days: int) -> date:
     """`day` moved by a number of days; held at the ends of the calendar."""
     number = min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal())
     return date.fromordinal(number)
 
 
+@lru_cache(maxsize=4096)
 def after_months(day: date, months: int) -> date | None:
     """The day on which that many months are completed; None beyond the calendar.
 

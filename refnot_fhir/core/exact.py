@@ -32,10 +32,13 @@ def quotient(value: Decimal, by: Decimal) -> Decimal:
 
 def as_sent(value: Decimal) -> str:
     """The number as a sender writes it: `1.10`, `0.0000001`, and `1E+2` only if sent so."""
+    text = str(value)
+    if "E" not in text:
+        return text
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and -_PLAIN_PLACES <= exponent <= 0:
         return f"{value:f}"
-    return str(value)
+    return text
 
 
 def shown(value: Decimal) -> str:

@@ -5,7 +5,7 @@ Every clinical number, code and habit that the core decides with arrives here fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import tzinfo
 from decimal import Decimal
@@ -313,6 +313,13 @@ class Protocol:
     """Base of the canonical URLs of what is published for it."""
     digest: str
     """SHA-256 of the files that it was read from, the dictionaries included."""
+    parts: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
+    """A lab and another one that it is a part of, because the other is a sum of it."""
+
+    def __post_init__(self) -> None:
+        """Lay out the parts once: pairs of readings are looked up in them."""
+        sums = [(it, part) for it in self.derivations if not it.factor for part in it.sum_of]
+        object.__setattr__(self, "parts", frozenset((part, whole.lab) for whole, part in sums))
 
 
 @record
@@ -358,6 +365,16 @@ class Rulebook:
     """Whole text of one, folded, likewise."""
     system_titles: Mapping[str, str] = field(default_factory=dict)
     """Address of a code system to what people call it."""
+    labs_by_code: Mapping[CodeKey, tuple[Lab, ...]] = field(init=False, repr=False, compare=False)
+    """Every code of a lab to the labs that it is a code of, in the order of `labs`."""
+    traps_by_code: Mapping[CodeKey, tuple[Lab, ...]] = field(init=False, repr=False, compare=False)
+    """Every code that looks like a lab and is none, to the labs that it looks like."""
+
+    def __post_init__(self) -> None:
+        """Lay out the codes once: every measurement is looked up by its own."""
+        labs = self.labs.values()
+        object.__setattr__(self, "labs_by_code", _by_code((lab, lab.codes) for lab in labs))
+        object.__setattr__(self, "traps_by_code", _by_code((lab, lab.traps) for lab in labs))
 
     @property
     def judged_by_limit(self) -> frozenset[str]:
@@ -377,3 +394,11 @@ class Rulebook:
             if isinstance(criterion.rule, AnswerRule)
             for lab in criterion.rule.below_limit
         )
+
+
+def _by_code(labs: Iterable[tuple[Lab, Iterable[CodeKey]]]) -> dict[CodeKey, tuple[Lab, ...]]:
+    found: dict[CodeKey, tuple[Lab, ...]] = {}
+    for lab, codes in labs:
+        for code in codes:
+            found[code] = (*found.get(code, ()), lab)
+    return found

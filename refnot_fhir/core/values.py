@@ -109,6 +109,8 @@ class Interval:
     def times(self, factor: Decimal) -> Interval:
         """Every value multiplied by a positive factor, exactly."""
         low = None if self.low is None else product(self.low, factor)
+        if self.high is self.low:
+            return Interval(low, low, self.low_open, self.high_open)
         high = None if self.high is None else product(self.high, factor)
         return Interval(low, high, self.low_open, self.high_open)
 

@@ -46,7 +46,7 @@ def screen(
     """
     read = _Lines(site, rulebook)
     for number, line in enumerate(lines, start=1):
-        if line.strip():
+        if line and not line.isspace():
             problems = read.take(number, line)
             if problems:
                 refused(number, problems)
@@ -66,6 +66,8 @@ class _Resource:
     facts: tuple[Fact, ...] = ()
     made_with: tuple[object, ...] | None = None
     """What the facts were made with besides the line; None until they are made."""
+    depends_on: tuple[str, ...] = ()
+    """References of the resources that they were made with, known or not."""
     earlier: list[bytes] = field(default_factory=list)
     """Lines that said something else of the resource before."""
 
@@ -96,11 +98,13 @@ class _Lines:
         problems = gate.problems(resource, self._version)
         if problems:
             return problems
-        why = _nobodys(resource)
-        if why:
+        patient = patient_of(resource)
+        if patient_identifier(resource) is not None:
+            patient = ""
+        elif not patient and (why := _nobodys(resource)):
             return (_left_out(why),)
         key = (resource["resourceType"], str(resource.get("id") or f"#{number}"))
-        found = _Resource(number, line, patient_of(resource))
+        found = _Resource(number, line, patient)
         before = self._resources.get(key)
         if before is not None:
             if not _is_newer(resource, before):
@@ -113,11 +117,10 @@ class _Lines:
         kind = KINDS[key[0]]
         if kind.shared:
             self._shared["/".join(key)] = resource
-        if patient_identifier(resource) is not None:
-            found.patient = ""
-        elif kind.about_patient or key[0] == "Patient":
+        if found.patient and (kind.about_patient or key[0] == "Patient"):
             self._named.setdefault(found.patient)
-            made_with = self._made_with(resource, found.patient)
+            found.depends_on = kind.depends_on(resource)
+            made_with = self._made_with(key[0], found)
             if None not in made_with:
                 self._make(resource, found, made_with)
                 if not (found.facts or found.earlier):
@@ -126,11 +129,12 @@ class _Lines:
                 self._persons[key[1]] = found.facts[0]  # type: ignore[assignment]
         self._resources[key] = found
 
-    def _made_with(self, resource: Json, patient: str) -> tuple[object, ...]:
+    def _made_with(self, type: str, found: _Resource) -> tuple[object, ...]:
         """What the facts of a resource hang on, as it is known by now; None what is not known."""
-        kind = KINDS[resource["resourceType"]]
-        others = tuple(self._shared.get(one) for one in kind.depends_on(resource))
-        return (self._persons.get(patient), *others) if kind.depends_on_person else others
+        others = tuple([self._shared.get(one) for one in found.depends_on])
+        if not KINDS[type].depends_on_person:
+            return others
+        return (self._persons.get(found.patient), *others)
 
     def _make(self, resource: Json, found: _Resource, made_with: tuple[object, ...]) -> None:
         type = resource["resourceType"]
@@ -143,8 +147,8 @@ class _Lines:
     def charts(self, refused: Refused) -> Iterator[Chart]:
         """Everybody's chart, in the order in which they were first named, all lines being known."""
         carriers = self._carriers()
-        for one in self._resources.values():
-            if one.made_with is None or one.made_with:
+        for (type, _), one in self._resources.items():
+            if not self._is_settled(type, one):
                 self._settle(one, carriers, refused)
         known: dict[str, list[Fact]] = {patient: [] for patient in self._named}
         for one in self._resources.values():
@@ -152,10 +156,18 @@ class _Lines:
                 known.setdefault(one.patient, []).extend(one.facts)
         yield from charts(self._site, known, known).values()
 
+    def _is_settled(self, type: str, one: _Resource) -> bool:
+        """Whether the facts of a line were made with what is known now."""
+        made_with = one.made_with
+        if not made_with:
+            return made_with is not None
+        now = self._made_with(type, one)
+        return all(it is then for it, then in zip(now, made_with, strict=True))
+
     def _settle(
         self, one: _Resource, carriers: Mapping[Identifier, list[str]], refused: Refused
     ) -> None:
-        """Make the facts of a line again if what they hang on was not known, or is another now."""
+        """Make the facts of a line whose patient, or what they hang on, was not known before."""
         resource = wire.decode(one.line)
         if not one.patient:
             named = whose(resource, lambda wanted: carriers.get(wanted, []), self._heir)
@@ -163,11 +175,9 @@ class _Lines:
                 refused(one.number, (_left_out(named.unlinked),))
                 return
             resource, one.patient = named.resource, patient_of(named.resource)
-        made_with = self._made_with(resource, one.patient)
-        if one.made_with is None or any(
-            now is not then for now, then in zip(made_with, one.made_with, strict=True)
-        ):
-            self._make(resource, one, made_with)
+        type = resource["resourceType"]
+        one.depends_on = KINDS[type].depends_on(resource)
+        self._make(resource, one, self._made_with(type, one))
 
     def _carriers(self) -> dict[Identifier, list[str]]:
         """Ids of the patients who carry an identifier."""
@@ -207,9 +217,7 @@ def _left_out(why: str) -> Problem:
 
 
 def _nobodys(resource: Json) -> str:
-    """Why a line that names its patient by no identifier is nobody's; empty when it is not."""
+    """Why a line that names no patient by id or identifier is nobody's; empty when it is not."""
     if resource["resourceType"] == "Patient":
-        return "" if patient_of(resource) else "it has no id"
-    if patient_identifier(resource) is not None:
-        return ""
+        return "it has no id"
     return whose(resource, lambda _: (), str).unlinked

@@ -130,7 +130,8 @@ class _Collection:
             return other.analyte == reported.analyte and self._differ(reported, other)
         high = None if reported.value is None else reported.value.high
         low = None if other.value is None else other.value.low
-        if high is None or low is None or not self._is_part(other.analyte, reported.analyte):
+        pair = other.analyte, reported.analyte
+        if pair not in self.case.protocol.parts or high is None or low is None:
             return False
         return low - high > _half_a_digit(low) + _half_a_digit(high)
 
@@ -138,10 +139,6 @@ class _Collection:
         one, other = (self.compare(proved(self.rule, it)) for it in (reported, computed))
         is_exact = computed.value is not None and computed.value.exact is not None
         return one is not other and (is_exact or Verdict.UNKNOWN not in (one, other))
-
-    def _is_part(self, lab: str, whole: str) -> bool:
-        rules = self.case.protocol.derivations
-        return any(it.lab == whole and lab in it.sum_of and not it.factor for it in rules)
 
     def _by_the_others(self, others: Sequence[Dated]) -> list[Dated]:
         """What the others decide where the preferred reading is not usable; empty: nothing."""

@@ -51,7 +51,8 @@ def set_aside(case: Case, labs: Iterable[str], window: tuple[date, date]) -> tup
     """
     found: list[tuple[Measurement, DaySpan | None]] = []
     for lab in labs:
-        found += _aside(case, lab, window)
+        if lab in case.aside or lab in case.readings:
+            found += _aside(case, lab, window)
     found.sort(key=lambda pair: source_key(pair[0].source))
     return tuple(of_reading(reading, days, Role.ASIDE) for reading, days in found)
 

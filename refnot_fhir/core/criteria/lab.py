@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -28,16 +27,14 @@ def lab_result(criterion: Criterion, rule: LabRule, case: Case, as_of: date) -> 
         rule.labs, rule.within_days, criterion.kind, partial(_judge, rule), rule.upper_bounds
     )
     readings = bounded(rule, case, partial(_compared, rule))
+    bounds = rule.bounds
     about = tuple(
-        (relation, f"{shown(bound.value)} {bound.unit}".rstrip()) for relation, bound in rule.bounds
+        (relation, f"{shown(bound.value)} {bound.unit}".rstrip()) for relation, bound in bounds
     )
-    found = newest_result(
-        criterion, RuleKind.LAB, question, case, as_of, readings=readings, about=about
+    limit = bounds[0][1] if bounds else None
+    return newest_result(
+        criterion, RuleKind.LAB, question, case, as_of, readings=readings, about=about, limit=limit
     )
-    if not rule.bounds:
-        return found
-    _, bound = rule.bounds[0]
-    return replace(found, limit=bound.value, limit_unit=bound.unit)
 
 
 def _judge(rule: LabRule, reading: Measurement) -> Opinion:

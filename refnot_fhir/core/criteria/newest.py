@@ -16,7 +16,7 @@ from refnot_fhir.core.days import shifted
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
-from refnot_fhir.core.rules import Criterion
+from refnot_fhir.core.rules import Bound, Criterion
 from refnot_fhir.core.values import Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
@@ -65,10 +65,12 @@ def newest_result(
     *,
     readings: Sequence[Dated],
     about: About = (),
+    limit: Bound | None = None,
 ) -> CriterionResult:
     """What the newest reading says of a criterion, with the readings that could not be used.
 
-    `readings` are those to judge; `about` says more of the rule than its labs and its days.
+    `readings` are those to judge; `about` says more of the rule than its labs and its days, and
+    `limit` is the one that it is told with.
     """
     said = answer(question, readings, as_of)
     window = question.window(as_of)
@@ -85,11 +87,15 @@ def newest_result(
         evidence=(*evidence, *(it for it in others if (it.source, it.formula) not in shown)),
         window=window,
         holds_until=holds_until(question, readings, as_of, said),
+        limit=None if limit is None else limit.value,
+        limit_unit="" if limit is None else limit.unit,
     )
 
 
 def _evidence(rivals: Sequence[Dated], case: Case) -> tuple[Evidence, ...]:
     """The readings that may be the newest, each with what it was made of."""
+    if not rivals:
+        return ()
     found: dict[tuple[Source, str, str], Evidence] = {}
     governing = {_key(rival) for rival in rivals}
     for rival in rivals:
@@ -134,9 +140,9 @@ def answer(question: Question, readings: Iterable[Dated], as_of: date) -> Answer
     leave it unknown when they do not agree.
     """
     seen = [found for found in readings if found.first <= as_of]
-    rivals = _rivals(question, seen)
-    if not rivals:
+    if not seen:
         return _NOTHING
+    rivals = _rivals(question, seen)
     worst = (Verdict.UNKNOWN, *least_favourable(question.kind))
     judged = [(_placed(question, rival, as_of), rival) for rival in rivals]
     judged.sort(key=lambda pair: (worst.index(pair[0][0]), *source_key(pair[1].reading.source)))
@@ -187,6 +193,8 @@ def holds_until(
     question: Question, readings: Sequence[Dated], as_of: date, now: Answer
 ) -> date | None:
     """The last date on which the readings give the same verdict; None: for ever."""
+    if not readings:
+        return None
     later = any(found.first > as_of for found in readings)
     moving = readings if later else now.rivals
     days = (day for it in moving for day in turning_days(it.first, it.last, question.within_days))

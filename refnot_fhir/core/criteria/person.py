@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 
 from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.criteria.newest import Opinion, last_day
@@ -11,17 +12,23 @@ from refnot_fhir.core.days import ages, birthday
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Shows
 from refnot_fhir.core.rules import AgeRule, Criterion, PersonRule
 from refnot_fhir.core.values import DaySpan, Reason
-from refnot_fhir.core.verdict import RuleKind, Verdict
+from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
 
 def person_result(criterion: Criterion, rule: PersonRule) -> CriterionResult:
     """Unknown, and what it needs."""
+    return _needs(criterion.id, criterion.kind, rule.needs)
+
+
+@lru_cache(maxsize=1024)
+def _needs(criterion: str, kind: CriterionKind, needs: str) -> CriterionResult:
+    """The same for every patient."""
     return CriterionResult(
-        criterion=criterion.id,
-        kind=criterion.kind,
+        criterion=criterion,
+        kind=kind,
         rule=RuleKind.PERSON,
         verdict=Verdict.UNKNOWN,
-        reason=Reason(ReasonCode.NEEDS, (("needs", rule.needs),)),
+        reason=Reason(ReasonCode.NEEDS, (("needs", needs),)),
     )
 
 

@@ -24,6 +24,8 @@ _SEXES = frozenset(Sex)
 _DAYS_OF = {"d": 1, "wk": 7}
 _MONTHS_OF = {"mo": 1, "a": 12}
 
+_FOR_EVERYBODY: tuple[None, frozenset[str]] = (None, frozenset())
+
 # A word of letters that is no part of a unit; a full stop may end it: `муж.`.
 _WORD = re.compile(r"(?<![\w/^*.])[^\W\d_]+\.?(?![\w/^*\[])")
 # Between the parts of a text; a comma only before a word, for it may be a decimal one.
@@ -60,6 +62,8 @@ def why_not_for(
 
     With it the sexes that the range is for, where nothing but the patient's sex is not known.
     """
+    if _is_for_everybody(found):
+        return _FOR_EVERYBODY
     why = _unknown_modifiers(found) or _age_doubt(_of_adults(found, words), who)
     if why is not None:
         return why, frozenset()
@@ -73,6 +77,12 @@ def why_not_for(
     if who.sex_contradicts:
         return reason("sex-contradicts"), sexes
     return reason("sex-unknown"), sexes
+
+
+def _is_for_everybody(found: ReferenceRange) -> bool:
+    """Whether a range has nothing but its limits, as most have."""
+    ages = found.age_low is not None or found.age_high is not None
+    return not (found.text or found.applies_to or found.doubt or ages)
 
 
 def _unknown_modifiers(found: ReferenceRange) -> Reason | None:

@@ -52,6 +52,8 @@ def for_the_not_pregnant(found: ReferenceRange, words: RangeWords) -> ReferenceR
 
 def spaced(found: ReferenceRange, words: RangeWords) -> ReferenceRange:
     """A range in whose text words with a slash between them, `M/F`, stand apart."""
+    if "/" not in found.text:
+        return found
 
     def apart(pair: re.Match[str]) -> str:
         known = all(_is_known(word, words) for word in pair.groups())

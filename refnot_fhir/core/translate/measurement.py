@@ -96,6 +96,8 @@ def measurement(
 
 def _interpretation(seen: MeasurementSeen, site: Site, rulebook: Rulebook) -> str:
     """What the laboratory's interpretations say together; what speaks against comes first."""
+    if not seen.interpretations:
+        return ""
     codes = (code for concept in seen.interpretations for code in codes_of(concept, site))
     said = {rulebook.interpretations.get(code, "") for code in codes}
     texts = (normalise(concept.text).casefold() for concept in seen.interpretations)
@@ -122,19 +124,18 @@ def _read(
 
 
 def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:
-    labs = rulebook.labs.values()
     codes = codes_of(code, site)
     notes = tuple(
         reason("code-read", sent=sent[1], meant=meant[1]) for sent, meant in mapped(code, site)
     )
-    hits = {lab.name: lab for key in codes for lab in labs if key in lab.codes}
+    by_code, traps_by_code = rulebook.labs_by_code, rulebook.traps_by_code
+    hits = {lab.name: lab for key in codes for lab in by_code.get(key, ())}
     # The percentage of a cell is a trap for its count, and a lab of its own: there it is meant.
     traps = [
         (lab, lab.traps[key])
         for key in codes
-        if not any(key in lab.codes for lab in hits.values())
-        for lab in labs
-        if key in lab.traps
+        if key not in by_code
+        for lab in traps_by_code.get(key, ())
     ]
     if len(hits) > 1:
         titles = [lab.title for lab in hits.values()]
@@ -181,6 +182,8 @@ def _multiple(value: Interval | None, uln: Decimal | None) -> Interval | None:
     if value is None or uln is None:
         return None
     low = None if value.low is None else _SHOWN_RATIO.divide(value.low, uln)
+    if value.high is value.low:
+        return Interval(low, low, value.low_open, value.high_open)
     high = None if value.high is None else _SHOWN_RATIO.divide(value.high, uln)
     return Interval(low, high, value.low_open, value.high_open)
 
