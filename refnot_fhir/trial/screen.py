@@ -91,13 +91,13 @@ class _Lines:
             resource = wire.decode(line)
         except BadInput as error:
             return error.problems
-        if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
-            return (Problem("not-supported", _NO_BUNDLE),)
-        if not isinstance(resource, dict) or resource.get("resourceType") not in KINDS:
-            return ()
-        problems = gate.problems(resource, self._version)
-        if problems:
-            return problems
+        type = resource.get("resourceType") if isinstance(resource, dict) else None
+        if type not in KINDS:
+            return (Problem("not-supported", _NO_BUNDLE),) if type == "Bundle" else ()
+        return gate.problems(resource, self._version) or self._taken(number, line, resource)
+
+    def _taken(self, number: int, line: bytes, resource: Json) -> tuple[Problem, ...]:
+        """Keep a valid resource, unless it is nobody's or its line is not the newest."""
         patient = patient_of(resource)
         if patient_identifier(resource) is not None:
             patient = ""
