@@ -32,6 +32,8 @@ class SqlWriter(SqlReader):
         self._sums = seals.Sums()
         self._changed: set[int] = set()
         """Patients whose facts or subjects are other ones now."""
+        self._added: set[int] = set()
+        """Patients who were not there before: whoever saw that sees that they are there now."""
         self._patient_numbers: dict[tuple[str, str], int] = {}
         self._new_patients: set[tuple[str, str]] = set()
         self._reserved: dict[str, list[int]] = {}
@@ -284,10 +286,10 @@ class SqlWriter(SqlReader):
 
     def finish(self) -> None:
         """Write what waits for the end: who extends a chain makes others wait for the commit."""
-        if self._changed:
-            many = self._session.many(sorted(self._changed))
-            self._session.run(statements.count_changes, numbers=many)
-            self._changed = set()
+        counted = sorted(self._changed - self._added)
+        if counted:
+            self._session.run(statements.count_changes, numbers=self._session.many(counted))
+        self._changed = set()
         if self._entries:
             self._session.append(self._sums.noted(self._entries))
             self._entries = []
@@ -325,6 +327,7 @@ class SqlWriter(SqlReader):
                 tables.patient, [rows.Patient(known[id], place, id, 0) for id in new]
             )
             self._patient_numbers.update({(site, id): number for id, number in known.items()})
+            self._added.update(known[id] for id in new)
 
     def _save_links(self, versions: Sequence[Kept]) -> list[int | None]:
         """The row of each version's links: entries of one bundle share theirs."""
