@@ -33,7 +33,12 @@ from refnot_fhir.store.contract import (
 from refnot_fhir.store.look import look
 from refnot_fhir.store.names import Known, Names
 from refnot_fhir.store.postgres_connection import CONNECT_SECONDS, PatientConnection, Pool
-from refnot_fhir.store.postgres_session import PostgresCommit, PostgresSession, PostgresWriting
+from refnot_fhir.store.postgres_session import (
+    PostgresCommit,
+    PostgresLook,
+    PostgresSession,
+    PostgresWriting,
+)
 from refnot_fhir.store.read import SqlReader
 from refnot_fhir.store.sql import Session, Texts
 from refnot_fhir.store.view import Changes, View, Wanted
@@ -44,7 +49,6 @@ log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_BEGIN_LOOKING = "BEGIN ISOLATION LEVEL REPEATABLE READ"  # rows are reserved as well
 # After a wait for a lock the next statement must see what the other transaction did.
 _BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _LOCKS = 0x5EF206
@@ -73,18 +77,18 @@ class PostgresStore:
     def look(self, site: str, wanted: Wanted, *, new: int = 0) -> View:
         """Read what is wanted of a site, all as it was at one moment."""
 
-        def work(connection: PatientConnection) -> View:
+        done = False
+        while not done:
             view = View(site)
-            with connection.pipeline():
-                cursor = connection.cursor(binary=True)
-                cursor.execute(_BEGIN_LOOKING)
-                session = PostgresSession(cursor, self._texts)
-                fill = look(session, Names(session, self._known), wanted, view, new)
-                cursor.execute("COMMIT")
-                fill()
-            return view
 
-        return self._read(work)
+            def work(connection: PatientConnection, view: View = view) -> tuple[bool, Known]:
+                session = PostgresLook(connection.cursor(binary=True), self._texts)
+                names = Names(session, self._known)
+                return look(session, names, wanted, view, new)(), names.seen
+
+            done, seen = self._read(work)
+            self._known.update(seen)
+        return view
 
     def commit(self, changes: Changes, view: View) -> None:
         """Make changes that were decided by a view; they are durable when it returns."""

@@ -8,7 +8,8 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple, cast
 
 import psycopg
-from sqlalchemy import Table, types
+from psycopg.pq import Format
+from sqlalchemy import Select, Table, types
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -16,7 +17,7 @@ from refnot_fhir.store import audit, claims, codec
 from refnot_fhir.store.contract import AuditEntry
 from refnot_fhir.store.postgres_arrays import Array
 from refnot_fhir.store.rows import Row, columns
-from refnot_fhir.store.sql import Answer, Claim, Cursor, Given, Session, Texts
+from refnot_fhir.store.sql import Answer, Claim, Cursor, Given, Rows, Session, Texts
 
 _NAMES = {
     types.BigInteger: "int8",
@@ -102,14 +103,6 @@ class PostgresSession(Session):
         )
         return sorted(number for (number,) in self.cursor.fetchall())
 
-    def reserve(self, new: int) -> Callable[[], dict[str, list[int]]]:
-        """Numbers for so many rows of each table that a commit may add."""
-        if not new:
-            return dict
-        cursor = cast("psycopg.Cursor[Any]", self.cursor).connection.cursor(binary=True)
-        cursor.execute(_RESERVE, [new] * len(_RESERVED))
-        return lambda: dict(zip(_RESERVED, map(sorted, cursor.fetchall()[0]), strict=True))
-
 
 class PostgresWriting(PostgresSession):
     """One transaction that reads as it goes, and takes the sites that it reads whole."""
@@ -125,6 +118,103 @@ class PostgresWriting(PostgresSession):
             self.hold(lambda: [claims.whole(site) for site in new])
             self._claimed.update(new)
         return bool(new)
+
+
+class _Question(NamedTuple):
+    """A question with the kinds of its columns."""
+
+    text: str
+    kinds: tuple[str, ...]
+
+
+class PostgresLook(PostgresSession):
+    """Many questions as one statement: all are answered as of one moment, without a transaction."""
+
+    def __init__(self, cursor: Cursor, texts: Texts) -> None:
+        super().__init__(cursor, texts)
+        self._questions: list[_Question] = []
+        self._values: list[Mapping[str, object]] = []
+        self._answers: list[Rows] | None = None
+
+    def ask(self, statement: ClauseElement, **values: object) -> Answer:
+        """Ask with all others, once the first answer is fetched."""
+        text, constants = self._texts.of(statement)
+        kinds = _kinds_of(cast("Select[Any]", statement))
+        return self._later(_Question(text, kinds), {**constants, **values})
+
+    def reserve(self, new: int) -> Callable[[], dict[str, list[int]]]:
+        """Numbers for so many rows of each table that a commit may add."""
+        if not new:
+            return dict
+        answer = self._later(_Question(_RESERVE, ("int8", "int8")), {"new": new})
+
+        def numbers() -> dict[str, list[int]]:
+            found: dict[str, list[int]] = {table: [] for table in _RESERVED}
+            for table, number in sorted(answer()):
+                found[_RESERVED[table]].append(number)
+            return found
+
+        return numbers
+
+    def _later(self, question: _Question, values: Mapping[str, object]) -> Answer:
+        place = len(self._questions)
+        self._questions.append(question)
+        self._values.append(values)
+        return lambda: self._all()[place]
+
+    def _all(self) -> list[Rows]:
+        if self._answers is None:
+            union = _union(tuple(self._questions))
+            raw = _raw(self.cursor)
+            raw.execute(union.text, [self._values[n][name] for n, name in union.named])
+            self._answers = [[] for _ in self._questions]
+            for place, *row in raw.fetchall():
+                self._answers[place].append(tuple(row[n] for n in union.columns[place]))
+        return self._answers
+
+
+_RESERVED = ("resource", "patient", "links", "subject")
+_SOME = "SELECT {}, nextval('{}_number') FROM generate_series(1, %(new)s::int)"
+_RESERVE = " UNION ALL ".join(_SOME.format(n, table) for n, table in enumerate(_RESERVED))
+
+
+class _Union(NamedTuple):
+    """Questions as one: each row says which it answers, then has columns of each kind for all."""
+
+    text: bytes
+    named: tuple[tuple[int, str], ...]
+    """For each parameter the question, and its name there."""
+    columns: tuple[tuple[int, ...], ...]
+    """For each question where its columns are."""
+
+
+@lru_cache(maxsize=512)
+def _union(questions: tuple[_Question, ...]) -> _Union:
+    kinds = sorted({kind for question in questions for kind in question.kinds})
+    slots = [kind for kind in kinds for _ in range(max(q.kinds.count(kind) for q in questions))]
+    places: Places = {}
+    parts, columns = [], []
+    for n, question in enumerate(questions):
+        free = list(range(len(slots)))
+        taken = []
+        for kind in question.kinds:
+            taken.append(next(slot for slot in free if slots[slot] == kind))
+            free.remove(taken[-1])
+        row = [
+            f"c{taken.index(slot)}::{kind}" if slot in taken else f"NULL::{kind}"
+            for slot, kind in enumerate(slots)
+        ]
+        names = ", ".join(f"c{c}" for c in range(len(taken)))
+        text = _numbered(n, question.text, places)
+        parts.append(f"SELECT {n}, {', '.join(row)} FROM ({text}) AS q{n} ({names})")  # noqa: S608
+        columns.append(tuple(taken))
+    return _Union(" UNION ALL ".join(parts).encode(), tuple(places), tuple(columns))
+
+
+@cache
+def _kinds_of(statement: Select[Any]) -> tuple[str, ...]:
+    kinds = (_name(column.type) for column in statement.selected_columns)
+    return tuple("int8" if kind == "int4" else kind for kind in kinds)
 
 
 class _Part(NamedTuple):
@@ -199,11 +289,18 @@ def _send(cursor: Cursor, supposed: Sequence[_Part], writes: Sequence[_Part]) ->
     text, named = _together(
         tuple(part.text for part in supposed), tuple(part.text for part in writes)
     )
-    # It has its numbers already: psycopg would look for names in these long texts every time.
+    _raw(cursor).execute(text, [parts[n].values[name] for n, name in named])
+
+
+def _raw(cursor: Cursor) -> psycopg.RawCursor[Any]:
+    """For long texts that have their numbers: psycopg would look for names in them every time."""
     raw = psycopg.RawCursor(cast("psycopg.Cursor[Any]", cursor).connection)
-    raw.execute(text, [parts[n].values[name] for n, name in named])
+    raw.format = Format.BINARY
+    return raw
 
 
+Places = dict[tuple[int, str], int]
+"""The number of each parameter by the part of a statement, and its name there."""
 _PLACE = re.compile(r"%\((\w+)\)s|%%")
 
 
@@ -215,31 +312,30 @@ def _together(
 
     With it, for each of its parameters, which part names it how.
     """
-    places: dict[tuple[int, str], int] = {}
-
-    def numbered(n: int, text: str) -> str:
-        def place(found: re.Match[str]) -> str:
-            name = found[1]
-            return f"${places.setdefault((n, name), len(places) + 1)}" if name else "%"
-
-        return _PLACE.sub(place, text)
-
-    texts = [numbered(n, text) for n, text in enumerate((*supposed, *writes))]
+    places: Places = {}
+    texts = [_numbered(n, text, places) for n, text in enumerate((*supposed, *writes))]
     changes = ", ".join(f"w{n} AS ({text})" for n, text in enumerate(texts[len(supposed) :]))
     rows = " OR ".join(f"EXISTS ({text})" for text in texts[: len(supposed)])
     failing = f"SELECT 1 / CASE WHEN {rows} THEN 0 ELSE 1 END" if rows else "SELECT 1"
     return (f"WITH {changes} {failing}" if changes else failing).encode(), tuple(places)
 
 
-_RESERVED = ("resource", "patient", "links", "subject")
-_SOME = "ARRAY(SELECT nextval('{}_number') FROM generate_series(1, %s::int))"
-_RESERVE = "SELECT " + ", ".join(map(_SOME.format, _RESERVED))
 _APPEND = "SELECT audit_append(%s, %s, %s, %s, %s, %s)"
 _HOLD = (
     "SELECT CASE WHEN alone THEN pg_advisory_xact_lock(space, key)"
     " ELSE pg_advisory_xact_lock_shared(space, key) END"
     " FROM unnest(%s, %s, %s) AS claim (space, key, alone)"
 )
+
+
+def _numbered(part: int, text: str, places: Places) -> str:
+    """A text with numbers instead of names."""
+
+    def place(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"${places.setdefault((part, name), len(places) + 1)}" if name else "%"
+
+    return _PLACE.sub(place, text)
 
 
 @cache
