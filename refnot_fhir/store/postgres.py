@@ -1,6 +1,7 @@
 """PostgreSQL: a look is one round trip, a commit another one, whatever they hold.
 
-Both send all their statements at once, in psycopg's pipeline mode, with an array for each column.
+A look is one statement. A commit is one for its locks, one for what it supposes and writes (more
+where rows are replaced), and one for the audit trail, sent at once in psycopg's pipeline mode.
 Who waits for whom is written in `claims`. Two sites taken whole in opposite order are a deadlock,
 which PostgreSQL ends and `write` runs again, as it does when two transactions add the same row.
 """
