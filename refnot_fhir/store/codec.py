@@ -6,11 +6,12 @@ can be missing from what an earlier one kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
-from typing import Any, get_args, get_type_hints
+from operator import is_
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -18,6 +19,8 @@ from refnot_fhir.core.facts import Fact
 from refnot_fhir.core.results import Assessment, CriterionResult, Evidence, StatusChange, Subject
 from refnot_fhir.core.values import When
 from refnot_fhir.store import older
+
+T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder()
 _subject = msgspec.json.Decoder(Subject)
@@ -52,6 +55,8 @@ def exact(value: datetime) -> datetime:
 
     Time zones before about 1920 have offsets with seconds.
     """
+    if value.tzinfo is UTC:
+        return value
     offset = value.utcoffset()
     if offset is None:
         raise ValueError("a moment without a time zone cannot be kept")
@@ -129,13 +134,24 @@ def _fact(stored: msgspec.Struct) -> Fact:
 
 def subject_text(subject: Subject) -> str:
     """A subject as JSON."""
-    history = tuple(map(_exact_change, subject.history))
-    return _text(replace(subject, updated=exact(subject.updated), history=history))
+    updated, history = exact(subject.updated), _all_exact(subject.history, _exact_change)
+    if updated is not subject.updated or history is not subject.history:
+        subject = replace(subject, updated=updated, history=history)
+    return _text(subject)
+
+
+def _all_exact(some: tuple[T, ...], exact_one: Callable[[T], T]) -> tuple[T, ...]:
+    """The same with exact moments; nearly always they are exact already, and nothing is copied."""
+    found = tuple(map(exact_one, some))
+    return some if all(map(is_, found, some)) else found
 
 
 def _exact_change(change: StatusChange) -> StatusChange:
+    at = exact(change.at)
     result = None if change.result is None else _exact_result(change.result)
-    return replace(change, at=exact(change.at), result=result)
+    if at is change.at and result is change.result:
+        return change
+    return replace(change, at=at, result=result)
 
 
 def subject_of(text: str) -> Subject:
@@ -148,8 +164,10 @@ def subject_of(text: str) -> Subject:
 
 def assessment_text(assessment: Assessment) -> str:
     """An assessment with all its evidence as JSON."""
-    results = tuple(map(_exact_result, assessment.results))
-    return _text(replace(assessment, results=results))
+    results = _all_exact(assessment.results, _exact_result)
+    if results is not assessment.results:
+        assessment = replace(assessment, results=results)
+    return _text(assessment)
 
 
 def assessment_of(text: str) -> Assessment:
@@ -161,7 +179,8 @@ def assessment_of(text: str) -> Assessment:
 
 
 def _exact_result(result: CriterionResult) -> CriterionResult:
-    return replace(result, evidence=tuple(_exact_evidence(e) for e in result.evidence))
+    evidence = _all_exact(result.evidence, _exact_evidence)
+    return result if evidence is result.evidence else replace(result, evidence=evidence)
 
 
 def _exact_evidence(evidence: Evidence) -> Evidence:

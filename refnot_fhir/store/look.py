@@ -13,7 +13,7 @@ from refnot_fhir.store import schema as t
 from refnot_fhir.store.contract import Head, Key, SubjectRow
 from refnot_fhir.store.names import Names
 from refnot_fhir.store.read import kept_of, receipt_of
-from refnot_fhir.store.sql import Given, Rows, Session, in_hex, joined
+from refnot_fhir.store.sql import Answer, Given, Rows, Session, in_hex, joined, one_of
 from refnot_fhir.store.statements import STEP, VERSION, newest_version, place, receipt, with_newest
 from refnot_fhir.store.view import Match, Place, View, Wanted
 
@@ -169,13 +169,17 @@ class _MatchRow(NamedTuple):
 
 Fill = Callable[[], None]
 """Fetch what was asked for, and put it into the view."""
+types_named = select(t.type_.c.number, t.type_.c.name).where(one_of(t.type_.c.name, "names"))
 K = TypeVar("K")
 
 
-def look(session: Session, names: Names, wanted: Wanted, view: View, new: int) -> Fill:
+def look(
+    session: Session, names: Names, wanted: Wanted, view: View, new: int
+) -> Callable[[], bool]:
     """Ask for what is wanted, and for rows for so many new resources.
 
-    The view has it once what is returned is called.
+    The view has it once what is returned is called, and gives True. After False a type of resource
+    has come up that was not known: look again.
     """
     asking = _Asking(session, names, view)
     fills = [
@@ -188,12 +192,18 @@ def look(session: Session, names: Names, wanted: Wanted, view: View, new: int) -
         *asking.patients(wanted.patients),
         *map(asking.receipt, wanted.receipts),
     ]
+    came_up = asking.unknown()
     numbers = session.reserve(new)
 
-    def fill_all() -> None:
+    def fill_all() -> bool:
+        types = came_up()
+        names.learn_types(types)
+        if types:
+            return False
         for fill in fills:
             fill()
         view.numbers = numbers()
+        return True
 
     return fill_all
 
@@ -208,6 +218,13 @@ class _Asking:
     def __init__(self, session: Session, names: Names, view: View) -> None:
         self._session, self._names, self._view = session, names, view
         self._site = names.site(view.site) or 0
+        self._unknown: set[str] = set()
+
+    def unknown(self) -> Answer:
+        """Ask, as of the same moment, for types of which nothing was kept until now."""
+        if not self._unknown:
+            return list
+        return self._session.ask(types_named, names=self._session.many(sorted(self._unknown)))
 
     def heads(self, wanted: Collection[Key]) -> Fill:
         view = self._view
@@ -239,7 +256,7 @@ class _Asking:
     def carriers(self, wanted: Wanted) -> Fill:
         found = list(wanted.carriers)
         rows = [
-            (n, self._names.type(one.type) or 0, codec.hash_of(one.value), one.system, one.value)
+            (n, self._type(one.type), codec.hash_of(one.value), one.system, one.value)
             for n, one in enumerate(found)
         ]
         return self._matches(carriers, sought, rows, found, self._view.carriers)
@@ -257,9 +274,9 @@ class _Asking:
     def of_patient(self, wanted: Wanted) -> Fill:
         """Those of a patient who is there are left out of the orphans: they were not read."""
         found = [*wanted.of_patient, *(wanted.orphans - wanted.of_patient)]
-        patient, count = self._names.type("Patient") or 0, len(wanted.of_patient)
+        patient, count = self._type("Patient"), len(wanted.of_patient)
         rows = [
-            (n, one[0], self._names.type(one[1]) or 0, 0 if n < count else patient)
+            (n, one[0], self._type(one[1]), 0 if n < count else patient)
             for n, one in enumerate(found)
         ]
         fill = self._matches(of_patient, owned, rows, found, self._view.of_patient)
@@ -330,8 +347,14 @@ class _Asking:
             found[wanted[n]] = tuple(some)
 
     def _keys(self, wanted: Iterable[Key]) -> dict[str, object]:
-        rows = [(self._names.type(key.type) or 0, key.id) for key in wanted]
+        rows = [(self._type(key.type), key.id) for key in wanted]
         return self._session.given(keys, rows)
+
+    def _type(self, name: str) -> int:
+        number = self._names.known_type(name)
+        if number is None:
+            self._unknown.add(name)
+        return number or 0
 
     def _key(self, type: int, id: str) -> Key:
         return Key(self._view.site, self._names.type_name(type), id)

@@ -32,13 +32,23 @@ class Names:
         """The number of a resource type, if anything of it is kept."""
         return self._number(type_, name)
 
+    def known_type(self, name: str) -> int | None:
+        """The number of a resource type if it is known already: nothing is asked."""
+        key = (type_.name, name)
+        return self._known.get(key) or self.seen.get(key)
+
+    def learn_types(self, found: Iterable[tuple[int, str]]) -> None:
+        """Know these numbers and names of resource types as well."""
+        self.seen.update({(type_.name, name): number for number, name in found})
+        self._all.pop(type_.name, None)
+
     def site_name(self, number: int) -> str:
         """The site with this number."""
-        return self._names(site)[number]
+        return self._name(site, number)
 
     def type_name(self, number: int) -> str:
         """The resource type with this number."""
-        return self._names(type_)[number]
+        return self._name(type_, number)
 
     def sites(self, wanted: Iterable[str] | None) -> list[int]:
         """The numbers of those of the sites that exist; of all for None."""
@@ -71,8 +81,13 @@ class Names:
             number = self.seen.get(key)
         return number
 
-    def _names(self, table: Table) -> dict[int, str]:
-        return self._all.get(table.name) or self._read(table)
+    def _name(self, table: Table, number: int) -> str:
+        names = self._all.get(table.name)
+        if names is None:
+            every = {**self._known, **self.seen}.items()
+            names = {n: name for (kind, name), n in every if kind == table.name}
+            self._all[table.name] = names
+        return names[number] if number in names else self._read(table)[number]
 
     def _read(self, table: Table) -> dict[int, str]:
         found = self._session.rows(statements.name_of[table])

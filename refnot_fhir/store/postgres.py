@@ -1,6 +1,7 @@
 """PostgreSQL: a look is one round trip, a commit another one, whatever they hold.
 
-Both send all their statements at once, in psycopg's pipeline mode, with an array for each column.
+A look is one statement. A commit is one for its locks, one for what it supposes and writes (more
+where rows are replaced), and one for the audit trail, sent at once in psycopg's pipeline mode.
 Who waits for whom is written in `claims`. Two sites taken whole in opposite order are a deadlock,
 which PostgreSQL ends and `write` runs again, as it does when two transactions add the same row.
 """
@@ -8,24 +9,21 @@ which PostgreSQL ends and `write` runs again, as it does when two transactions a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import psycopg
 from psycopg import errors as pg
-from sqlalchemy import Connection, Table, create_engine, types
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql import ClauseElement
 
 from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
-from refnot_fhir.store import audit, claims, codec, migrations, seals, statements
+from refnot_fhir.store import audit, migrations, seals, statements
 from refnot_fhir.store.contract import (
-    AuditEntry,
     BodyFault,
     Moved,
     Reader,
@@ -35,11 +33,15 @@ from refnot_fhir.store.contract import (
 )
 from refnot_fhir.store.look import look
 from refnot_fhir.store.names import Known, Names
-from refnot_fhir.store.postgres_arrays import Array
 from refnot_fhir.store.postgres_connection import CONNECT_SECONDS, PatientConnection, Pool
+from refnot_fhir.store.postgres_session import (
+    PostgresCommit,
+    PostgresLook,
+    PostgresSession,
+    PostgresWriting,
+)
 from refnot_fhir.store.read import SqlReader
-from refnot_fhir.store.rows import Row, columns
-from refnot_fhir.store.sql import Answer, Claim, Cursor, Given, Session, Texts
+from refnot_fhir.store.sql import Session, Texts
 from refnot_fhir.store.view import Changes, View, Wanted
 from refnot_fhir.store.write import SqlWriter
 
@@ -48,167 +50,11 @@ log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_BEGIN_LOOKING = "BEGIN ISOLATION LEVEL REPEATABLE READ"  # rows are reserved as well
 # After a wait for a lock the next statement must see what the other transaction did.
 _BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _LOCKS = 0x5EF206
 """Our share of the advisory locks of a database for migrations; `claims` has others."""
 _MIGRATION = 0
-_NAMES = {
-    types.BigInteger: "int8",
-    types.Integer: "int4",
-    types.Text: "text",
-    types.String: "text",
-    types.LargeBinary: "bytea",
-    types.Boolean: "bool",
-}
-
-
-class PostgresSession(Session):
-    """One transaction of PostgreSQL."""
-
-    def ask(self, statement: ClauseElement, **values: object) -> Answer:
-        """Send a statement whose rows are fetched later: others can be sent before."""
-        text, constants = self._texts.of(statement)
-        cursor = cast("psycopg.Cursor[Any]", self.cursor).connection.cursor(binary=True)
-        cursor.execute(text, {**constants, **values} if constants else values)
-        return cursor.fetchall
-
-    def insert(self, table: Table, added: Sequence[Row]) -> None:
-        """Add rows, all with one statement."""
-        if added:
-            self.cursor.execute(_insertion(table, columns(added[0])), _arrays(table, added))
-
-    def update(self, table: Table, changed: Sequence[Row]) -> None:
-        """Set the columns of rows that are there, all with one statement."""
-        if changed:
-            self.cursor.execute(_setting(table, columns(changed[0])), _arrays(table, changed))
-
-    def append(self, entries: Sequence[AuditEntry]) -> None:
-        """Add rows to the end of a chain that no other transaction extends now."""
-        self.cursor.execute(
-            _APPEND,
-            [
-                Array("int8", [codec.moment(entry.at) for entry in entries]),
-                Array("text", [entry.who for entry in entries]),
-                Array("text", [entry.action for entry in entries]),
-                Array("text", [entry.what for entry in entries]),
-                Array("text", [entry.detail for entry in entries]),
-                Array("bytea", [audit.tail(entry) for entry in entries]),
-            ],
-        )
-
-    def suppose(self, moved: ClauseElement, values: Mapping[str, object]) -> None:
-        """Have the transaction fail if a statement gives a row: nobody waits for the answer."""
-        text, constants = self._texts.of(moved)
-        self.cursor.execute(_unless(text), {**constants, **values})
-
-    def hold(self, claims: Callable[[], Sequence[Claim]]) -> None:
-        """Take locks, one after another, as `claims` describes them."""
-        taken = claims()
-        self.cursor.execute(
-            _HOLD,
-            [
-                Array("int4", [claim.space for claim in taken]),
-                Array("int4", [claim.key for claim in taken]),
-                Array("bool", [claim.alone for claim in taken]),
-            ],
-        )
-
-    def many(self, values: Collection[int] | Collection[str]) -> object:
-        """An array."""
-        found = list(values)
-        return Array("int8" if found and isinstance(found[0], int) else "text", found)
-
-    def given(self, given: Given, listed: Sequence[tuple[object, ...]]) -> dict[str, object]:
-        """An array for each column."""
-        values = zip(*listed, strict=True)
-        return {
-            f"{given.name}_{name}": Array(_name(type_), column)
-            for (name, type_), column in zip(given.types.items(), values, strict=True)
-        }
-
-    def numbers(self, table: Table, count: int) -> Iterable[int]:
-        """Numbers of a sequence; those of a transaction that fails are lost."""
-        if not count:
-            return ()
-        self.cursor.execute(
-            f"SELECT nextval('{table.name}_number') FROM generate_series(1, %s)",  # noqa: S608
-            (count,),
-        )
-        return sorted(number for (number,) in self.cursor.fetchall())
-
-    def reserve(self, new: int) -> Callable[[], dict[str, list[int]]]:
-        """Numbers for so many rows of each table that a commit may add."""
-        if not new:
-            return dict
-        cursor = cast("psycopg.Cursor[Any]", self.cursor).connection.cursor(binary=True)
-        cursor.execute(_RESERVE, [new] * len(_RESERVED))
-        return lambda: dict(zip(_RESERVED, map(sorted, cursor.fetchall()[0]), strict=True))
-
-
-class PostgresWriting(PostgresSession):
-    """One transaction that reads as it goes, and takes the sites that it reads whole."""
-
-    def __init__(self, cursor: Cursor, texts: Texts) -> None:
-        super().__init__(cursor, texts)
-        self._claimed: set[str] = set()
-
-    def claim(self, sites: Iterable[str]) -> bool:
-        """Lock the sites that are not locked yet, in the order of their names."""
-        new = sorted(set(sites) - self._claimed)
-        if new:
-            self.hold(lambda: [claims.whole(site) for site in new])
-            self._claimed.update(new)
-        return bool(new)
-
-
-_RESERVED = ("resource", "patient", "links", "subject")
-_SOME = "ARRAY(SELECT nextval('{}_number') FROM generate_series(1, %s::int))"
-_RESERVE = "SELECT " + ", ".join(map(_SOME.format, _RESERVED))
-_APPEND = "SELECT audit_append(%s, %s, %s, %s, %s, %s)"
-_HOLD = (
-    "SELECT CASE WHEN alone THEN pg_advisory_xact_lock(space, key)"
-    " ELSE pg_advisory_xact_lock_shared(space, key) END"
-    " FROM unnest(%s, %s, %s) AS claim (space, key, alone)"
-)
-
-
-@cache
-def _unless(text: str) -> str:
-    """A statement that fails, as nothing else here does, where another one gives a row."""
-    return f"SELECT 1 / CASE WHEN EXISTS ({text}) THEN 0 ELSE 1 END"
-
-
-@cache
-def _insertion(table: Table, names: tuple[str, ...]) -> str:
-    listed = ", ".join(names)
-    return f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {_given(names)}"  # noqa: S608
-
-
-@cache
-def _setting(table: Table, names: tuple[str, ...]) -> str:
-    key, *others = names
-    set_ = ", ".join(f"{name} = given.{name}" for name in others)
-    return (
-        f"UPDATE {table.name} SET {set_} FROM {_given(names)}"  # noqa: S608
-        f" WHERE {table.name}.{key} = given.{key}"
-    )
-
-
-def _given(names: Sequence[str]) -> str:
-    return f"unnest({', '.join(['%s'] * len(names))}) AS given ({', '.join(names)})"
-
-
-def _arrays(table: Table, rows: Sequence[Row]) -> list[Array]:
-    return [
-        Array(_name(table.c[name].type), values)
-        for name, values in zip(columns(rows[0]), zip(*rows, strict=True), strict=True)
-    ]
-
-
-def _name(type_: types.TypeEngine[Any]) -> str:
-    return next(name for kind, name in _NAMES.items() if isinstance(type_, kind))
 
 
 class PostgresStore:
@@ -232,18 +78,18 @@ class PostgresStore:
     def look(self, site: str, wanted: Wanted, *, new: int = 0) -> View:
         """Read what is wanted of a site, all as it was at one moment."""
 
-        def work(connection: PatientConnection) -> View:
+        done = False
+        while not done:
             view = View(site)
-            with connection.pipeline():
-                cursor = connection.cursor(binary=True)
-                cursor.execute(_BEGIN_LOOKING)
-                session = PostgresSession(cursor, self._texts)
-                fill = look(session, Names(session, self._known), wanted, view, new)
-                cursor.execute("COMMIT")
-                fill()
-            return view
 
-        return self._read(work)
+            def work(connection: PatientConnection, view: View = view) -> tuple[bool, Known]:
+                session = PostgresLook(connection.cursor(binary=True), self._texts)
+                names = Names(session, self._known)
+                return look(session, names, wanted, view, new)(), names.seen
+
+            done, seen = self._read(work)
+            self._known.update(seen)
+        return view
 
     def commit(self, changes: Changes, view: View) -> None:
         """Make changes that were decided by a view; they are durable when it returns."""
@@ -251,8 +97,10 @@ class PostgresStore:
             with explained(), self._pool.connection() as connection, connection.pipeline():
                 cursor = connection.cursor(binary=True)
                 cursor.execute(_BEGIN_WRITING)
-                writer = SqlWriter(PostgresSession(cursor, self._texts), self._known)
+                session = PostgresCommit(cursor, self._texts)
+                writer = SqlWriter(session, self._known)
                 writer.change(changes, view)
+                session.flush()
                 cursor.execute("COMMIT")
         except _Again as again:
             raise Moved from again

@@ -136,9 +136,13 @@ class SqliteStore:
 
     def look(self, site: str, wanted: Wanted, *, new: int = 0) -> View:
         """Read what is wanted of a site, all as it was at one moment."""
-        view = View(site)
-        with self._session() as session:
-            look(session, Names(session, self._known), wanted, view, new)()
+        done = False
+        while not done:
+            view = View(site)
+            with self._session() as session:
+                names = Names(session, self._known)
+                done = look(session, names, wanted, view, new)()
+            self._known.update(names.seen)
         return view
 
     def commit(self, changes: Changes, view: View) -> None:

@@ -93,7 +93,12 @@ def wanted_of_write(own: Version) -> Version:
 
 def wants_page() -> bool:
     """Whether a browser asks."""
-    stated = by_preference(_accepted())
+    return _prefers_page(_accepted())
+
+
+@lru_cache(maxsize=256)
+def _prefers_page(text: str) -> bool:
+    stated = by_preference(text)
     return bool(stated) and stated[0][0].lower() in _PAGES
 
 
@@ -114,7 +119,7 @@ def _preferred(text: str, own: Version) -> Version:
 
 def _accepted() -> str:
     stated = request.args.get("_format", "")
-    if not stated and request.mimetype == FORM and request.path.endswith("/_search"):
+    if not stated and request.path.endswith("/_search") and request.mimetype == FORM:
         stated = request.form.get("_format", "")
     # A plus sign in an address that was not escaped arrives as a blank.
     return stated.replace("/fhir ", "/fhir+") or request.headers.get("Accept", "")
