@@ -6,13 +6,16 @@ correction, a duplicate and a late arrival take this same path.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from zlib import crc32
 
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import Busy, Problem
 from refnot_fhir.fhir import gate
-from refnot_fhir.fhir.types import KINDS
+from refnot_fhir.fhir.types import KINDS, patient_of
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.store.contract import Moved, Store
 from refnot_fhir.store.view import Changes, View, Wanted
@@ -20,6 +23,7 @@ from refnot_fhir.trial.judge import Judge, decided
 from refnot_fhir.trial.receive.commit import carried_out
 from refnot_fhir.trial.receive.decide import Policy
 from refnot_fhir.trial.receive.naming import Naming
+from refnot_fhir.trial.receive.notes import was_unread
 from refnot_fhir.trial.receive.plan import Planner
 from refnot_fhir.trial.receive.replay import Earlier, Seal, answered, receipts_of, seal_of
 from refnot_fhir.trial.receive.request import (
@@ -35,8 +39,15 @@ from refnot_fhir.trial.receive.request import (
 
 __all__ = ["Delivery", "Received", "Request", "Result", "receive"]
 
-_TRIES = 8
+_TRIES = 16
 """How often a delivery is planned anew when others change what its plan supposed."""
+_TURNS = tuple(threading.Lock() for _ in range(256))
+"""Deliveries of one patient take turns in a process: of those side by side all but one would be
+planned in vain."""
+_MOST_TURNS = 8
+"""A delivery of more patients than this waits for none of them."""
+_PATIENCE = 5.0
+"""Seconds after which a delivery goes on without its turn: the store then tells who was first."""
 
 
 def receive(delivery: Delivery, *, site: Site, store: Store, judge: Judge) -> Received:
@@ -162,11 +173,11 @@ class _Receiving:
 
     def _told(self, earlier: Earlier, checked: Sequence[Request | Result]) -> Received:
         """The answer to a delivery that was answered before; what failed of it is tried again."""
-        if not earlier.received.failed:
+        if not any(_is_left(old) for old in earlier.received.results):
             return replace(earlier.received, results=earlier.now, changes=(), replayed=True)
         self._seal = replace(self._seal, results=earlier.received.results)
         return self.done([
-            one if old.outcome == FAILED else now
+            one if _is_left(old) else now
             for old, now, one in zip(earlier.received.results, earlier.now, checked, strict=True)
         ])  # fmt: skip
 
@@ -187,6 +198,12 @@ class _Receiving:
 
         What the view turns out to lack is read with all the rest, again as of one moment.
         """
+        with _turn(self._site.name, [self._delivery.requests[index] for index in wave]):
+            return self._settled(checked, wave, seal)
+
+    def _settled(
+        self, checked: Sequence[Request | Result], wave: Sequence[int], seal: Seal
+    ) -> Received:
         planner = self._planner(wave)
         wanted = planner.wanted()
         ask = bool(seal.names and not seal.results)
@@ -212,7 +229,7 @@ class _Receiving:
                 tries += 1
                 continue
             return received
-        raise Busy("other deliveries keep changing the same resources: send it again")
+        raise Busy("other deliveries keep changing the same patients or resources: send it again")
 
     def _decided(
         self,
@@ -254,6 +271,23 @@ class _Receiving:
         if receipts:
             name = self._site.name
             self._store.commit(Changes(name, receipts=receipts), self._store.look(name, Wanted()))
+
+
+@contextmanager
+def _turn(site: str, requests: Iterable[Request]) -> Iterator[None]:
+    """Wait until no other delivery of this process is about one of these patients."""
+    patients = {patient_of(it.resource) for it in requests if it.resource and it.type in KINDS}
+    stripes = {crc32(f"{site} {one}".encode()) % len(_TURNS) for one in patients if one}
+    with ExitStack() as held:
+        for stripe in sorted(stripes) if len(stripes) <= _MOST_TURNS else ():
+            if _TURNS[stripe].acquire(timeout=_PATIENCE):
+                held.callback(_TURNS[stripe].release)
+        yield
+
+
+def _is_left(result: Result) -> bool:
+    """Whether a part of a delivery is still to be done: it failed, or its type was not read."""
+    return result.outcome == FAILED or (result.type in KINDS and was_unread(result))
 
 
 def _in_order(

@@ -19,10 +19,18 @@ def not_retained(request: Request) -> Result:
     note = Problem(
         "informational",
         "acknowledged and not retained: no protocol has a use for it"
-        + ("" if request.type in KINDS else " (resources of its type are not read)"),
+        + ("" if request.type in KINDS else _UNREAD),
         request.where,
     )
     return Result(NOT_RETAINED, request.type, request.id, notes=(note,))
+
+
+_UNREAD = " (resources of its type are not read)"
+
+
+def was_unread(result: Result) -> bool:
+    """Whether a resource was not retained because no resource of its type was read then."""
+    return any(note.message.endswith(_UNREAD) for note in result.notes)
 
 
 def unlinked(request: Request, of: Whose, *, fails: bool = False) -> Result:
