@@ -23,9 +23,8 @@ from refnot_fhir.trial.judge import Judge, decided
 from refnot_fhir.trial.receive.commit import carried_out
 from refnot_fhir.trial.receive.decide import Policy
 from refnot_fhir.trial.receive.naming import Naming
-from refnot_fhir.trial.receive.notes import was_unread
 from refnot_fhir.trial.receive.plan import Planner
-from refnot_fhir.trial.receive.replay import Earlier, Seal, answered, receipts_of, seal_of
+from refnot_fhir.trial.receive.replay import Earlier, Seal, answered, is_left, receipts_of, seal_of
 from refnot_fhir.trial.receive.request import (
     ASKED,
     DELETE,
@@ -173,11 +172,11 @@ class _Receiving:
 
     def _told(self, earlier: Earlier, checked: Sequence[Request | Result]) -> Received:
         """The answer to a delivery that was answered before; what failed of it is tried again."""
-        if not any(_is_left(old) for old in earlier.received.results):
+        if not any(is_left(old) for old in earlier.received.results):
             return replace(earlier.received, results=earlier.now, changes=(), replayed=True)
         self._seal = replace(self._seal, results=earlier.received.results)
         return self.done([
-            one if _is_left(old) else now
+            one if is_left(old) else now
             for old, now, one in zip(earlier.received.results, earlier.now, checked, strict=True)
         ])  # fmt: skip
 
@@ -283,11 +282,6 @@ def _turn(site: str, requests: Iterable[Request]) -> Iterator[None]:
             if _TURNS[stripe].acquire(timeout=_PATIENCE):
                 held.callback(_TURNS[stripe].release)
         yield
-
-
-def _is_left(result: Result) -> bool:
-    """Whether a part of a delivery is still to be done: it failed, or its type was not read."""
-    return result.outcome == FAILED or (result.type in KINDS and was_unread(result))
 
 
 def _in_order(

@@ -11,12 +11,13 @@ import msgspec
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Site
 from refnot_fhir.errors import Problem, Unprocessable
-from refnot_fhir.fhir.types import about_patient
+from refnot_fhir.fhir.types import KINDS, about_patient
 from refnot_fhir.store.contract import Head, Key, Receipt
 from refnot_fhir.store.view import View
 from refnot_fhir.trial.judge import Judge
 from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.receive.naming import Naming
+from refnot_fhir.trial.receive.notes import was_unread
 from refnot_fhir.trial.receive.request import Delivery, Received, Result
 
 
@@ -63,6 +64,11 @@ def seal_of(delivery: Delivery, naming: Naming, site: Site, judge: Judge) -> Sea
     return Seal((hashlib.sha256(name).digest(),), content)
 
 
+def is_left(result: Result) -> bool:
+    """Whether a part of a delivery is still to be done: it failed, or its type was not read."""
+    return result.outcome == R.FAILED or (result.type in KINDS and was_unread(result))
+
+
 def receipts_of(received: Received, seal: Seal, site: Site, judge: Judge) -> list[Receipt]:
     """The answer to a delivery under each of its names, to be found when it comes again.
 
@@ -73,7 +79,7 @@ def receipts_of(received: Received, seal: Seal, site: Site, judge: Judge) -> lis
         return []
     if seal.results:
         pairs = zip(seal.results, received.results, strict=True)
-        results = tuple(new if old.outcome == R.FAILED else old for old, new in pairs)
+        results = tuple(new if is_left(old) else old for old, new in pairs)
         received = replace(received, results=results)
     body = msgspec.json.encode(_Answered(seal.content, received))
     return [Receipt(site.name, name, judge.now, 200, body) for name in seal.names]
