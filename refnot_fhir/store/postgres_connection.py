@@ -41,7 +41,9 @@ _PREPARED = 400
 # without whole tables is said to cost would have each statement compiled, for eight times its cost.
 _SETTINGS = (
     "SET enable_seqscan = off; SET lock_timeout = '5s'; SET statement_timeout = '7s';"
-    " SET plan_cache_mode = force_generic_plan; SET jit = off"
+    " SET plan_cache_mode = force_generic_plan; SET jit = off;"
+    # The parts of one question come in their order only where one process makes them.
+    " SET max_parallel_workers_per_gather = 0"
 )
 _TCP: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3,
         "tcp_user_timeout": 9000}  # fmt: skip
