@@ -158,24 +158,27 @@ def _age(place: _Place, table: Table) -> AgeRule:
     return AgeRule(at_least=low, at_most=high)
 
 
+_FLOORS, _CEILINGS = ("more_than", "at_least"), ("at_most", "less_than")
+
+
 def _lab(place: _Place, table: Table) -> LabRule:
     labs = place.labs(table, "labs", ("quantity",))
-    part = next(name for name in ("more_than", "at_most") if name in table)
+    part = next(name for name in (*_FLOORS, *_CEILINGS) if name in table)
     bound = _bound(place, part, table[part], (*labs, *table.get("upper_bounds", ())))
     lower_bounds = frozenset(table.get("lower_bounds", ()))
-    if lower_bounds and part != "more_than":
-        raise place.file.wrong(f"{place.key}.lower_bounds", "only go with more_than")
+    if lower_bounds and part not in _FLOORS:
+        raise place.file.wrong(f"{place.key}.lower_bounds", "only go with more_than or at_least")
     if not lower_bounds <= set(labs):
         raise place.file.wrong(f"{place.key}.lower_bounds", "must be among labs", labs)
     upper_bounds = place.labs(table, "upper_bounds", ("quantity",))
-    if upper_bounds and part != "more_than":
-        raise place.file.wrong(f"{place.key}.upper_bounds", "only go with more_than")
+    if upper_bounds and part not in _FLOORS:
+        raise place.file.wrong(f"{place.key}.upper_bounds", "only go with more_than or at_least")
     if set(upper_bounds) & set(labs):
         raise place.file.wrong(f"{place.key}.upper_bounds", "must not be among labs", labs)
     return LabRule(
         labs=labs,
-        more_than=bound if part == "more_than" else None,
-        at_most=bound if part == "at_most" else None,
+        more_than=bound if part in _FLOORS else None,
+        at_most=bound if part in _CEILINGS else None,
         within_days=place.window(table),
         lower_bounds=lower_bounds,
         upper_bounds=upper_bounds,
@@ -183,7 +186,7 @@ def _lab(place: _Place, table: Table) -> LabRule:
 
 
 def _bound(place: _Place, part: str, table: Table, labs: tuple[str, ...]) -> Bound:
-    inclusive = part == "at_most"
+    inclusive = part in ("at_least", "at_most")
     if "times_upper_limit" in table:
         return Bound(Decimal(table["times_upper_limit"]), "", inclusive)
     units = dict.fromkeys(place.words.labs[name].unit for name in labs)

@@ -230,3 +230,21 @@ def test_what_is_published_of_a_place_is_its_first_code(production):
         ("thigh", "left"): "61396006",
         ("thigh", "right"): "11207009",
     }
+
+
+@pytest.mark.parametrize(
+    ("stated", "floor", "at_it"),
+    [
+        ("more_than", True, False),
+        ("at_least", True, True),
+        ("at_most", False, True),
+        ("less_than", False, False),
+    ],
+)
+def test_a_limit_says_whether_it_is_met_at_it(tmp_path, stated, floor, at_it):
+    folder = edited(tmp_path, "protocols/trial/eligibility.toml", "more_than = {", f"{stated} = {{")
+    rule = load(folder).protocols["trial"].criteria[1].rule
+    bound = rule.more_than if floor else rule.at_most
+    assert bound is not None
+    assert bound.inclusive is at_it
+    assert (rule.at_most if floor else rule.more_than) is None
