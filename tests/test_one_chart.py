@@ -11,6 +11,8 @@ from refnot_fhir.fhir import wire
 from refnot_fhir.trial.screen import screen
 from tests.door import Door, Json, dose, lab, matches, medicine, patient
 from tests.web.test_corrections import at, drug, merged, ranged, referring
+from tests.web.test_reports import LISTED, report
+from tests.web.test_specimens import URINE, creatinine
 
 LOW = lab(value=50)
 GOOD = lab(value=200)
@@ -18,6 +20,9 @@ EARLY, LATE = "2026-05-19T08:00:00Z", "2026-05-19T09:00:00Z"
 MRN = {"system": "urn:mrn", "value": "17"}
 BY_IDENTIFIER = lab() | {"subject": {"identifier": MRN}}
 RETRACTED = GOOD | {"status": "entered-in-error"}
+
+WITHDRAWN = report(status="entered-in-error")
+CREATININE = creatinine()
 
 STORIES: list[tuple[str, list[Json]]] = [
     ("a low count and its correction", [patient(), LOW, GOOD]),
@@ -34,6 +39,10 @@ STORIES: list[tuple[str, list[Json]]] = [
     ("a product after its administration", [patient(), referring(), drug("L01FF01")]),
     ("a corrected product", [patient(), drug("N02"), referring(), drug("L01FF01")]),
     ("a patient named by identifier", [BY_IDENTIFIER, patient(identifier=[MRN])]),
+    ("a withdrawn report", [patient(), GOOD, report(result=LISTED), WITHDRAWN]),
+    ("a report that was always withdrawn", [patient(), GOOD, WITHDRAWN]),
+    ("a report issued anew", [patient(), GOOD, WITHDRAWN, report("r2", result=LISTED)]),
+    ("a specimen after its value", [patient(), CREATININE, URINE]),
     ("a study drug", [patient(), dose()]),
     ("another drug", [patient(), medicine()]),
 ]

@@ -6,6 +6,7 @@ What a hospital said, in its own words, is in `seen.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -152,6 +153,17 @@ class Report:
     results: tuple[str, ...]
     """References (`Observation/o1`) of the measurements that it lists."""
     withdrawn: bool = False
+
+    def after(self, earlier: Iterable[Fact]) -> Report:
+        """The report as its newest version means it: one that is withdrawn may list nothing more.
+
+        `earlier` are the facts of the version before; what that listed is withdrawn.
+        """
+        if not self.withdrawn or self.results:
+            return self
+        reports = (it for it in earlier if isinstance(it, Report))
+        listed = (it.results for it in reports if it.source.id == self.source.id)
+        return replace(self, results=next(listed, ()))
 
 
 Fact = Person | Measurement | Dose | Report

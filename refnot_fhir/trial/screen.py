@@ -13,7 +13,7 @@ from typing import Any
 
 from refnot_fhir.core.chart import Chart, charts
 from refnot_fhir.core.criteria.assess import assess
-from refnot_fhir.core.facts import Fact, Person
+from refnot_fhir.core.facts import Fact, Person, Report
 from refnot_fhir.core.results import Assessment
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.values import Source
@@ -70,6 +70,8 @@ class _Resource:
     """References of the resources that they were made with, known or not."""
     earlier: list[bytes] = field(default_factory=list)
     """Lines that said something else of the resource before."""
+    before: tuple[Fact, ...] = ()
+    """The facts of the line before."""
 
 
 class _Lines:
@@ -109,7 +111,7 @@ class _Lines:
         if before is not None:
             if not _is_newer(resource, before):
                 return ()
-            found.earlier = [*before.earlier, before.line]
+            found.earlier, found.before = [*before.earlier, before.line], before.facts
         self._keep(key, resource, found)
         return ()
 
@@ -142,7 +144,11 @@ class _Lines:
         source = Source(self._site.name, type, str(resource.get("id", "")), version)
         person = self._persons.get(found.patient)
         context = Context(self._site, self._rulebook, person, self._shared.get)
-        found.facts, found.made_with = understand(resource, source, context).facts, made_with
+        facts = understand(resource, source, context).facts
+        found.facts = tuple(
+            it.after(found.before) if isinstance(it, Report) else it for it in facts
+        )
+        found.made_with = made_with
 
     def charts(self, refused: Refused) -> Iterator[Chart]:
         """Everybody's chart, in the order in which they were first named, all lines being known."""

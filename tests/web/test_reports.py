@@ -60,6 +60,16 @@ def test_a_retracted_report_comes_back_with_its_correction(door: Door) -> None:
     assert door.verdicts()["IN07B"] == "met"
 
 
+def test_a_withdrawn_report_that_lists_nothing_more_takes_along_what_it_listed(door: Door) -> None:
+    door.kept(patient(), lab(), report(result=LISTED))
+    door.put(report(status="entered-in-error"))
+    assert door.verdicts()["IN07B"] == "unknown"
+    door.put(report(status="entered-in-error", conclusion="sent in error"))
+    assert door.verdicts()["IN07B"] == "unknown"
+    door.put(report(status="corrected", result=LISTED))
+    assert door.verdicts()["IN07B"] == "met"
+
+
 def test_a_report_that_is_issued_anew_saves_what_the_withdrawn_one_listed(door: Door) -> None:
     door.kept(patient(), lab(), report(status="entered-in-error", result=LISTED))
     assert door.verdicts()["IN07B"] == "unknown"

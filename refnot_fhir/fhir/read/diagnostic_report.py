@@ -22,8 +22,12 @@ def is_withdrawn(resource: Json) -> bool:
 
 
 def read(resource: Json, source: Source, patient: str) -> Iterator[Report]:
-    """Which Observations the report lists, as resources of their own; nothing if it lists none."""
+    """Which Observations the report lists, as resources of their own.
+
+    Nothing of one that lists none, unless it is withdrawn: many systems take the list away then.
+    """
     ids = (id_of(named, "Observation") for named in resource.get("result", ()))
     results = tuple(f"Observation/{id}" for id in ids if id)
-    if results:
-        yield Report(source, patient, results, is_withdrawn(resource))
+    withdrawn = is_withdrawn(resource)
+    if results or withdrawn:
+        yield Report(source, patient, results, withdrawn)

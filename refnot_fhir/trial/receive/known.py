@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
-from refnot_fhir.core.facts import Person, person_in
+from refnot_fhir.core.facts import Person, Report, person_in
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook, Site
 from refnot_fhir.core.values import Source
@@ -132,6 +132,9 @@ def reading_of(key: Key, understood: Understood, received: datetime, known: Know
         if before is not None and before.deceased and before.dead_by is not None:
             moments.append(before.dead_by)
         facts = (replace(person, dead_by=min(moments)),)
+    if key.type == "DiagnosticReport":
+        stored = [one for some in known.view.known(understood.patient) for one in some]
+        facts = tuple(it.after(stored) if isinstance(it, Report) else it for it in facts)
     return Reading(key, understood.patient, facts, understood.depends_on)
 
 
