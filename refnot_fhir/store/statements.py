@@ -253,14 +253,20 @@ def subjects(by: frozenset[str], *, of_patients: bool = False) -> Select[tuple[i
         "numbers": t.subject.c.number,
     }
     newest = t.subject.c.number * STEP + t.subject.c.version
+    # As a sum it is no key: whoever names patients or ids must not walk through all by number.
+    place = (
+        t.subject.c.number + literal_column("0")
+        if of_patients or "ids" in by
+        else t.subject.c.number
+    )
     page = (
         select(t.subject.c.number, t.subject_version.c.content)
         .select_from(t.subject.join(t.subject_version, t.subject_version.c.number == newest))
         .where(
-            t.subject.c.number > bindparam("after"),
+            place > bindparam("after"),
             *(one_of(columns[name], name) for name in sorted(by)),
         )
-        .order_by(t.subject.c.number)
+        .order_by(place)
         .limit(bindparam("limit"))
     )
     return page.where(t.subject.c.patient.in_(_whose)) if of_patients else page
