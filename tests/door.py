@@ -23,7 +23,8 @@ from werkzeug.http import parse_options_header
 from werkzeug.test import TestResponse
 
 from refnot_fhir.core.dictionary import Drug, DrugClass, PlaceWords
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.site import Site
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.settings import Settings

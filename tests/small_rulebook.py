@@ -25,8 +25,8 @@ from refnot_fhir.core.rules import (
     Protocol,
     Rule,
     Rulebook,
-    Site,
 )
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind
 
 MOSCOW = ZoneInfo("Europe/Moscow")

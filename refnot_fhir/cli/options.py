@@ -13,7 +13,7 @@ import click
 
 from refnot_fhir import compose
 from refnot_fhir.cli.terminal import bar
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadInput, BadMapping, NotFound, RefnotError
 from refnot_fhir.fhir.dates import asked_moment
 from refnot_fhir.rulebook.find import folder

@@ -13,7 +13,7 @@ from datetime import date, tzinfo
 
 from refnot_fhir.core.facts import CompleteFeed, Dose, Fact, Measurement, Person, Report, person_in
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import reason
 from refnot_fhir.core.vocabulary import Unusable
 

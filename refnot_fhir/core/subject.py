@@ -18,7 +18,7 @@ from refnot_fhir.core.results import (
     StatusChange,
     Subject,
 )
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Reason
 from refnot_fhir.core.verdict import Eligibility
 

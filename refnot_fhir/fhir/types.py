@@ -7,8 +7,9 @@ from typing import Any
 
 from refnot_fhir.core.facts import Fact, Person
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import MeasurementSeen
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Source

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from refnot_fhir.core.dictionary import RangeWords
-from refnot_fhir.core.rules import Protocol, Rulebook, Site
+from refnot_fhir.core.rules import Protocol, Rulebook
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook import codes, dictionaries, medicines, protocols, sites
 from refnot_fhir.rulebook.codes import Systems

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.facts import CompleteFeed
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site, UpperLimit, VialStrength
+from refnot_fhir.core.site import Site, UpperLimit, VialStrength
 from refnot_fhir.core.translate.drug import plain
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.errors import BadMapping

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 import requests
 
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import Busy, NotFound, Problem, RefnotError, StoreFull
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.sources import files as feed

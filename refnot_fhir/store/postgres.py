@@ -23,14 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from refnot_fhir.errors import BadInput, Busy, Conflict, RefnotError, StoreFull
 from refnot_fhir.store import audit, migrations, seals, statements
-from refnot_fhir.store.contract import (
-    BodyFault,
-    Moved,
-    Reader,
-    SubjectQuery,
-    SubjectRow,
-    Writer,
-)
+from refnot_fhir.store.contract import BodyFault, Moved, Reader, SubjectQuery, SubjectRow, Writer
 from refnot_fhir.store.look import look
 from refnot_fhir.store.names import Known, Names
 from refnot_fhir.store.postgres_connection import CONNECT_SECONDS, PatientConnection, Pool

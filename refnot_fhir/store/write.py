@@ -263,20 +263,11 @@ class SqlWriter(SubjectWriter):
         )
 
     def _resource_row(self, kept: Kept) -> rows.Resource:
-        place = self._place_of(kept.key)
         return rows.Resource(
-            number=place.number,
             site=self._names.add_site(kept.key.site),
             type=self._names.add_type(kept.key.type),
             id=kept.key.id,
-            last=place.last,
-            versions=place.versions,
-            version=place.version,
-            digest=kept.digest,
-            updated=_moment(kept.updated),
-            received=codec.moment(kept.received),
-            deleted=kept.deleted,
-            patient=self._patient(kept),
+            **self._newest_row(kept)._asdict(),
         )
 
     def _newest_row(self, kept: Kept) -> rows.Newest:

@@ -14,7 +14,8 @@ from refnot_fhir.core.dosing import record as dosing
 from refnot_fhir.core.facts import Fact, person_in
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Assessment, DosingRecord, Subject
-from refnot_fhir.core.rules import Protocol, Rulebook, Site
+from refnot_fhir.core.rules import Protocol, Rulebook
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.subject import BY_RULE
 from refnot_fhir.fhir.whose import survivor
 from refnot_fhir.store.contract import Reader, Reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.store.contract import Moved, Store, Writer
 from refnot_fhir.store.view import Changes, Wanted

@@ -15,7 +15,8 @@ from refnot_fhir.core.chart import Chart, charts
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.facts import Fact, Person, Report
 from refnot_fhir.core.results import Assessment
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
 from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.fhir import gate, wire

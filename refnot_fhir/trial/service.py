@@ -11,7 +11,8 @@ from dataclasses import field
 from datetime import UTC, datetime, timedelta
 
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import NotFound
 from refnot_fhir.settings import Settings
 from refnot_fhir.store.contract import Store

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from refnot_fhir.core.dictionary import Drug, DrugClass, PlaceWords
 from refnot_fhir.core.facts import Dose, Outcome
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import DoseSeen
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.values import Coding, Concept
 from tests import builders as build

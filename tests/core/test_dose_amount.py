@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from refnot_fhir.core.rules import Rulebook, Site, VialStrength
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import Product
+from refnot_fhir.core.site import Site, VialStrength
 from refnot_fhir.core.values import Quantity
 from tests import builders as build
 from tests.core.dose_builders import REFNOT, RULEBOOK, SITE, THOUSAND, codes, translate

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from refnot_fhir.core.facts import Measurement, Person
-from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.seen import ReferenceRange
+from refnot_fhir.core.site import Site, UpperLimit
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Concept, Interval, Quantity
 from tests.builders import (

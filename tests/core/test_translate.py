@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refnot_fhir.core.facts import Measurement
-from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import MeasurementSeen, OtherValue, Value
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Coding, Concept, Interval, Quantity
 from refnot_fhir.core.vocabulary import Standing

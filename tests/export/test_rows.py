@@ -17,13 +17,7 @@ from jsonschema.validators import extend
 
 from refnot_fhir.core.facts import Outcome
 from refnot_fhir.core.values import Interval, Reason, When, reason
-from refnot_fhir.export.rows import (
-    MULTIPLE_PLACES,
-    SCHEMAS,
-    divided,
-    dosing,
-    schema,
-)
+from refnot_fhir.export.rows import MULTIPLE_PLACES, SCHEMAS, divided, dosing, schema
 from tests.export.rows import LATE, NEVER, NOON, dose, observation, part, record, result, row_of
 
 LATE_SAID = "4 days after the last dose, 2 or 3 are on schedule"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -21,11 +22,12 @@ from refnot_fhir.core.results import (
     StatusChange,
     Subject,
 )
-from refnot_fhir.core.rules import AnotherCourse, Arm, Criterion, DosingRule, PersonRule, Protocol
+from refnot_fhir.core.rules import Arm, Criterion, PersonRule, Protocol
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
+from tests.small_rulebook import DOSING
 
 VERSIONS = tuple(Version)
 INCLUSION, EXCLUSION = CriterionKind
@@ -63,28 +65,8 @@ PROTOCOL = Protocol(
         Criterion("EX04", EXCLUSION, "Pregnancy", "Pregnancy", "§4", PersonRule("x")),
         Criterion("EX09", EXCLUSION, "Immunotherapy", "Any immunotherapy", "§4", PersonRule("x")),
     ),
-    dosing=DosingRule(
-        drug="refnot",
-        unit="[IU]",
-        doses_per_day=1,
-        another_course=AnotherCourse.WITHOUT_PROGRESSION,
-        early_days=0,
-        late_days=0,
-        course_break_days=7,
-        dose=Decimal(400_000),
-        tolerance=Decimal(0),
-        routes=frozenset({"subcutaneous"}),
-        body_sites=frozenset({"upper-arm", "thigh"}),
-        sides=frozenset(),
-        alternate=frozenset({"body-site", "side"}),
-        doses_per_course=12,
-        doses_per_week=3,
-        weeks_per_course=4,
-        courses=2,
-        gap_days=frozenset({2, 3}),
-        new_course_after_days=14,
-        longest_pause_days=56,
-        same_dose_minutes=60,
+    dosing=replace(
+        DOSING,
         route_codes={"subcutaneous": (SNOMED, "34206005")},
         site_codes={("thigh", ""): (SNOMED, "68367000"), ("thigh", "left"): (SNOMED, "61396006")}
         | {("upper-arm", "right"): (SNOMED, "368209003"), ("other", "left"): (SNOMED, "7771000")},

@@ -14,15 +14,8 @@ import pytest
 
 from refnot_fhir.core.dictionary import Reasons
 from refnot_fhir.core.facts import CompleteFeed
-from refnot_fhir.core.rules import (
-    AgeRule,
-    AnswerRule,
-    Bound,
-    DrugAnswer,
-    DrugRule,
-    LabRule,
-    VialStrength,
-)
+from refnot_fhir.core.rules import AgeRule, AnswerRule, Bound, DrugAnswer, DrugRule, LabRule
+from refnot_fhir.core.site import VialStrength
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.load import load
 from tests.conftest import MAPPINGS, TEST_MAPPINGS

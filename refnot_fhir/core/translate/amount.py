@@ -11,8 +11,8 @@ from functools import partial
 from refnot_fhir.core.dictionary import Drug
 from refnot_fhir.core.exact import product, quotient, shown
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site, VialStrength
 from refnot_fhir.core.seen import DoseSeen, Product
+from refnot_fhir.core.site import Site, VialStrength
 from refnot_fhir.core.translate.drug import texts_of
 from refnot_fhir.core.translate.units import agreed, meant, normalise
 from refnot_fhir.core.values import Concept, Quantity, Reason, reason

@@ -6,16 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from refnot_fhir.core.facts import Dose, Outcome
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import DoseSeen
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.amount import Amount, read_amount, told
 from refnot_fhir.core.translate.codes import codes_of, label
-from refnot_fhir.core.translate.drug import (
-    Recognised,
-    is_name_of,
-    recognise_product,
-    texts_of,
-)
+from refnot_fhir.core.translate.drug import Recognised, is_name_of, recognise_product, texts_of
 from refnot_fhir.core.translate.place import body_site_of, route_of
 from refnot_fhir.core.translate.study import is_literal, names
 from refnot_fhir.core.values import Concept, Reason, reason

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.codes import codes_of, mapped, texts
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.values import Concept, Reason, reason

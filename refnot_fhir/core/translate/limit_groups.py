@@ -12,8 +12,8 @@ from refnot_fhir.core.days import after_months, shifted
 from refnot_fhir.core.dictionary import RangeWords
 from refnot_fhir.core.facts import Person
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import ReferenceRange
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.codes import label, standard
 from refnot_fhir.core.translate.limit_text import is_for_adults, sex_of, sexes_of
 from refnot_fhir.core.translate.sex import agrees

@@ -8,8 +8,8 @@ from decimal import Decimal
 from refnot_fhir.core.dictionary import Lab, RangeWords
 from refnot_fhir.core.exact import product, shown
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site, UpperLimit
 from refnot_fhir.core.seen import ReferenceRange
+from refnot_fhir.core.site import Site, UpperLimit
 from refnot_fhir.core.translate.codes import codes_of
 from refnot_fhir.core.translate.limit_groups import Who, parts_by_sex, why_not_for
 from refnot_fhir.core.translate.limit_text import (

@@ -9,8 +9,9 @@ from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.exact import as_sent
 from refnot_fhir.core.facts import Measurement, Person
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.codes import codes_of, label, mapped
 from refnot_fhir.core.translate.limit_groups import Who
 from refnot_fhir.core.translate.limits import Asked, UpperLimitRead, upper_limit

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 
 from refnot_fhir.core.dictionary import CodeKey, Lab, Others
-from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import Focus, MeasurementSeen, SpecimenState
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.codes import codes_of, label, texts
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.values import Concept, Reason, reason

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from refnot_fhir.core.dictionary import PlaceWords
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.codes import codes_of, texts
 from refnot_fhir.core.translate.drug import texts_of
 from refnot_fhir.core.values import Concept, Reason, reason

@@ -9,8 +9,8 @@ from decimal import Decimal
 from refnot_fhir.core.dictionary import CodeKey, Dimension, Lab
 from refnot_fhir.core.exact import as_sent, shown
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site
 from refnot_fhir.core.seen import OtherValue, Value
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate import numbers
 from refnot_fhir.core.translate.codes import codes_of
 from refnot_fhir.core.translate.units import UnitRead, read_unit

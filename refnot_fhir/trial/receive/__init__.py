@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from zlib import crc32
 
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import Busy, Problem
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.types import KINDS, patient_of

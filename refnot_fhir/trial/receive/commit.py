@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.store.contract import AuditEntry
 from refnot_fhir.store.view import Changes, Identified, View
 from refnot_fhir.trial.judge import Decisions, Judge

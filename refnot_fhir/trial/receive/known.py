@@ -9,7 +9,8 @@ from typing import Any
 
 from refnot_fhir.core.facts import Person, Report, person_in
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import references, wire
 from refnot_fhir.fhir.types import Context, Understood, patient_of, understand

@@ -8,14 +8,10 @@ from datetime import datetime
 
 from refnot_fhir.core.facts import Person, person_in
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Rulebook, Site
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
-from refnot_fhir.fhir.types import (
-    KINDS,
-    Understood,
-    about_patient,
-    understand,
-)
+from refnot_fhir.fhir.types import KINDS, Understood, about_patient, understand
 from refnot_fhir.fhir.whose import Identifier, Whose, identifiers, patient_identifier
 from refnot_fhir.store.contract import Head, Kept, Key, Reading
 from refnot_fhir.store.view import Carried, View, Wanted

@@ -9,7 +9,7 @@ from dataclasses import replace
 import msgspec
 
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import Problem, Unprocessable
 from refnot_fhir.fhir.types import KINDS, about_patient
 from refnot_fhir.store.contract import Head, Key, Receipt

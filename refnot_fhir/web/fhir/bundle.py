@@ -9,7 +9,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadInput
 from refnot_fhir.fhir import bundle, issues, wire
 from refnot_fhir.fhir.definitions import resource_types

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadInput, Gone, NotAcceptable, NotFound, Problem
 from refnot_fhir.fhir import gate, references, wire
 from refnot_fhir.fhir.search import Clause, Search

@@ -7,7 +7,7 @@ from datetime import date
 from flask import Blueprint, Response
 
 from refnot_fhir import __version__
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.fhir import capability
 from refnot_fhir.fhir.capability import Offer, Operation, TypeOffer
 from refnot_fhir.fhir.versions import Version

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from flask import Blueprint, Response, request
 
 from refnot_fhir.core.results import Subject
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadInput, NotFound, Problem
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.dates import asked_day

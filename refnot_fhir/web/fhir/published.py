@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from refnot_fhir.core.results import Subject
-from refnot_fhir.core.rules import Protocol, Site
+from refnot_fhir.core.rules import Protocol
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import NotFound
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search.values import Target, Token

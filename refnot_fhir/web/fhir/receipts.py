@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.fhir.issues import Severity, information, issue, outcome, refused
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.published import Json

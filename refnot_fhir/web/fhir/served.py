@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import NotSupported
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.trial.service import Service

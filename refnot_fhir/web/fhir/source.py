@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.fhir.search import Search
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.published import Json

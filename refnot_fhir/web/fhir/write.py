@@ -14,7 +14,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from refnot_fhir.core.rules import Site
+from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadInput, NotFound, NotSupported, Problem
 from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.types import KINDS
