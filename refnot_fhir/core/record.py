@@ -17,10 +17,12 @@ def record(cls: type[T]) -> type[T]:
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
-@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
-def unique(cls: type[T]) -> type[T]:
-    """Make a record that is equal to itself alone, for what is read once and shared by all.
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def shared(cls: type[T]) -> type[T]:
+    """Make a record that is made once and used by all, such as a hospital or a laboratory test.
 
-    What was worked out with it can be remembered by it: its hash takes no time, however large it is.
+    It is hashed by identity, in no time however large it is, so that what was worked out with it
+    can be remembered by it. Of two that are equal each is remembered by itself.
     """
-    return dataclass(slots=True, eq=False)(cls)
+    cls.__hash__ = object.__hash__  # type: ignore[method-assign]
+    return dataclass(slots=True)(cls)

@@ -22,7 +22,7 @@ from refnot_fhir.core.dictionary import (
     RangeWords,
     Reasons,
 )
-from refnot_fhir.core.record import record, unique
+from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind
 
@@ -273,7 +273,7 @@ class Decision:
     source: str
 
 
-@unique
+@shared
 class Rulebook:
     """All mapping files, understood."""
 

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.facts import CompleteFeed
-from refnot_fhir.core.record import record, unique
+from refnot_fhir.core.record import record, shared
 
 
-@unique
+@shared
 class Site:
     """One hospital's feed and its habits. Source: `mappings/sites/<hospital>.toml`."""
 

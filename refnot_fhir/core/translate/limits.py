@@ -77,11 +77,17 @@ def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitR
         return _of_the_laboratory(asked, who.sex, bool(ranges))
     if asked.lab.range_from_zero:
         normal = tuple(for_the_not_pregnant(found, words) for found in normal)
+    parts = [part for whole in normal for part in parts_by_sex(whole, words)]
+    return _of_groups(parts, who, asked)
+
+
+def _of_groups(ranges: Sequence[ReferenceRange], who: Who, asked: Asked) -> UpperLimitRead:
+    """The limit of those among the ranges that the patient surely is of."""
     rejected: list[Reason] = []
     limits: dict[Decimal, tuple[Reason, ...]] = {}
     by_sex: dict[str, set[Decimal]] = {}
-    for found in (part for whole in normal for part in parts_by_sex(whole, words)):
-        why, sexes = why_not_for(found, who, words)
+    for found in ranges:
+        why, sexes = why_not_for(found, who, asked.rulebook.range_words)
         limit = _high(found, asked) if sexes or why is None else why
         if isinstance(limit, Reason):
             rejected.append(limit)

@@ -89,9 +89,7 @@ def _listed(key: str, dimension: Dimension) -> str | None:
     return ucum if ucum in dimension.factors else None
 
 
-def unit_of(
-    quantity: Quantity, lab: Lab, site: Site, rulebook: Rulebook
-) -> UnitRead | Reason:
+def unit_of(quantity: Quantity, lab: Lab, site: Site, rulebook: Rulebook) -> UnitRead | Reason:
     """What the unit of a hospital's quantity means for a lab, or why it cannot be used."""
     code, unit = quantity.code, quantity.unit
     read = _unit_known if len(code) + len(unit) < _LONG else _unit
