@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from decimal import Decimal
 
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import record, shared
 
 CodeKey = tuple[str, str]
 """(system, code)."""
@@ -34,7 +34,7 @@ class Dimension:
     """What stands behind the slash, likewise."""
 
 
-@record
+@shared
 class Lab:
     """One analyte, score or question that a protocol asks for. Source: `mappings/labs.toml`."""
 

@@ -25,7 +25,7 @@ from refnot_fhir.core.dictionary import (
     RangeWords,
     Reasons,
 )
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind, RuleKind
 
@@ -227,7 +227,7 @@ class Decision:
     source: str
 
 
-@record
+@shared
 class Rulebook:
     """All mapping files, understood."""
 
