@@ -31,7 +31,7 @@ from refnot_fhir.store.contract import (
     SubjectRow,
     Writer,
 )
-from refnot_fhir.store.group import Group, Job, WriterThread
+from refnot_fhir.store.group import Group, Job, Line
 from refnot_fhir.store.look import look
 from refnot_fhir.store.names import Known, Names
 from refnot_fhir.store.read import SqlReader
@@ -128,7 +128,7 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._idle: list[sqlite3.Connection] = []
         """Connections that nobody reads with now: cheaper to borrow than from the engine's pool."""
-        self._writer = WriterThread(self._commit)
+        self._writer = Line(self._commit)
 
     def write(self, work: Callable[[Writer], T]) -> T:
         """Run `work` in one transaction and return what it returns once that is durable."""
