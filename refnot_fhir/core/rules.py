@@ -65,6 +65,11 @@ class Rule(ABC):
     kind: ClassVar[RuleKind]
 
     @property
+    def about(self) -> About:
+        """Parameters of its reasons and of its words."""
+        return ()
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """Every lab that it looks at, those that it asks for first."""
         return ()
