@@ -65,19 +65,27 @@ def family(patient: str, merged: Mapping[str, Sequence[str]]) -> list[str]:
 
 def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
     """`family` are the facts of the patient's own record, then those of the merged ones."""
-    facts = [fact for record in family for fact in record]
-    withdrawn = _withdrawn(fact for fact in facts if isinstance(fact, Report))
+    labs: list[Measurement] = []
+    doses: list[Dose] = []
+    reports: list[Report] = []
+    for known in family:
+        for fact in known:
+            if isinstance(fact, Measurement):
+                labs.append(fact)
+            elif isinstance(fact, Dose):
+                doses.append(fact)
+            elif isinstance(fact, Report):
+                reports.append(fact)
+    withdrawn = _withdrawn(reports)
+    if withdrawn:
+        labs = [_without(lab) if lab.source.reference in withdrawn else lab for lab in labs]
     return Chart(
         site=site.name,
         patient=patient,
         zone=site.zone,
         person=person_in(family[0]),
-        labs=tuple(
-            _without(fact) if fact.source.reference in withdrawn else fact
-            for fact in facts
-            if isinstance(fact, Measurement)
-        ),
-        doses=tuple(fact for fact in facts if isinstance(fact, Dose)),
+        labs=tuple(labs),
+        doses=tuple(doses),
         all_doses=site.administrations,
     )
 

@@ -172,4 +172,7 @@ Fact = Person | Measurement | Dose | Report
 
 def person_in(facts: Iterable[Fact]) -> Person | None:
     """What a Patient said, if one is among these."""
-    return next((fact for fact in facts if isinstance(fact, Person)), None)
+    for fact in facts:
+        if isinstance(fact, Person):
+            return fact
+    return None
