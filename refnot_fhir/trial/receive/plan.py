@@ -11,7 +11,7 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
-from refnot_fhir.fhir.types import KINDS, Understood, about_patient, understand
+from refnot_fhir.fhir.types import KINDS, Understood, about_patient
 from refnot_fhir.fhir.whose import Identifier, Whose, identifiers, patient_identifier
 from refnot_fhir.store.contract import Head, Kept, Key, Reading
 from refnot_fhir.store.view import Carried, View, Wanted
@@ -213,7 +213,7 @@ class Planner:
         if key.type not in KINDS:
             return Understood("", useful=False)
         source = Source(key.site, key.type, key.id, str(result.version))
-        return understand(of.resource, source, known.context(of.resource, fhir))
+        return known.understood(of.resource, source, fhir)
 
     def _kept(self, named: Named, result: Result, patient: str) -> Kept:
         request = named.request
