@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from refnot_fhir.core.facts import Outcome
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.values import Concept, Quantity, Source, When
 from refnot_fhir.core.vocabulary import Standing
 
@@ -20,7 +20,7 @@ class OtherValue:
 Value = Quantity | Concept | OtherValue | str | bool | int
 
 
-@record
+@shared
 class ReferenceRange:
     """One reference range as sent; `doubt` says why it must not be used, if it must not."""
 

@@ -33,6 +33,8 @@ class Known:
     """Resources on their way and their versions; None for a deletion."""
     _patients: Mapping[Key, Json | None] = field(default_factory=dict)
     _persons: dict[str, Person | None] = field(default_factory=dict)
+    _read: dict[Source, tuple[Json, Understood]] = field(default_factory=dict)
+    """What Patients say."""
     _contexts: dict[tuple[str, str], Context] = field(default_factory=dict)
     _decoded: dict[Key, Json | None] = field(default_factory=dict)
 
@@ -65,6 +67,16 @@ class Known:
                 self.site, self.rulebook, self.person(patient), self._resource, fhir
             )
         return self._contexts[patient, fhir]
+
+    def understood(self, resource: Json, source: Source, fhir: str) -> Understood:
+        """What a resource, of a FHIR version, says; a Patient on its way is read only once."""
+        if source.type != "Patient":
+            return understand(resource, source, self.context(resource, fhir))
+        found = self._read.get(source)
+        if found is None or found[0] is not resource:
+            found = (resource, understand(resource, source, self.context(resource, fhir)))
+            self._read[source] = found
+        return found[1]
 
     def person(self, patient: str) -> Person | None:
         """What the Patient with that id says, if there is one."""
@@ -99,7 +111,7 @@ class Known:
         if resource is None:
             return None
         source = Source(self.site.name, "Patient", patient, str(version))
-        return person_in(understand(resource, source, Context(self.site, self.rulebook)).facts)
+        return person_in(self.understood(resource, source, fhir="").facts)
 
     def _resource(self, reference: str) -> Json | None:
         key = Key(self.site.name, *reference.split("/"))
@@ -143,5 +155,5 @@ def reread(kept: Kept, known: Known) -> Reading:
     """The reading of a stored resource, made again."""
     source = Source(kept.key.site, kept.key.type, kept.key.id, str(kept.version))
     resource = known.whose(decoded(kept)).resource
-    understood = understand(resource, source, known.context(resource, kept.fhir))
+    understood = known.understood(resource, source, kept.fhir)
     return reading_of(kept.key, understood, kept.received, known)

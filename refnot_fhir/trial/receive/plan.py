@@ -11,7 +11,7 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
-from refnot_fhir.fhir.types import KINDS, Understood, about_patient, understand
+from refnot_fhir.fhir.types import KINDS, Understood, about_patient
 from refnot_fhir.fhir.whose import Identifier, Whose, identifiers, patient_identifier
 from refnot_fhir.store.contract import Head, Kept, Key, Reading
 from refnot_fhir.store.view import Carried, View, Wanted
@@ -219,7 +219,7 @@ class Planner:
             return Whose(resource), Understood("", useful=False)
         of = known.whose(resource)
         source = Source(key.site, key.type, key.id, str(result.version))
-        return of, understand(of.resource, source, known.context(of.resource, request.fhir))
+        return of, known.understood(of.resource, source, request.fhir)
 
     def _kept(self, named: Named, result: Result, patient: str) -> Kept:
         request = named.request
