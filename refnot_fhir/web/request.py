@@ -10,7 +10,8 @@ import re
 import zlib
 from functools import lru_cache
 
-from flask import current_app, g, request
+from flask import request
+from flask.globals import request_ctx
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.utils import get_current_url
 
@@ -118,14 +119,15 @@ def _preferred(text: str, own: Version) -> Version:
 
 
 def _accepted() -> str:
+    asked = request_ctx.request
     stated = ""
     # To look for what is not there costs more than to see first whether there is anything.
-    if request.query_string and "_format" in request.args:
-        stated = request.args["_format"]
-    if not stated and request.path.endswith("/_search") and request.mimetype == FORM:
-        stated = request.form.get("_format", "")
+    if asked.query_string and "_format" in asked.args:
+        stated = asked.args["_format"]
+    if not stated and asked.path.endswith("/_search") and asked.mimetype == FORM:
+        stated = asked.form.get("_format", "")
     # A plus sign in an address that was not escaped arrives as a blank.
-    return stated.replace("/fhir ", "/fhir+") or request.headers.get("Accept", "")
+    return stated.replace("/fhir ", "/fhir+") or asked.headers.get("Accept", "")
 
 
 def by_preference(text: str) -> list[tuple[str, dict[str, str]]]:
@@ -145,25 +147,22 @@ _QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 
 def base_url() -> str:
     """The absolute URL of the FHIR base that the request came to."""
-    if "base_url" not in g:
-        g.base_url = own_bases()[0]
-    found: str = g.base_url
-    return found
+    return own_bases()[0]
 
 
 def own_bases() -> tuple[str, ...]:
     """That base as the world calls it, and as this client does, where a proxy stands between."""
-    config, asked = current_app.config, request
+    config, asked = request_ctx.app.config, request_ctx.request
     site = (asked.view_args or {}).get("site", DEFAULT_SITE)
-    path = str(config["REFNOT_BASE_PATH"])
-    below = path if site == DEFAULT_SITE else f"/{site}{path}"
-    roots = (config["REFNOT_PUBLIC_URL"], _root(asked.scheme, asked.host))
-    return tuple(root.rstrip("/") + below for root in roots if root)
+    path, public = config["REFNOT_BASE_PATH"], config["REFNOT_PUBLIC_URL"]
+    return _bases(site, path, public, asked.scheme, asked.host)
 
 
 @lru_cache(maxsize=64)
-def _root(scheme: str, host: str) -> str:
-    return get_current_url(scheme, host)
+def _bases(site: str, path: str, public_url: str, scheme: str, host: str) -> tuple[str, ...]:
+    below = path if site == DEFAULT_SITE else f"/{site}{path}"
+    roots = (public_url, get_current_url(scheme, host))
+    return tuple(root.rstrip("/") + below for root in roots if root)
 
 
 def _unpacked(packed: bytes, coding: str, limit: int) -> bytes:
