@@ -6,6 +6,7 @@ what it can: XML is refused by name, anything else must be JSON.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import zlib
 from functools import lru_cache
@@ -17,6 +18,7 @@ from werkzeug.sansio.utils import get_current_url
 
 from refnot_fhir.errors import BadInput, NotAcceptable, TooLarge, UnknownMedia
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.settings import Settings, networks
 from refnot_fhir.trial.service import DEFAULT_SITE
 
 JSON_TYPES = frozenset(
@@ -163,6 +165,33 @@ def _bases(site: str, path: str, public_url: str, scheme: str, host: str) -> tup
     below = path if site == DEFAULT_SITE else f"/{site}{path}"
     roots = (public_url, get_current_url(scheme, host))
     return tuple(root.rstrip("/") + below for root in roots if root)
+
+
+def caller(settings: Settings) -> str:
+    """The name for the audit trail.
+
+    The header that names a user is believed when the direct peer is a trusted proxy, and from
+    nobody else: everybody can send it. It counts for nothing with a character that cannot be shown.
+    """
+    peer = request.remote_addr or ""
+    if not settings.trusted_proxy or not _trusted(peer, settings.trusted_proxy):
+        return peer
+    user = request.headers.get(settings.user_header, "").strip()
+    return user if user.isprintable() and 0 < len(user) <= _LONGEST else peer
+
+
+@lru_cache(maxsize=256)
+def _trusted(peer: str, proxies: str) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return any((mapped or address) in network for network in networks(proxies))
+
+
+_LONGEST = 255
+"""Characters of the name of a user."""
 
 
 def _unpacked(packed: bytes, coding: str, limit: int) -> bytes:

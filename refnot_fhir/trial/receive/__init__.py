@@ -17,13 +17,12 @@ from refnot_fhir.errors import Busy, Problem
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.types import KINDS, patient_of
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.store.contract import Moved, Store
-from refnot_fhir.store.view import Changes, View, Wanted
-from refnot_fhir.trial.judge import Judge, decided
-from refnot_fhir.trial.receive.commit import carried_out
+from refnot_fhir.store.contract import AuditEntry, Moved, Store
+from refnot_fhir.store.view import Changes, Identified, View, Wanted
+from refnot_fhir.trial.judge import Decisions, Judge, decided
 from refnot_fhir.trial.receive.decide import Policy
 from refnot_fhir.trial.receive.naming import Naming
-from refnot_fhir.trial.receive.plan import Planner
+from refnot_fhir.trial.receive.plan import Plan, Planner, Step
 from refnot_fhir.trial.receive.replay import Earlier, Seal, answered, is_left, receipts_of, seal_of
 from refnot_fhir.trial.receive.request import (
     ASKED,
@@ -312,3 +311,50 @@ def _joined(
     )
     changes = {(c.subject, c.protocol): c for part in parts for c in part.changes}
     return Received(results, tuple(changes.values()), at=parts[-1].at)
+
+
+def carried_out(
+    delivery: Delivery,
+    plan: Plan,
+    decisions: Decisions,
+    results: tuple[Result, ...],
+    seal: Seal,
+    site: Site,
+    judge: Judge,
+    view: View,
+) -> tuple[Changes, Received]:
+    """What is to be written for a plan, and what is answered once it is."""
+    received = Received(results, decisions.changes, at=judge.now)
+    steps = [step for step in plan.steps if step.kept]
+    changes = Changes(
+        site.name,
+        versions=[step.kept for step in steps if step.kept],
+        readings=plan.readings,
+        identifiers={
+            step.key: Identified(step.identifiers or (), step.names)
+            for step in steps
+            if _names_something(step, view)
+        },
+        moved=plan.moved,
+        subjects=decisions.subjects,
+        patients=decisions.patients,
+        receipts=receipts_of(received, seal, site, judge),
+        audit=[_audit(delivery, steps, results, site, judge)],
+    )
+    return changes, received
+
+
+def _names_something(step: Step, view: View) -> bool:
+    """Whether it has identifiers, or may have had some that are to be taken away."""
+    if step.identifiers or step.names:
+        return True
+    return step.identifiers is not None and view.head(step.key) is not None
+
+
+def _audit(
+    delivery: Delivery, steps: list[Step], results: tuple[Result, ...], site: Site, judge: Judge
+) -> AuditEntry:
+    outcomes = [result.outcome for result in results]
+    tally = ", ".join(f"{outcomes.count(one)} {one}" for one in sorted(set(outcomes)))
+    what = " ".join(sorted({step.key.type for step in steps}))
+    return AuditEntry(judge.now, delivery.who, delivery.kind, f"{site.name}: {what}", tally)
