@@ -10,6 +10,7 @@ import ipaddress
 import re
 import zlib
 from functools import lru_cache
+from typing import IO
 
 from flask import request
 from flask.globals import request_ctx
@@ -40,16 +41,16 @@ def body(limit: int) -> bytes:
     Raises TooLarge over `limit` bytes (before or after decompression), UnknownMedia for another
     media type or content coding, BadInput for an empty or damaged body.
     """
-    if request.mimetype not in JSON_TYPES and request.mimetype != FORM:
-        raise UnknownMedia(
-            f"Content-Type {request.mimetype} is not understood: send application/fhir+json"
-        )
-    if (request.content_length or 0) > limit:
+    asked = request_ctx.request
+    media = asked.mimetype
+    if media not in JSON_TYPES and media != FORM:
+        raise UnknownMedia(f"Content-Type {media} is not understood: send application/fhir+json")
+    if (asked.content_length or 0) > limit:
         raise TooLarge(_too_large(limit))
-    received = _read(limit + 1)
+    received = _read(asked.stream, limit + 1)
     if len(received) > limit:
         raise TooLarge(_too_large(limit))
-    received = _unpacked(received, request.headers.get("Content-Encoding", ""), limit)
+    received = _unpacked(received, asked.headers.get("Content-Encoding", ""), limit)
     if not received.removeprefix(_BOM).strip():
         raise BadInput("the body is empty: send a FHIR resource as JSON")
     if received.removeprefix(_BOM).lstrip()[:1] == b"<":
@@ -218,10 +219,10 @@ def _unpacked(packed: bytes, coding: str, limit: int) -> bytes:
     return bytes(text)
 
 
-def _read(most: int) -> bytes:
+def _read(stream: IO[bytes], most: int) -> bytes:
     """Up to that many bytes of the body; a stream may give less at a time than is asked for."""
     parts = []
-    while most and (part := request.stream.read(min(most, _AT_ONCE))):
+    while most and (part := stream.read(min(most, _AT_ONCE))):
         parts.append(part)
         most -= len(part)
     return b"".join(parts)

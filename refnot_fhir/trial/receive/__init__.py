@@ -7,8 +7,7 @@ correction, a duplicate and a late arrival take this same path.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from zlib import crc32
 
@@ -197,8 +196,13 @@ class _Receiving:
 
         What the view turns out to lack is read with all the rest, again as of one moment.
         """
-        with _turn(self._site.name, [self._delivery.requests[index] for index in wave]):
+        turns = _turns(self._site.name, [self._delivery.requests[index] for index in wave])
+        taken = [turn for turn in turns if turn.acquire(timeout=_PATIENCE)]
+        try:
             return self._settled(checked, wave, seal)
+        finally:
+            for turn in taken:
+                turn.release()
 
     def _settled(
         self, checked: Sequence[Request | Result], wave: Sequence[int], seal: Seal
@@ -272,16 +276,14 @@ class _Receiving:
             self._store.commit(Changes(name, receipts=receipts), self._store.look(name, Wanted()))
 
 
-@contextmanager
-def _turn(site: str, requests: Iterable[Request]) -> Iterator[None]:
-    """Wait until no other delivery of this process is about one of these patients."""
+def _turns(site: str, requests: Iterable[Request]) -> list[threading.Lock]:
+    """What is held while no other delivery of this process may be about one of these patients.
+
+    In one order for all, so that no two wait for each other.
+    """
     patients = {patient_of(it.resource) for it in requests if it.resource and it.type in KINDS}
     stripes = {crc32(f"{site} {one}".encode()) % len(_TURNS) for one in patients if one}
-    with ExitStack() as held:
-        for stripe in sorted(stripes) if len(stripes) <= _MOST_TURNS else ():
-            if _TURNS[stripe].acquire(timeout=_PATIENCE):
-                held.callback(_TURNS[stripe].release)
-        yield
+    return [_TURNS[stripe] for stripe in sorted(stripes)] if len(stripes) <= _MOST_TURNS else []
 
 
 def _in_order(

@@ -147,7 +147,9 @@ class Naming:
         other ids.
         """
         # What a conditional reference finds may change, so that no id follows from it.
-        known = _Ids(self, site, keys, salt).all()
+        known = [key for key in keys if key is not None]
+        if len(known) < len(keys):
+            known = _Ids(self, site, keys, salt).all()
         meant = {**self.meant, **found} if found else None
         return [self._named(index, key, known, meant) for index, key in enumerate(known)]
 

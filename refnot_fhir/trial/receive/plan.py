@@ -102,10 +102,14 @@ class Planner:
             self._target(request, _matches(request, left)) if request.condition else key
             for request, key in zip(requests, self._keys, strict=True)
         ]
-        asks = Conditional(self._naming, keys, view)
+        found: dict[str, int | str] = {}
+        refused: dict[int, Result] = {}
+        if self._naming.is_conditional:
+            asks = Conditional(self._naming, keys, view)
+            found, refused = asks.found, asks.refused
         if view.missing:
             return None
-        here = self._here(keys, asks.found)
+        here = self._here(keys, found)
         if self._asked or self._naming.is_conditional:
             wanted = Wanted()
             _touched(here, wanted)
@@ -113,7 +117,7 @@ class Planner:
                 view.missing.add(wanted)
                 return None
         decided = [
-            (one, asks.refused.get(index) or decide(
+            (one, refused.get(index) or decide(
                 one, view.head(one.key), _matches(one.request, left) if left else None,
                 now=self._now, policy=self._policy,
             ))
@@ -256,10 +260,11 @@ class Planner:
                     merged += (step.key.id, *ends)
             elif step.key.type in _SHARED and step.result.outcome in CHANGING:
                 hanging[step.key] = view.depending_on(f"{step.key.type}/{step.key.id}")
-        # Whether several carriers are one patient depends on every merge among them.
-        stored = Known.of(view, self._site, self._rulebook)
-        for patient in _merged_with(stored, merged):
-            carried |= dict.fromkeys(sorted(_carried_by(stored.person(patient))))
+        if merged:
+            # Whether several carriers are one patient depends on every merge among them.
+            stored = Known.of(view, self._site, self._rulebook)
+            for patient in _merged_with(stored, merged):
+                carried |= dict.fromkeys(sorted(_carried_by(stored.person(patient))))
         return hanging | {one: view.naming_patient(*one) for one in carried}
 
     def _again(
