@@ -116,13 +116,14 @@ class Planner:
             if not view.holds(wanted):
                 view.missing.add(wanted)
                 return None
-        decided = [
-            (one, refused.get(index) or decide(
-                one, view.head(one.key), _matches(one.request, left) if left else None,
-                now=self._now, policy=self._policy,
-            ))
-            for index, one in zip(self._wave, here, strict=True)
-        ]  # fmt: skip
+        decided: list[Decided] = []
+        for index, one in zip(self._wave, here, strict=True):
+            matches = _matches(one.request, left) if left else None
+            head = view.head(one.key)
+            result = refused.get(index) or decide(
+                one, head, matches, now=self._now, policy=self._policy
+            )
+            decided.append((one, result))
         plan = self._planned(list(once(decided)), view)
         return None if view.missing else plan
 
