@@ -163,8 +163,9 @@ class Naming:
             literal = _place(keys[at]) if isinstance(at, int) else at
             if literal != ref:
                 links[ref] = literal
-        resource = references.resolved(request.resource, links, self.stated[index])
+        resource = request.resource or {}
         if links:
+            resource = references.resolved(resource, links, self.stated[index])
             request = replace(request, resource=resource)
         return Named(request, key, links, _digest(resource))
 
@@ -208,9 +209,9 @@ class Naming:
 
 def _digest(resource: Mapping[str, Any]) -> bytes:
     """Of a resource without its id, which is the name of the content, and no part of it."""
-    if "id" in resource:
-        resource = {name: value for name, value in resource.items() if name != "id"}
-    return wire.digest(resource)
+    content = dict(resource)
+    content.pop("id", None)
+    return wire.digest(content)
 
 
 class _Ids:
