@@ -27,6 +27,17 @@ from refnot_fhir.store.sql import Given, joined, one_of
 
 STEP: ColumnElement[int] = literal_column(str(1 << t.VERSION_BITS))
 place = t.resource.c.number * STEP
+
+
+def no_key(column: ColumnElement[int]) -> ColumnElement[int]:
+    """The value of a column, of which no index makes a choice.
+
+    A plan that PostgreSQL made while there were few rows would walk through all of a site, or
+    through all in order of their numbers, long after.
+    """
+    return column + literal_column("0")
+
+
 newest_version = t.version.c.number == place + t.resource.c.version
 
 name_of = {table: select(table.c.number, table.c.name) for table in (t.site, t.type_)}
@@ -253,12 +264,7 @@ def subjects(by: frozenset[str], *, of_patients: bool = False) -> Select[tuple[i
         "numbers": t.subject.c.number,
     }
     newest = t.subject.c.number * STEP + t.subject.c.version
-    # As a sum it is no key: whoever names patients or ids must not walk through all by number.
-    place = (
-        t.subject.c.number + literal_column("0")
-        if of_patients or "ids" in by
-        else t.subject.c.number
-    )
+    place = no_key(t.subject.c.number) if of_patients or "ids" in by else t.subject.c.number
     page = (
         select(t.subject.c.number, t.subject_version.c.content)
         .select_from(t.subject.join(t.subject_version, t.subject_version.c.number == newest))
