@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -193,6 +193,14 @@ def test_the_newest_reading_governs() -> None:
     old, new = (lab_result(value="200", on=days_ago(2), id="old"), lab_result(value="100", id="n"))
     assert said(PLATELETS, old, new) == (NOT_MET, "beyond-limit")
     assert said(PLATELETS, old, new, as_of=days_ago(1)) == (MET, "within-limit")
+
+
+def test_a_verdict_that_the_end_of_the_calendar_cuts_short_holds_for_ever() -> None:
+    end = date.max
+    for ago, until in ((27, None), (28, None), (40, date(9999, 12, 19))):
+        day = end - timedelta(days=ago)
+        found = decide(PLATELETS, lab_result(value="151", on=moment(day)), as_of=day)
+        assert (found.verdict, found.holds_until) == (MET, until)
 
 
 def test_the_newest_reading_governs_also_when_it_cannot_be_used() -> None:
