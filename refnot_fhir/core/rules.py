@@ -63,11 +63,8 @@ class Rule(ABC):
     __slots__ = ()
 
     kind: ClassVar[RuleKind]
-
-    @property
-    def about(self) -> About:
-        """Parameters of its reasons and of its words."""
-        return ()
+    about: About
+    """Parameters of its reasons and of its words."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -266,22 +263,21 @@ class Rulebook:
     """Every code of a lab to the labs that it is a code of, in the order of `labs`."""
     traps_by_code: Mapping[CodeKey, tuple[Lab, ...]] = field(init=False, repr=False, compare=False)
     """Every code that looks like a lab and is none, to the labs that it looks like."""
+    judged_by_limit: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Labs that some criterion compares with the upper limit of normal."""
 
     def __post_init__(self) -> None:
         """Lay out the codes once: every measurement is looked up by its own."""
         labs = self.labs.values()
         object.__setattr__(self, "labs_by_code", _by_code((lab, lab.codes) for lab in labs))
         object.__setattr__(self, "traps_by_code", _by_code((lab, lab.traps) for lab in labs))
-
-    @property
-    def judged_by_limit(self) -> frozenset[str]:
-        """Labs that some criterion compares with the upper limit of normal."""
-        return frozenset(
+        judged = (
             lab
             for protocol in self.protocols.values()
             for criterion in protocol.criteria
             for lab in criterion.rule.by_upper_limit
         )
+        object.__setattr__(self, "judged_by_limit", frozenset(judged))
 
 
 def _by_code(labs: Iterable[tuple[Lab, Iterable[CodeKey]]]) -> dict[CodeKey, tuple[Lab, ...]]:
