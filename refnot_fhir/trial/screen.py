@@ -7,7 +7,7 @@ process pool, or in a Spark partition that holds all lines of its patients.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -69,7 +69,7 @@ class _Resource:
     """What the facts were made with besides the line; None until they are made."""
     depends_on: tuple[str, ...] = ()
     """References of the resources that they were made with, known or not."""
-    earlier: list[bytes] = field(default_factory=list)
+    earlier: tuple[bytes, ...] = ()
     """Lines that said something else of the resource before."""
     before: tuple[Fact, ...] = ()
     """The facts of the line before."""
@@ -112,7 +112,7 @@ class _Lines:
         if before is not None:
             if not _is_newer(resource, before):
                 return ()
-            found.earlier, found.before = [*before.earlier, before.line], before.facts
+            found.earlier, found.before = (*before.earlier, before.line), before.facts
         self._keep(key, resource, found)
         return ()
 

@@ -388,3 +388,26 @@ def test_a_specimen_says_when_and_where_it_was_taken_if_the_observation_does_not
 def test_the_place_of_a_specimen_may_be_a_structure_without_a_name():
     drawn = specimen(collection={"bodySite": {"reference": {"reference": "BodyStructure/1"}}})
     assert only(specimen={"reference": "#s1"}, contained=[drawn]).body_site is None
+
+
+def test_equal_limits_keep_the_digits_with_which_each_was_sent():
+    sent = ("1.9", "1.90", "1.9")
+    ranges = [[{"high": build.quantity(Decimal(high), "10*9/L")}] for high in sent]
+
+    seen = [only(valueQuantity=PLATELETS, referenceRange=one) for one in ranges]
+
+    assert [str(one.ranges[0].high.value) for one in seen] == list(sent)
+
+
+def test_long_words_and_times_are_read_like_short_ones():
+    long = "x" * 2000
+    moment = f"2010-03-01T10:00:00.{'0' * 60}Z"
+    resource = build.observation(
+        valueQuantity=PLATELETS, effectiveDateTime=moment, referenceRange=[{"text": long}]
+    )
+
+    (seen,) = read({**resource, "code": build.concept((build.LOINC, "777-3"), text=long)})
+
+    assert seen.code == Concept((Coding(build.LOINC, "777-3"),), long)
+    assert seen.collected.earliest == datetime(2010, 3, 1, 10, tzinfo=UTC)
+    assert seen.ranges == (ReferenceRange(text=long),)
