@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from refnot_fhir.core.facts import Person
 from refnot_fhir.core.record import record
 from refnot_fhir.fhir.elements import contained, id_of
 from refnot_fhir.fhir.types import about_patient
@@ -96,17 +95,6 @@ def whose(
 
 
 _NOBODY = "it names no patient of this service, by id or by identifier"
-
-
-def survivor(patient: str, person: Callable[[str], Person | None]) -> str:
-    """The record that a patient's was merged into at last; the patient's own if it was not.
-
-    `person` is what is known of a patient. Records that replace each other end where they meet.
-    """
-    seen = [patient]
-    while (known := person(seen[-1])) and known.replaced_by and known.replaced_by not in seen:
-        seen.append(known.replaced_by)
-    return seen[-1]
 
 
 _ELSEWHERE = (

@@ -6,12 +6,12 @@ process pool, or in a Spark partition that holds all lines of its patients.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from refnot_fhir.core.chart import Chart, charts
+from refnot_fhir.core.chart import Chart, charts, survivor
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.facts import Fact, Person, Report
 from refnot_fhir.core.results import Assessment
@@ -21,9 +21,10 @@ from refnot_fhir.core.values import Source
 from refnot_fhir.errors import BadInput, Problem
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.dates import when
+from refnot_fhir.fhir.elements import Lookup, identifiers_of, with_version
 from refnot_fhir.fhir.types import KINDS, Context, patient_of, understand
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.fhir.whose import Identifier, identifiers, patient_identifier, survivor, whose
+from refnot_fhir.fhir.whose import Identifier, patient_identifier, whose
 
 Json = Mapping[str, Any]
 Refused = Callable[[int, tuple[Problem, ...]], None]
@@ -64,6 +65,8 @@ class _Resource:
     line: bytes
     patient: str
     """Id of the Patient whose facts they are; empty when that is not known yet."""
+    version: str = ""
+    """As its sender counts, or else as lines of the resource were counted."""
     facts: tuple[Fact, ...] = ()
     made_with: tuple[object, ...] | None = None
     """What the facts were made with besides the line; None until they are made."""
@@ -84,6 +87,9 @@ class _Lines:
         self._resources: dict[tuple[str, str], _Resource] = {}
         self._shared: dict[str, Json] = {}
         """By reference, the resources that others may hang on."""
+        self._carriers: dict[str, list[Json]] = {}
+        """Those that carry an identifier (`Specimen?system|value`), once all lines are known."""
+        self._lookup = Lookup(self._shared.get, self._carrying)
         self._persons: dict[str, Person] = {}
         self._named: dict[str, None] = {}
         """The patients, in the order in which lines named them."""
@@ -113,19 +119,20 @@ class _Lines:
             if not _is_newer(resource, before):
                 return ()
             found.earlier, found.before = [*before.earlier, before.line], before.facts
+        stated = (resource.get("meta") or {}).get("versionId")
+        found.version = str(stated or len(found.earlier) + 1)
         self._keep(key, resource, found)
         return ()
 
     def _keep(self, key: tuple[str, str], resource: Json, found: _Resource) -> None:
         kind = KINDS[key[0]]
         if kind.shared:
-            self._shared["/".join(key)] = resource
+            self._shared["/".join(key)] = with_version(resource, found.version)
         if found.patient and (kind.about_patient or key[0] == "Patient"):
             self._named.setdefault(found.patient)
             found.depends_on = kind.depends_on(resource)
-            made_with = self._made_with(key[0], found)
-            if None not in made_with:
-                self._make(resource, found, made_with)
+            if None not in self._made_with(key[0], found):
+                self._make(resource, found)
                 if not (found.facts or found.earlier):
                     return
             if key[0] == "Patient":
@@ -133,35 +140,43 @@ class _Lines:
         self._resources[key] = found
 
     def _made_with(self, type: str, found: _Resource) -> tuple[object, ...]:
-        """What the facts of a resource hang on, as it is known by now; None what is not known."""
+        """What the facts of a resource hang on, as it is known by now; None what is not known.
+
+        Who carries an identifier is not known before all lines are.
+        """
         others = tuple([self._shared.get(one) for one in found.depends_on])
         if not KINDS[type].depends_on_person:
             return others
         return (self._persons.get(found.patient), *others)
 
-    def _make(self, resource: Json, found: _Resource, made_with: tuple[object, ...]) -> None:
+    def _make(self, resource: Json, found: _Resource) -> None:
         type = resource["resourceType"]
-        version = str((resource.get("meta") or {}).get("versionId", "1"))
-        source = Source(self._site.name, type, str(resource.get("id", "")), version)
+        source = Source(self._site.name, type, str(resource.get("id", "")), found.version)
         person = self._persons.get(found.patient)
-        context = Context(self._site, self._rulebook, person, self._shared.get)
-        facts = understand(resource, source, context).facts
+        context = Context(self._site, self._rulebook, person, self._lookup)
+        understood = understand(resource, source, context)
         found.facts = tuple(
-            it.after(found.before) if isinstance(it, Report) else it for it in facts
+            it.after(found.before) if isinstance(it, Report) else it for it in understood.facts
         )
-        found.made_with = made_with
+        found.depends_on = understood.depends_on
+        found.made_with = self._made_with(type, found)
+
+    def _carrying(self, identifier: str) -> Sequence[Json]:
+        return self._carriers.get(identifier, ())
 
     def charts(self, refused: Refused) -> Iterator[Chart]:
         """Everybody's chart, in the order in which they were first named, all lines being known."""
-        carriers = self._carriers()
+        for reference, resource in self._shared.items():
+            for name in set(identifiers_of(resource, reference.partition("/")[0])):
+                self._carriers.setdefault(name, []).append(resource)
         for (type, _), one in self._resources.items():
             if not self._is_settled(type, one):
-                self._settle(one, carriers, refused)
+                self._settle(one, refused)
         known: dict[str, list[Fact]] = {patient: [] for patient in self._named}
         for one in self._resources.values():
             if one.patient:
                 known.setdefault(one.patient, []).extend(one.facts)
-        yield from charts(self._site, known, known).values()
+        yield from charts(self._site, self._rulebook, known, known).values()
 
     def _is_settled(self, type: str, one: _Resource) -> bool:
         """Whether the facts of a line were made with what is known now."""
@@ -171,29 +186,20 @@ class _Lines:
         now = self._made_with(type, one)
         return all(it is then for it, then in zip(now, made_with, strict=True))
 
-    def _settle(
-        self, one: _Resource, carriers: Mapping[Identifier, list[str]], refused: Refused
-    ) -> None:
+    def _settle(self, one: _Resource, refused: Refused) -> None:
         """Make the facts of a line whose patient, or what they hang on, was not known before."""
         resource = wire.decode(one.line)
         if not one.patient:
-            named = whose(resource, lambda wanted: carriers.get(wanted, []), self._heir)
+            named = whose(resource, self._patients, self._heir)
             if named.unlinked:
                 refused(one.number, (_left_out(named.unlinked),))
                 return
             resource, one.patient = named.resource, patient_of(named.resource)
-        type = resource["resourceType"]
-        one.depends_on = KINDS[type].depends_on(resource)
-        self._make(resource, one, self._made_with(type, one))
+        self._make(resource, one)
 
-    def _carriers(self) -> dict[Identifier, list[str]]:
+    def _patients(self, wanted: Identifier) -> list[str]:
         """Ids of the patients who carry an identifier."""
-        found: dict[Identifier, list[str]] = {}
-        for reference, resource in self._shared.items():
-            if resource["resourceType"] == "Patient":
-                for one in identifiers(resource):
-                    found.setdefault(one, []).append(reference.partition("/")[2])
-        return found
+        return [str(one["id"]) for one in self._carrying(f"Patient?{wanted.system}|{wanted.value}")]
 
     def _heir(self, patient: str) -> str:
         return survivor(patient, self._persons.get)

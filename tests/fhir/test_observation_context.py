@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.seen import Focus, MeasurementSeen
+from refnot_fhir.core.seen import MeasurementSeen
+from refnot_fhir.core.specimen import Focus
 from refnot_fhir.core.values import Coding, Concept, Source
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.read import observation
@@ -92,7 +93,7 @@ def test_a_focus_sent_along_is_another_person_by_its_type(
 @pytest.mark.parametrize(
     ("owner", "expected"),
     [
-        ({"reference": "Patient/p2"}, (Focus(Concept(text="Patient/p2"), of_another=True),)),
+        ({"reference": "Patient/p2"}, (Focus(Concept(text="Patient/p2"), True, "p2"),)),
         ({"reference": "Patient/p1"}, ()),
         ({"display": "x"}, ()),
     ],

@@ -7,16 +7,18 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
+from refnot_fhir.core.chart import survivor
 from refnot_fhir.core.facts import Person, Report, person_in
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import references, wire
+from refnot_fhir.fhir.elements import Lookup, identifiers_of, with_version
 from refnot_fhir.fhir.types import Context, Understood, patient_of, understand
-from refnot_fhir.fhir.whose import Identifier, Whose, carrying, survivor, whose
+from refnot_fhir.fhir.whose import Identifier, Whose, carrying, whose
 from refnot_fhir.store.contract import Kept, Key, Reading
-from refnot_fhir.store.view import Carried, View
+from refnot_fhir.store.view import Carried, View, Wanted
 from refnot_fhir.trial.receive.request import CHANGING, Request, Result
 
 Json = Mapping[str, Any]
@@ -64,7 +66,11 @@ class Known:
         patient = "" if resource["resourceType"] == "Patient" else patient_of(resource)
         if (patient, fhir) not in self._contexts:
             self._contexts[patient, fhir] = Context(
-                self.site, self.rulebook, self.person(patient), self._resource, fhir
+                self.site,
+                self.rulebook,
+                self.person(patient),
+                Lookup(self._resource, self._all_carrying),
+                fhir,
             )
         return self._contexts[patient, fhir]
 
@@ -114,13 +120,50 @@ class Known:
         return person_in(self.understood(resource, source, fhir="").facts)
 
     def _resource(self, reference: str) -> Json | None:
-        key = Key(self.site.name, *reference.split("/"))
-        if key in self._coming:
-            return self._coming[key][0]
+        return self._newest(Key(self.site.name, *reference.split("/")))
+
+    def _newest(self, key: Key) -> Json | None:
         if key not in self._decoded:
-            kept = self.view.body(key)
-            self._decoded[key] = decoded(kept) if kept else None
+            if key in self._coming:
+                resource, version = self._coming[key]
+            else:
+                kept = self.view.body(key)
+                resource, version = (decoded(kept), kept.version) if kept else (None, 0)
+            self._decoded[key] = with_version(resource, str(version)) if resource else None
         return self._decoded[key]
+
+    def _all_carrying(self, identifier: str) -> list[Json]:
+        """The resources that carry an identifier (`Specimen?system|value`)."""
+        wanted = carried(identifier)
+        coming = {key: sent for key, (sent, _) in self._coming.items() if key.type == wanted.type}
+        keys = carrying(self.view.carrying(wanted), coming, Identifier(wanted.system, wanted.value))
+        return [found for key in keys if (found := self._newest(key)) is not None]
+
+
+def carried(identifier: str) -> Carried:
+    """An identifier as references name resources by it: `Specimen?system|value`."""
+    type, _, rest = identifier.partition("?")
+    system, _, value = rest.partition("|")
+    return Carried(type, system, value)
+
+
+def want(reference: str, site: str, wanted: Wanted) -> None:
+    """Want what a resource names by id or by identifier."""
+    if "?" in reference:
+        wanted.carriers.add(carried(reference))
+        return
+    other = Key(site, *reference.split("/"))
+    wanted.heads.add(other)
+    wanted.bodies.add(other)
+
+
+def depending(view: View, key: Key, resource: Json | None) -> list[Kept]:
+    """What means something else once a resource is another, whether named by id or identifier."""
+    before = view.body(key)
+    both = (it for it in (resource, decoded(before) if before else None) if it)
+    names = [f"{key.type}/{key.id}"]
+    names += sorted({name for one in both for name in identifiers_of(one, key.type)})
+    return [kept for name in names for kept in view.depending_on(name)]
 
 
 def decoded(kept: Kept) -> Json:
