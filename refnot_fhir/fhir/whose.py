@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from refnot_fhir.core.record import record
 from refnot_fhir.fhir.elements import contained, id_of
+from refnot_fhir.fhir.read import diagnostic_report
 from refnot_fhir.fhir.types import about_patient
 
 Json = Mapping[str, Any]
@@ -153,6 +154,24 @@ def _as_of(resource: Json, patient: str) -> Json:
     ]
     linked = _naming(resource, patient)
     return {**linked, "contained": inner} if inner else linked
+
+
+def names_nobody_more(resource: Json) -> bool:
+    """Whether it is a withdrawn report that names no patient: many systems take all content away.
+
+    It is then about the patient of its version before, or else of the results that it lists.
+    """
+    return (
+        resource["resourceType"] == "DiagnosticReport"
+        and diagnostic_report.is_withdrawn(resource)
+        and not _named(resource)[1].keys() & {"reference", "identifier"}
+    )
+
+
+def results_of(report: Json) -> list[str]:
+    """Ids of the Observations that a report lists as resources of their own."""
+    ids = (id_of(named, "Observation") for named in report.get("result", ()))
+    return [id for id in ids if id]
 
 
 def linked_to(resource: Json, patient: str) -> Json:

@@ -19,12 +19,19 @@ from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
 from refnot_fhir.errors import BadInput, Problem
-from refnot_fhir.fhir import gate, wire
+from refnot_fhir.fhir import gate, references, wire
 from refnot_fhir.fhir.dates import when
 from refnot_fhir.fhir.elements import Lookup, identifiers_of, with_version
 from refnot_fhir.fhir.types import KINDS, Context, patient_of, understand
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.fhir.whose import Identifier, patient_identifier, whose
+from refnot_fhir.fhir.whose import (
+    Identifier,
+    linked_to,
+    names_nobody_more,
+    patient_identifier,
+    results_of,
+    whose,
+)
 
 Json = Mapping[str, Any]
 Refused = Callable[[int, tuple[Problem, ...]], None]
@@ -37,6 +44,7 @@ def screen(
     site: Site,
     rulebook: Rulebook,
     as_of: date,
+    base: str = "",
     refused: Refused = lambda _number, _problems: None,
 ) -> Iterator[Assessment]:
     """The assessment of every patient named in `lines`, one resource a line, in any order.
@@ -44,9 +52,10 @@ def screen(
     Of several lines of one resource the newest counts, as in a store: the one with the newest
     `meta.lastUpdated`, or else the later line, unless it repeats what an earlier one said. Lines
     that are not valid FHIR are told to `refused` and left out; types that no protocol has a use
-    for are passed over. Memory holds the facts of all patients of the lines.
+    for are passed over. References below `base`, the address of this service, or below one of the
+    hospital's own are relative ones. Memory holds the facts of all patients of the lines.
     """
-    read = _Lines(site, rulebook)
+    read = _Lines(site, rulebook, (base, *site.base_urls) if base else site.base_urls)
     for number, line in enumerate(lines, start=1):
         if line and not line.isspace():
             problems = read.take(number, line)
@@ -81,8 +90,9 @@ class _Resource:
 class _Lines:
     """The newest version of each resource of the lines."""
 
-    def __init__(self, site: Site, rulebook: Rulebook) -> None:
+    def __init__(self, site: Site, rulebook: Rulebook, bases: Iterable[str] = ()) -> None:
         self._site, self._rulebook = site, rulebook
+        self._bases = tuple(f"{base}/" for base in bases)
         self._version = Version(site.fhir)
         self._resources: dict[tuple[str, str], _Resource] = {}
         self._shared: dict[str, Json] = {}
@@ -103,16 +113,29 @@ class _Lines:
         type = resource.get("resourceType") if isinstance(resource, dict) else None
         if type not in KINDS:
             return (Problem("not-supported", _NO_BUNDLE),) if type == "Bundle" else ()
-        return gate.problems(resource, self._version) or self._taken(number, line, resource)
+        problems = gate.problems(resource, self._version)
+        return problems or self._taken(number, line, self._relative(resource))
+
+    def _relative(self, resource: Json) -> Json:
+        """The resource with references below an address of our own as relative ones."""
+        if not self._bases:
+            return resource
+        links = {
+            stated: stated.removeprefix(base)
+            for stated in references.stated(resource)
+            for base in self._bases
+            if stated.startswith(base)
+        }
+        return references.resolved(resource, links) if links else resource
 
     def _taken(self, number: int, line: bytes, resource: Json) -> tuple[Problem, ...]:
         """Keep a valid resource, unless it is nobody's or its line is not the newest."""
-        patient = patient_of(resource)
+        key = (resource["resourceType"], str(resource.get("id") or f"#{number}"))
+        patient = patient_of(resource) or self._of_results(key, resource)
         if patient_identifier(resource) is not None:
             patient = ""
         elif not patient and (why := _nobodys(resource)):
             return (_left_out(why),)
-        key = (resource["resourceType"], str(resource.get("id") or f"#{number}"))
         found = _Resource(number, line, patient)
         before = self._resources.get(key)
         if before is not None:
@@ -123,6 +146,17 @@ class _Lines:
         found.version = str(stated or len(found.earlier) + 1)
         self._keep(key, resource, found)
         return ()
+
+    def _of_results(self, key: tuple[str, str], resource: Json) -> str:
+        """Of a withdrawn report that names nobody: the patient of its last line or its results."""
+        if not names_nobody_more(resource):
+            return ""
+        last = self._resources.get(key)
+        if last is not None and last.patient:
+            return last.patient
+        listed = [self._resources.get(("Observation", id)) for id in results_of(resource)]
+        patients = {one.patient for one in listed if one is not None} - {""}
+        return patients.pop() if len(patients) == 1 else ""
 
     def _keep(self, key: tuple[str, str], resource: Json, found: _Resource) -> None:
         kind = KINDS[key[0]]
@@ -152,6 +186,8 @@ class _Lines:
     def _make(self, resource: Json, found: _Resource) -> None:
         type = resource["resourceType"]
         source = Source(self._site.name, type, str(resource.get("id", "")), found.version)
+        if type == "DiagnosticReport":
+            resource = linked_to(resource, found.patient)
         person = self._persons.get(found.patient)
         context = Context(self._site, self._rulebook, person, self._lookup)
         understood = understand(resource, source, context)
@@ -188,7 +224,7 @@ class _Lines:
 
     def _settle(self, one: _Resource, refused: Refused) -> None:
         """Make the facts of a line whose patient, or what they hang on, was not known before."""
-        resource = wire.decode(one.line)
+        resource = self._relative(wire.decode(one.line))
         if not one.patient:
             named = whose(resource, self._patients, self._heir)
             if named.unlinked:

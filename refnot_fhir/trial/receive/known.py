@@ -16,7 +16,15 @@ from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import references, wire
 from refnot_fhir.fhir.elements import Lookup, identifiers_of, with_version
 from refnot_fhir.fhir.types import Context, Understood, patient_of, understand
-from refnot_fhir.fhir.whose import Identifier, Whose, carrying, whose
+from refnot_fhir.fhir.whose import (
+    Identifier,
+    Whose,
+    carrying,
+    linked_to,
+    names_nobody_more,
+    results_of,
+    whose,
+)
 from refnot_fhir.store.contract import Kept, Key, Reading
 from refnot_fhir.store.view import Carried, View, Wanted
 from refnot_fhir.trial.receive.request import CHANGING, Request, Result
@@ -57,9 +65,26 @@ class Known:
         patients = {key: sent for key, (sent, _) in coming.items() if key.type == "Patient"}
         return cls(view, site, rulebook, coming, patients)
 
-    def whose(self, resource: Json) -> Whose:
+    def whose(self, key: Key, resource: Json) -> Whose:
         """Whose result a resource is."""
+        if names_nobody_more(resource):
+            resource = linked_to(resource, self._of_results(key, resource))
         return whose(resource, self._carrying, self._heir, self._here)
+
+    def _of_results(self, key: Key, report: Json) -> str:
+        """The patient of the version before, or else the one of the results that are listed."""
+        last = self.view.head(key)
+        if last is not None and last.patient:
+            return last.patient
+        listed = [Key(key.site, "Observation", id) for id in results_of(report)]
+        patients = {self._patient(one) for one in listed} - {""}
+        return patients.pop() if len(patients) == 1 else ""
+
+    def _patient(self, key: Key) -> str:
+        if key in self._coming:
+            return patient_of(self._coming[key][0] or {"resourceType": key.type})
+        head = self.view.head(key)
+        return head.patient if head is not None else ""
 
     def context(self, resource: Json, fhir: str) -> Context:
         """What `resource`, of a FHIR version, is understood with."""
@@ -197,6 +222,6 @@ def reading_of(key: Key, understood: Understood, received: datetime, known: Know
 def reread(kept: Kept, known: Known) -> Reading:
     """The reading of a stored resource, made again."""
     source = Source(kept.key.site, kept.key.type, kept.key.id, str(kept.version))
-    resource = known.whose(decoded(kept)).resource
+    resource = known.whose(kept.key, decoded(kept)).resource
     understood = known.understood(resource, source, kept.fhir)
     return reading_of(kept.key, understood, kept.received, known)

@@ -208,7 +208,7 @@ class Planner:
             return result
         if request.type not in KINDS or request.resource is None:
             return result
-        of = known.whose(request.resource)
+        of = known.whose(named.key, request.resource)
         if not of.unlinked:
             return result
         return replace(result, unlinked=True, notes=(*result.notes, *unlinked(request, of).notes))
@@ -220,7 +220,7 @@ class Planner:
         resource = request.resource or {}
         if key.type not in KINDS:
             return Whose(resource), Understood("", useful=False)
-        of = known.whose(resource)
+        of = known.whose(key, resource)
         source = Source(key.site, key.type, key.id, str(result.version))
         return of, known.understood(of.resource, source, request.fhir)
 
