@@ -99,9 +99,9 @@ def _chart(
     doses: list[Dose] = []
     reports: list[Report] = []
     count = 0
-    for place, record in enumerate(person):
+    for place, patient in enumerate(person):
         is_own = place < len(own)
-        for fact in known.get(record, ()):
+        for fact in known.get(patient, ()):
             if isinstance(fact, Measurement):
                 labs.append(fact)
             elif isinstance(fact, Report):

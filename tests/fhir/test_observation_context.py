@@ -52,7 +52,8 @@ def test_a_focus_that_is_not_the_subject_is_told_with_whether_it_is_another_pers
     (seen,) = read(resource)
 
     label = reference.get("display") or reference["reference"]
-    assert seen.focus == (Focus(Concept(text=str(label)), of_another),)
+    patient = "p2" if reference.get("reference") == "Patient/p2" else ""
+    assert seen.focus == (Focus(Concept(text=str(label)), of_another, patient),)
 
 
 @pytest.mark.parametrize(
