@@ -17,8 +17,9 @@ from refnot_fhir.core.facts import Dose, Measurement, Outcome, Person
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Protocol, Rulebook
-from refnot_fhir.core.seen import DoseSeen, Focus, MeasurementSeen, Product, ReferenceRange, Value
+from refnot_fhir.core.seen import DoseSeen, MeasurementSeen, Product, ReferenceRange, Value
 from refnot_fhir.core.site import Site
+from refnot_fhir.core.specimen import Focus
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source, When

@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange, SpecimenState
+from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange
+from refnot_fhir.core.specimen import SpecimenState
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source
 from refnot_fhir.core.vocabulary import Standing
+from refnot_fhir.fhir.elements import Lookup
 from refnot_fhir.fhir.read import observation
 from tests.fhir import builders as build
 
@@ -360,7 +362,7 @@ def test_a_specimen_is_known_inside_or_as_a_resource_of_its_own(sent, expected, 
     )
     (seen,) = observation.read(
         resource, SOURCE, zone=MOSCOW, dates_in_utc=False,
-        resource_of={"Specimen/s1": specimen(**sent)}.get,
+        lookup=Lookup({"Specimen/s1": specimen(**sent)}.get),
     )  # fmt: skip
 
     assert (seen.specimen_state, seen.specimen) == expected

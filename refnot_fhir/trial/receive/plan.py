@@ -11,6 +11,7 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
+from refnot_fhir.fhir.elements import identifiers_of
 from refnot_fhir.fhir.types import KINDS, Understood, about_patient, patient_of
 from refnot_fhir.fhir.whose import Identifier, Whose, identifiers, patient_identifier
 from refnot_fhir.store.contract import Head, Kept, Key, Reading
@@ -18,7 +19,7 @@ from refnot_fhir.store.view import Carried, View, Wanted
 from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.receive.conditional import Conditional
 from refnot_fhir.trial.receive.decide import CAREFUL, Decided, Policy, decide, once, sent_at
-from refnot_fhir.trial.receive.known import Known, reading_of, reread
+from refnot_fhir.trial.receive.known import Known, depending, reading_of, reread, want
 from refnot_fhir.trial.receive.naming import Found, Named, Naming
 from refnot_fhir.trial.receive.notes import not_retained, notes_on, unlinked
 from refnot_fhir.trial.receive.request import CHANGING, Request, Result
@@ -207,7 +208,7 @@ class Planner:
             return result
         if request.type not in KINDS or request.resource is None:
             return result
-        of = known.whose(request.resource)
+        of = known.whose(named.key, request.resource)
         if not of.unlinked:
             return result
         return replace(result, unlinked=True, notes=(*result.notes, *unlinked(request, of).notes))
@@ -219,7 +220,7 @@ class Planner:
         resource = request.resource or {}
         if key.type not in KINDS:
             return Whose(resource), Understood("", useful=False)
-        of = known.whose(resource)
+        of = known.whose(key, resource)
         source = Source(key.site, key.type, key.id, str(result.version))
         return of, known.understood(of.resource, source, request.fhir)
 
@@ -260,7 +261,7 @@ class Planner:
                 if ends[0] != ends[1]:
                     merged += (step.key.id, *ends)
             elif step.key.type in _SHARED and step.result.outcome in CHANGING:
-                hanging[step.key] = view.depending_on(f"{step.key.type}/{step.key.id}")
+                hanging[step.key] = depending(view, step.key, step.request.resource)
         if merged:
             # Whether several carriers are one patient depends on every merge among them.
             stored = Known.of(view, self._site, self._rulebook)
@@ -338,6 +339,9 @@ def _touched(named: Iterable[Named], wanted: Wanted) -> None:
         wanted.heads.add(key)
         if key.type in _SHARED:
             wanted.dependants.add(f"{key.type}/{key.id}")
+            wanted.dependants.update(identifiers_of(resource or {}, key.type))
+            # Others may hang on the identifiers that it carried before.
+            wanted.bodies.add(key)
         if key.type == "Patient":
             wanted.patients.add(key.id)
             wanted.orphans.update((key.id, type) for type in _OF_PERSON)
@@ -352,9 +356,7 @@ def _touched(named: Iterable[Named], wanted: Wanted) -> None:
         if identifier is not None and key.type != "Patient":
             wanted.carriers.add(Carried("Patient", *identifier))
         for reference in KINDS[key.type].depends_on(resource):
-            other = Key(key.site, *reference.split("/"))
-            wanted.heads.add(other)
-            wanted.bodies.add(other)
+            want(reference, key.site, wanted)
 
 
 def _of_another_person(view: View, patient: str) -> list[Kept]:
