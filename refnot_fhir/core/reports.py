@@ -6,7 +6,7 @@ names no specimen takes that of its panel, or of the reports that list it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from refnot_fhir.core.facts import Measurement, Report
@@ -67,6 +67,8 @@ class _Lists:
         for one in listed_ones:
             for name in one.identifiers:
                 self._carriers.setdefault(name, set()).add(one.source.reference)
+        self._named: dict[tuple[tuple[str, bool], ...], list[_Named]] = {}
+        self._standing = self._all_standing()
 
     def of(self, one: Measurement | Report) -> Iterator[_Listed]:
         """The reports that list a result; what was sent inside a report is listed by it."""
@@ -80,27 +82,67 @@ class _Lists:
             for report, version in self._by_name.get(name, ()):
                 yield _Listed(report, version, shared=len(self._carriers[name]) > 1)
 
-    def stands(self, report: Report, below: frozenset[str] = frozenset()) -> bool:
+    def stands(self, report: Report) -> bool:
         """Whether a report counts: not withdrawn, and if others list it, one that counts."""
-        if report.withdrawn:
-            return False
-        below |= {report.source.reference}
-        above = [it.by for it in self.of(report) if it.by.source.reference not in below]
-        return not above or any(self.stands(one, below) for one in above)
+        return report.source.reference in self._standing
 
-    def specimens(
-        self, one: Measurement | Report, below: frozenset[str] = frozenset()
-    ) -> Iterator[_Named]:
-        """The specimens that the reports of a result name: those of its panel go first."""
-        for listed in self.of(one):
-            report = listed.by
-            reference = report.source.reference
-            if reference in below or not self.stands(report):
+    def specimens(self, one: Measurement) -> list[_Named]:
+        """The specimens that the reports of a result name: those of its panel go first.
+
+        What a report that names none leaves open, those that list it may say.
+        """
+        listed = list(self.of(one))
+        # Results of the same reports have the same: each report is looked at once for all.
+        start = tuple((it.by.source.reference, it.shared) for it in listed)
+        if start not in self._named:
+            self._named[start] = list(self._above(listed))
+        return self._named[start]
+
+    def _above(self, listed: Sequence[_Listed]) -> Iterator[_Named]:
+        left, seen = [*reversed(listed)], set[tuple[str, bool]]()
+        while left:
+            one = left.pop()
+            reference = one.by.source.reference
+            # Panels may list each other.
+            if (reference, one.shared) in seen or not self.stands(one.by):
                 continue
-            for specimen in report.specimens:
-                yield _Named(specimen, reference, not listed.shared)
-            if not report.specimens:
-                yield from self.specimens(report, below | {reference})
+            seen.add((reference, one.shared))
+            yield from (_Named(it, reference, not one.shared) for it in one.by.specimens)
+            if not one.by.specimens:
+                left += reversed(list(self.of(one.by)))
+
+    def _all_standing(self) -> set[str]:
+        """The reports that count.
+
+        What is listed counts by those that list it. Panels that only list each other count unless
+        something withdrawn lists them.
+        """
+        above = {
+            name: {it.by.source.reference for it in self.of(report)} - {name}
+            for name, report in self._itself.items()
+        }
+        below: dict[str, list[str]] = {}
+        for name, listers in above.items():
+            for lister in listers:
+                below.setdefault(lister, []).append(name)
+        withdrawn = {name for name, report in self._itself.items() if report.withdrawn}
+        roots = {name for name, listers in above.items() if not listers} - withdrawn
+        standing = _reached(roots, below, withdrawn)
+        fallen = _reached(withdrawn, below, standing)
+        return standing | (set(above) - fallen - withdrawn)
+
+
+def _reached(
+    start: Iterable[str], below: Mapping[str, Sequence[str]], closed: Container[str]
+) -> set[str]:
+    """What is below some, and they themselves, without going through what is closed."""
+    found, left = set(start), list(start)
+    while left:
+        for name in below.get(left.pop(), ()):
+            if name not in found and name not in closed:
+                found.add(name)
+                left.append(name)
+    return found
 
 
 def _told(found: Measurement, lists: _Lists, site: Site, rulebook: Rulebook) -> Measurement:
@@ -108,7 +150,7 @@ def _told(found: Measurement, lists: _Lists, site: Site, rulebook: Rulebook) -> 
     if not listed:
         return found
     gone = [it for it in listed if not lists.stands(it.by)]
-    standing = [it for it in listed if it not in gone and not it.shared]
+    standing = [it for it in listed if lists.stands(it.by) and not it.shared]
     if gone and not standing:
         return _withdrawn(found, gone)
     found = _with_versions(found, standing)

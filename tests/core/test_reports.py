@@ -122,3 +122,35 @@ def test_a_version_is_current_as_it_is_counted_here_or_by_its_sender(
 
 def test_without_reports_nothing_changes() -> None:
     assert with_reports((LAB,), (), site(), RULEBOOK) == (LAB,)
+
+
+def panel(id: str, *members: str, **said: object) -> Report:
+    results = tuple(f"Observation/{member}" for member in members)
+    return report(id=id, results=results, type="Observation", **said)  # type: ignore[arg-type]
+
+
+def test_panels_that_all_list_each_other_are_looked_at_once() -> None:
+    names = [f"c{number}" for number in range(200)]
+    circle = [panel(name, "o1", *names) for name in names]
+    assert told(*circle) == ""
+    assert told(*circle, report(URINE, results=("Observation/c7",))) == "wrong-specimen"
+    gone = report(id="r9", results=("Observation/c7",), withdrawn=True)
+    assert told(*circle, gone) == "report-withdrawn"
+
+
+def test_panels_in_many_layers_are_looked_at_once() -> None:
+    layers = [
+        panel(f"l{layer}-{number}", *(f"l{layer + 1}-{member}" for member in range(3)))
+        for layer in range(100)
+        for number in range(3)
+    ]
+    last = panel("l100-0", "o1")
+    top = report(URINE, results=("Observation/l0-1",))
+    assert told(*layers, last, top) == "wrong-specimen"
+
+
+def test_a_panel_counts_by_one_report_of_those_that_list_it() -> None:
+    inner = panel("c1", "o1")
+    gone = report(id="r1", results=("Observation/c1",), withdrawn=True)
+    assert told(inner, gone) == "report-withdrawn"
+    assert told(inner, gone, report(id="r2", results=("Observation/c1",))) == ""
