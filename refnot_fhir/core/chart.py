@@ -11,7 +11,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, tzinfo
 
-from refnot_fhir.core.facts import CompleteFeed, Dose, Fact, Measurement, Person, Report, person_in
+from refnot_fhir.core.facts import (
+    CompleteFeed,
+    Condition,
+    Dose,
+    Fact,
+    Measurement,
+    Person,
+    Report,
+    person_in,
+)
 from refnot_fhir.core.record import record
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import reason
@@ -32,6 +41,7 @@ class Chart:
     person: Person | None = None
     labs: tuple[Measurement, ...] = ()
     doses: tuple[Dose, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     enrolled_on: date | None = None
     ended_on: date | None = None
     """The last day of the patient's participation, if people ended it."""
@@ -78,6 +88,7 @@ def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
             if isinstance(fact, Measurement)
         ),
         doses=tuple(fact for fact in facts if isinstance(fact, Dose)),
+        conditions=tuple(fact for fact in facts if isinstance(fact, Condition)),
         all_doses=site.administrations,
     )
 

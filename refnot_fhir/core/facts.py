@@ -166,7 +166,49 @@ class Report:
         return replace(self, results=next(listed, ()))
 
 
-Fact = Person | Measurement | Dose | Report
+class State(StrEnum):
+    """Whether a condition is there now, as far as it was said."""
+
+    ACTIVE = "active"
+    PAST = "past"
+    UNSAID = "unsaid"
+
+
+class Verification(StrEnum):
+    """How sure a hospital is of a condition."""
+
+    CONFIRMED = "confirmed"
+    UNCONFIRMED = "unconfirmed"
+    """Provisional, a differential diagnosis, presumed."""
+    UNSAID = "unsaid"
+    REFUTED = "refuted"
+    RETRACTED = "retracted"
+
+
+@record
+class Condition:
+    """A diagnosis, a problem or an allergy that a criterion asks about, or that there is none."""
+
+    source: Source
+    patient: str
+    sets: tuple[str, ...]
+    """Names in `conditions.toml` of the sets that it belongs to."""
+    unclear: tuple[str, ...] = ()
+    """Sets that it may belong to: its code is too short, or its codes do not agree."""
+    state: State = State.UNSAID
+    verification: Verification = Verification.UNSAID
+    onset: When | None = None
+    abated: When | None = None
+    recorded: When | None = None
+    """When it was recorded, or last asserted."""
+    shown: str = ""
+    """What the hospital calls it."""
+    tests: tuple[str, ...] = ()
+    """Sets of the tests that it is said to rest on."""
+    notes: tuple[Reason, ...] = ()
+
+
+Fact = Person | Measurement | Dose | Report | Condition
 """One thing known from one received resource: a new kind is added here."""
 
 

@@ -46,6 +46,11 @@ class ReasonCode(StrEnum):
     CONFLICT = "conflict"
     REVIEW = "review"
     NOT_APPLICABLE = "not-applicable"
+    # Conditions
+    ON_RECORD = "on-record"
+    NONE_KNOWN = "none-known"
+    CONTRADICTED = "contradicted"
+    TO_BE_JUDGED = "to-be-judged"
     # Administrations
     GIVEN_WITHIN_WINDOW = "given-within-window"
     NONE_ON_RECORD = "none-on-record"
@@ -64,6 +69,8 @@ class Shows(StrEnum):
     """The members of the evidence tell of it."""
     DOSE = "dose"
     """Of a `drug`, as the hospital calls it, with its `outcome`."""
+    CONDITION = "condition"
+    """What the hospital calls a `condition`, its `state` and its `verification`."""
     BORN = "born"
     RECORDED = "recorded"
     """With a `gender`."""

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from refnot_fhir.core.dictionary import (
     CodeKey,
+    ConditionSet,
     Derivation,
     Dimension,
     Drug,
@@ -130,7 +131,32 @@ class PersonRule:
     needs: str
 
 
-Rule = AgeRule | LabRule | AnswerRule | DrugRule | PersonRule
+@record
+class ConditionRule:
+    """What records of diagnoses, problems and allergies decide, and what a person must judge."""
+
+    needs: str
+    """What a person must say where no record decides."""
+    order: tuple[str, ...]
+    """Every set that is asked about, in the order of the file."""
+    met: frozenset[str] = frozenset()
+    """Sets of which one confirmed record, still active, decides."""
+    clears: frozenset[str] = frozenset()
+    """Sets of which one record says that there is nothing."""
+    within_days: int = 0
+    """For so many days a record of `clears` stands."""
+    ever: bool = False
+    """That what is past counts as what is active does."""
+    tests: frozenset[str] = frozenset()
+    """Sets of tests on one of which a record of `met` must rest; empty: on none."""
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Every set that is asked about."""
+        return frozenset(self.order)
+
+
+Rule = AgeRule | LabRule | AnswerRule | DrugRule | ConditionRule | PersonRule
 
 
 @record
@@ -289,6 +315,7 @@ class Rulebook:
     places: PlaceWords
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
+    condition_sets: Mapping[str, ConditionSet] = field(default_factory=dict)
     discontinued: Reasons = field(default_factory=Reasons)
     """Reasons for not giving a dose that end the course."""
     amount_words: frozenset[str] = frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from refnot_fhir.core.facts import Outcome
+from refnot_fhir.core.facts import Outcome, State, Verification
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Concept, Quantity, Source, When
 from refnot_fhir.core.vocabulary import Standing
@@ -122,3 +122,23 @@ class DoseSeen:
     """References of the workflow-researchStudy extension."""
     sub_potent: bool = False
     """That it was said not to be the full dose."""
+
+
+@record
+class ConditionSeen:
+    """One Condition or AllergyIntolerance as a hospital sent it."""
+
+    source: Source
+    patient: str
+    codes: tuple[Concept, ...]
+    """What it is: the code; of an allergy also the substances of its reactions."""
+    state: State
+    verification: Verification
+    onset: When | None = None
+    abated: When | None = None
+    recorded: When | None = None
+    evidence: tuple[Concept, ...] = ()
+    """What it is said to rest on."""
+    stages: tuple[Concept, ...] = ()
+    doubt: str = ""
+    """Why nothing may be taken from it: a modifier extension."""

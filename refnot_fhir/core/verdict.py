@@ -36,6 +36,7 @@ class RuleKind(StrEnum):
     LAB = "lab"
     ANSWER = "answer"
     DRUG = "drug"
+    CONDITION = "condition"
     PERSON = "person"
 
 

@@ -10,10 +10,14 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import MeasurementSeen
 from refnot_fhir.core.site import Site
+from refnot_fhir.core.translate.condition import condition
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.elements import id_of
+from refnot_fhir.fhir.read import (
+    condition as condition_as_sent,
+)
 from refnot_fhir.fhir.read import (
     diagnostic_report,
     medication_administration,
@@ -168,6 +172,16 @@ def _administration(resource: Json, source: Source, context: Context) -> Iterato
     yield dose(seen, site=site, rulebook=context.rulebook)
 
 
+def _condition(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+    site = context.site
+    seen = condition_as_sent.read(
+        resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc
+    )
+    found = condition(seen, site=site, rulebook=context.rulebook)
+    if found is not None:
+        yield found
+
+
 def _product(resource: Json) -> tuple[str, ...]:
     """The Medication that a MedicationAdministration names as its product."""
     named = resource.get("medicationReference")
@@ -190,6 +204,8 @@ KINDS: Mapping[str, Kind] = {
         _report, depends_on=specimen.references, depends_on_person=True, useful=_never
     ),
     "MedicationAdministration": Kind(_administration, depends_on=_product),
+    "Condition": Kind(_condition, useful=_never),
+    "AllergyIntolerance": Kind(_condition, useful=_never),
     "Medication": Kind(_no_facts, about_patient=False, shared=True),
     "Specimen": Kind(_no_facts, about_patient=False, shared=True),
 }

@@ -12,13 +12,13 @@ from refnot_fhir.core.dictionary import RangeWords
 from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadMapping
-from refnot_fhir.rulebook import codes, dictionaries, medicines, protocols, sites
+from refnot_fhir.rulebook import codes, conditions, dictionaries, medicines, protocols, sites
 from refnot_fhir.rulebook.codes import Systems
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
 
-_DICTIONARIES = ("systems", "units", "labs", "drugs", "places")
+_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "places")
 PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
 
 
@@ -49,6 +49,7 @@ def load(folder: Path) -> Rulebook:
         drugs=words.drugs,
         drug_classes=words.drug_classes,
         amount_words=medicines.amount_words(files["drugs"]),
+        condition_sets=words.condition_sets,
         discontinued=medicines.discontinued(files["drugs"], systems),
         places=words.places,
         sites=_with_default(found_sites),
@@ -75,6 +76,7 @@ def _words(
         derivations=dictionaries.derivations(files["labs"], labs),
         drugs=medicines.drugs(files["drugs"], classes, systems),
         drug_classes=classes,
+        condition_sets=conditions.condition_sets(files["conditions"], systems),
         places=places(files["places"], systems),
         recorded=ranges.recorded,
         anchors=anchors,

@@ -25,6 +25,7 @@ from refnot_fhir.core.rules import (
 )
 from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.verdict import CriterionKind
+from refnot_fhir.rulebook.conditions import ConditionSets
 from refnot_fhir.rulebook.dictionaries import Labs, answers_of
 from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.medicines import DrugClasses, Drugs, amount
@@ -38,6 +39,7 @@ class Dictionaries:
     derivations: tuple[Derivation, ...]
     drugs: Drugs
     drug_classes: DrugClasses
+    condition_sets: ConditionSets
     places: PlaceWords
     recorded: Mapping[str, frozenset[str]]
     """Sex to the codes that mean it wherever a patient's sex is recorded."""

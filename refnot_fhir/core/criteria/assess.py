@@ -8,11 +8,20 @@ from datetime import date
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.answer import answer_result
 from refnot_fhir.core.criteria.case import Case, lay_out
+from refnot_fhir.core.criteria.condition import condition_result
 from refnot_fhir.core.criteria.drug import drug_result
 from refnot_fhir.core.criteria.lab import lab_result
 from refnot_fhir.core.criteria.person import age_result, person_result
 from refnot_fhir.core.results import Assessment, CriterionResult
-from refnot_fhir.core.rules import AgeRule, AnswerRule, Criterion, DrugRule, LabRule, Protocol
+from refnot_fhir.core.rules import (
+    AgeRule,
+    AnswerRule,
+    ConditionRule,
+    Criterion,
+    DrugRule,
+    LabRule,
+    Protocol,
+)
 from refnot_fhir.core.verdict import Eligibility
 
 
@@ -56,5 +65,7 @@ def _result(criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
             return answer_result(criterion, rule, case, as_of)
         case DrugRule() as rule:
             return drug_result(criterion, rule, case, as_of)
+        case ConditionRule() as rule:
+            return condition_result(criterion, rule, case, as_of)
         case rule:
             return person_result(criterion, rule)
