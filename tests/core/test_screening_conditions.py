@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.criteria.condition import ConditionRule
 from refnot_fhir.core.facts import Condition, State, Verification
 from refnot_fhir.core.results import CriterionResult, Role
-from refnot_fhir.core.rules import ConditionRule, Criterion
+from refnot_fhir.core.rules import Criterion
 from refnot_fhir.core.values import Source
 from refnot_fhir.core.verdict import CriterionKind, Verdict
 from tests.builders import TODAY, chart, days_ago, protocol, whole_days
