@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import date, tzinfo
 
 from refnot_fhir.core.facts import (
+    Attestation,
     CompleteFeed,
     Condition,
     Dose,
@@ -42,6 +43,7 @@ class Chart:
     labs: tuple[Measurement, ...] = ()
     doses: tuple[Dose, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
     enrolled_on: date | None = None
     ended_on: date | None = None
     """The last day of the patient's participation, if people ended it."""
@@ -89,6 +91,7 @@ def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
         ),
         doses=tuple(fact for fact in facts if isinstance(fact, Dose)),
         conditions=tuple(fact for fact in facts if isinstance(fact, Condition)),
+        attestations=tuple(fact for fact in facts if isinstance(fact, Attestation)),
         all_doses=site.administrations,
     )
 

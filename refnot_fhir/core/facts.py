@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import DaySpan, Interval, Original, Reason, Source, When
+from refnot_fhir.core.verdict import Verdict
 
 
 @record
@@ -208,7 +209,40 @@ class Condition:
     notes: tuple[Reason, ...] = ()
 
 
-Fact = Person | Measurement | Dose | Report | Condition
+@record
+class Attestation:
+    """What a person says of one criterion of a protocol, and stands by with name and role."""
+
+    source: Source
+    patient: str
+    protocol: str
+    """Id of the protocol."""
+    criterion: str
+    verdict: Verdict
+    """Unknown: the person cannot tell, or takes back what was said before."""
+    reason: str = ""
+    """Why, in the person's words."""
+    who: str = ""
+    """The person, as the record names them."""
+    role: str = ""
+    """Name of a role in the protocol's `[attestation.roles]`, as said."""
+    signed: When | None = None
+    verified: bool = False
+    """That it was established who signed it; otherwise name and role are only stated."""
+    meaning: str = ""
+    """What the signature means: a name in the protocol's `[attestation.meanings]`, as said."""
+    looked_at: tuple[str, ...] = ()
+    """References of the evidence that the person looked at: `Condition/c1`, or one version of it,
+    `Condition/c1/_history/2`."""
+    overrules: str = ""
+    """Why it stands against what data decide by themselves; empty: it does not."""
+    valid_from: When | None = None
+    valid_until: When | None = None
+    retracted: bool = False
+    """That it was entered in error."""
+
+
+Fact = Person | Measurement | Dose | Report | Condition | Attestation
 """One thing known from one received resource: a new kind is added here."""
 
 

@@ -51,6 +51,15 @@ class ReasonCode(StrEnum):
     NONE_KNOWN = "none-known"
     CONTRADICTED = "contradicted"
     TO_BE_JUDGED = "to-be-judged"
+    # Statements of people
+    ATTESTED = "attested"
+    OVERRULED = "overruled"
+    """Against what data decide, for a stated reason."""
+    REOPENED = "reopened"
+    """A fact that has to be judged was recorded after the statement."""
+    DISPUTED = "disputed"
+    """Data are for the patient, and a person says otherwise."""
+    STATEMENTS_DIFFER = "statements-differ"
     # Administrations
     GIVEN_WITHIN_WINDOW = "given-within-window"
     NONE_ON_RECORD = "none-on-record"
@@ -71,6 +80,8 @@ class Shows(StrEnum):
     """Of a `drug`, as the hospital calls it, with its `outcome`."""
     CONDITION = "condition"
     """What the hospital calls a `condition`, its `state` and its `verification`."""
+    ATTESTATION = "attestation"
+    """What a person says of the criterion: `verdict`, `who`, `role`, `why` and the like."""
     BORN = "born"
     RECORDED = "recorded"
     """With a `gender`."""
@@ -121,6 +132,8 @@ class Evidence:
     derived_from: tuple[Source, ...] = ()
     notes: tuple[Reason, ...] = ()
     not_usable: Reason | None = None
+    recorded: When | None = None
+    """When it could be known, where that is said: a person who spoke before did not know of it."""
 
 
 @record

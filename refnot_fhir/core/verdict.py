@@ -42,6 +42,8 @@ class RuleKind(StrEnum):
     DRUG = "drug"
     CONDITION = "condition"
     PERSON = "person"
+    ATTESTATION = "attestation"
+    """Not a kind of rule of its own: a person's statement decided, or stands against data."""
 
 
 class Eligibility(StrEnum):

@@ -195,6 +195,7 @@ def _evidence(place: _Place, zone: tzinfo) -> Evidence:
         days=None if span is None else (span.first, span.last),
         when=found.onset or found.recorded,
         notes=found.notes,
+        recorded=found.recorded,
     )
 
 

@@ -36,6 +36,7 @@ def of_reading(found: Measurement, days: DaySpan | None, role: Role) -> Evidence
         derived_from=found.derived_from,
         notes=found.notes,
         not_usable=found.not_usable,
+        recorded=found.issued or found.collected,
     )
 
 
@@ -81,4 +82,5 @@ def of_dose(dose: Dose, days: DaySpan | None, role: Role) -> Evidence:
         days=None if days is None else (days.first, days.last),
         when=dose.given,
         notes=dose.notes,
+        recorded=dose.ended or dose.given,
     )
