@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from refnot_fhir.core.chart import Chart
-from refnot_fhir.core.facts import CompleteFeed, Condition, Dose, Measurement, Person
+from refnot_fhir.core.facts import Attestation, CompleteFeed, Condition, Dose, Measurement, Person
 from refnot_fhir.core.intervals import over
 from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange, Value
 from refnot_fhir.core.values import (
@@ -254,6 +254,7 @@ def chart(
     *labs: Measurement,
     doses: tuple[Dose, ...] = (),
     conditions: tuple[Condition, ...] = (),
+    attestations: tuple[Attestation, ...] = (),
     of: Person | None = None,
     nobody: bool = False,
     enrolled_on: date | None = None,
@@ -263,5 +264,6 @@ def chart(
     known = None if nobody else of or person()
     return Chart(
         "hospital", "p1", MOSCOW, known, labs, doses,
-        conditions=conditions, enrolled_on=enrolled_on, all_doses=all_doses,
+        conditions=conditions, attestations=attestations,
+        enrolled_on=enrolled_on, all_doses=all_doses,
     )  # fmt: skip

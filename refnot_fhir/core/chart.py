@@ -7,9 +7,10 @@ patient, and what a withdrawn report lists is withdrawn with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, tzinfo
+from itertools import chain
 
 from refnot_fhir.core.facts import (
     Attestation,
@@ -49,6 +50,13 @@ class Chart:
     """The last day of the patient's participation, if people ended it."""
     all_doses: CompleteFeed | None = None
     """That `doses` are all there were, if the hospital states it."""
+    self_declared: bool = False
+    """Whether a person's statement counts of which nobody established who signed it."""
+
+    @property
+    def facts(self) -> Iterator[Fact]:
+        """Everything that a criterion may be decided from, but for the person."""
+        return chain(self.labs, self.doses, self.conditions, self.attestations)
 
 
 def charts(site: Site, known: Known, patients: Collection[str]) -> dict[str, Chart]:

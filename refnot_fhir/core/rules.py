@@ -81,6 +81,20 @@ class Rule(ABC):
 
 
 @record
+class Attestable:
+    """Who may state how it is with a criterion, and how far that goes."""
+
+    roles: frozenset[str]
+    """Names in the `[attestation.roles]` of the protocol."""
+    within_days: int
+    """For so many days after it was signed a statement stands."""
+    overrules: bool = False
+    """That a statement with a reason for it may stand against what data decide."""
+    not_applicable: bool = False
+    """That it may say that the criterion does not apply."""
+
+
+@record
 class Criterion:
     """One inclusion or exclusion criterion, or a separately decided part of one."""
 
@@ -94,6 +108,8 @@ class Criterion:
     rule: Rule
     decisions: tuple[str, ...] = ()
     """Anchors in `DECISIONS.md` of the readings taken."""
+    attestable: Attestable | None = None
+    """None: only data decide it."""
 
 
 class AnotherCourse(StrEnum):
@@ -198,6 +214,12 @@ class Protocol:
     """Base of the canonical URLs of what is published for it."""
     digest: str
     """SHA-256 of the files that it was read from, the dictionaries included."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Who may state something of a criterion: name to what people call it."""
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    """What a signature may mean: name to the sentence that is signed."""
+    unsigned: tuple[str, ...] = ()
+    """The entries of `DECISIONS.md` that its criteria rest on and that nobody has signed."""
     parts: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
     """A lab and another one that it is a part of, because the other is a sum of it."""
     asked: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
@@ -226,6 +248,9 @@ class Decision:
     confirm: str
     """Who must confirm it."""
     source: str
+    confirmed_by: str = ""
+    """Who signed it; empty: nobody did."""
+    confirmed_on: date | None = None
 
 
 @record
@@ -250,7 +275,7 @@ class Rulebook:
     amount_words: frozenset[str] = frozenset()
     """Units and forms (normalised, lower case) that may follow the name of a drug."""
     decisions: Mapping[str, Decision] = field(default_factory=dict)
-    """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
+    """The readings taken, by anchor, and who signed them."""
     others: Others = field(default_factory=Others)
     range_words: RangeWords = field(default_factory=RangeWords)
     interpretations: Mapping[CodeKey, str] = field(default_factory=dict)

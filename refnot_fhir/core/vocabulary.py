@@ -70,3 +70,14 @@ class Unlisted(StrEnum):
     ROUTE = "unlisted-route"
     SITE = "unlisted-site"
     STUDY = "unlisted-study"
+
+
+class NotCounted(StrEnum):
+    """Why a person's statement on a criterion does not count."""
+
+    ROLE = "role-not-allowed"
+    VERDICT = "verdict-not-allowed"
+    NO_REASON = "no-reason"
+    UNSIGNED = "unsigned"
+    UNVERIFIED = "unverified"
+    LAPSED = "lapsed"

@@ -13,7 +13,7 @@ from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.dosing.record import follow
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.facts import Dose, Measurement, Outcome, Person
+from refnot_fhir.core.facts import Attestation, Dose, Measurement, Outcome, Person
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Protocol, Rulebook
@@ -22,6 +22,7 @@ from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source, When
+from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.core.vocabulary import Standing
 from refnot_fhir.fhir.dates import BEGINNING, END, day_span, when
 from refnot_fhir.rulebook import codes
@@ -141,6 +142,7 @@ class _Reader:
             person=person,
             labs=tuple(self._labs(site, person)),
             doses=tuple(self._doses(site)),
+            attestations=tuple(self._attestations(protocol, site)),
             enrolled_on=date.fromisoformat(enrolled) if enrolled else None,
             all_doses=site.administrations,
         )
@@ -217,6 +219,31 @@ class _Reader:
                 one = table if day is None else {**table, "days_before": day}
                 seen = self._dose(f"{self.key}.doses[{index}]", f"m{index}-{number}", one, site)
                 yield dose(seen, site=site, rulebook=self.rulebook)
+
+    def _attestations(self, protocol: Protocol, site: Site) -> Iterator[Attestation]:
+        ids = [criterion.id for criterion in protocol.criteria]
+        for index, table in enumerate(self.table.get("attestations", ())):
+            key = f"{self.key}.attestations[{index}]"
+            if table["criterion"] not in ids:
+                said = f"{table['criterion']} is no criterion"
+                raise self.file.wrong(f"{key}.criterion", said, ids)
+            until = table.get("valid_until")
+            yield Attestation(
+                source=Source(site.name, "QuestionnaireResponse", f"q{index}", "1"),
+                patient=_PATIENT,
+                protocol=protocol.id,
+                criterion=table["criterion"],
+                verdict=Verdict(table["verdict"]),
+                reason=table["reason"],
+                who=table.get("who", "somebody"),
+                role=table["role"],
+                signed=self._when(table, site.zone),
+                verified=table.get("verified", True),
+                looked_at=tuple(table.get("looked_at", ())),
+                overrules=table.get("overrules", ""),
+                valid_until=when(until, zone=site.zone) if until else None,
+                retracted=table.get("retracted", False),
+            )
 
     def _dose(self, key: str, id: str, table: Table, site: Site) -> DoseSeen:
         amount, vial = table.get("amount"), table.get("vial")

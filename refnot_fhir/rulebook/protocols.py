@@ -13,7 +13,16 @@ from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Derivation, Lab, PlaceWords
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import AnotherCourse, Arm, Bound, Criterion, DosingRule, Protocol, Rule
+from refnot_fhir.core.rules import (
+    AnotherCourse,
+    Arm,
+    Attestable,
+    Bound,
+    Criterion,
+    DosingRule,
+    Protocol,
+    Rule,
+)
 from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.verdict import CriterionKind
 from refnot_fhir.rulebook.conditions import ConditionSets
@@ -36,6 +45,8 @@ class Dictionaries:
     """Sex to the codes that mean it wherever a patient's sex is recorded."""
     anchors: frozenset[str]
     """Headings of DECISIONS.md, as anchors."""
+    signed: frozenset[str] = frozenset()
+    """Those of them that somebody signed."""
 
 
 @record
@@ -77,7 +88,7 @@ def protocol(
     table = record.content
     criteria = _criteria(eligibility, words)
     labs, derivations = _needed(criteria, words)
-    period = table["period"]
+    period, stated = table["period"], eligibility.content.get("attestation", {})
     return Protocol(
         id=table["id"],
         version=table["version"],
@@ -101,7 +112,14 @@ def protocol(
         derivations=derivations,
         canonical=table["canonical"],
         digest=digest,
+        unsigned=_unsigned(criteria, words),
+        **{part: dict(stated.get(part, {})) for part in ("roles", "meanings")},
     )
+
+
+def _unsigned(criteria: tuple[Criterion, ...], words: Dictionaries) -> tuple[str, ...]:
+    named = (anchor for it in criteria for anchor in it.decisions)
+    return tuple(dict.fromkeys(one for one in named if one not in words.signed))
 
 
 def _arms(file: MappingFile) -> tuple[Arm, ...]:
@@ -118,6 +136,8 @@ def _criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
     for name, window in file.content.get("windows", {}).items():
         check_anchors(file, f"windows.{name}.decision", [window["decision"]], words.anchors)
         windows[name] = window["days"]
+    attestable = _attestable(file, words)
+    stated = file.content.get("attestation", {}).get("decisions", ())
     found: dict[str, Criterion] = {}
     for index, table in enumerate(file.content["criterion"]):
         key = f"criterion[{index}]"
@@ -132,9 +152,35 @@ def _criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
             text=table["text"],
             source=table["source"],
             rule=_RULES[table["rule"]["kind"]](place, table["rule"]),
-            decisions=tuple(table["decisions"]),
+            decisions=(*table["decisions"], *(stated if table["id"] in attestable else ())),
+            attestable=attestable.get(table["id"]),
         )
+    for name in attestable:
+        if name not in found:
+            raise file.wrong(f"attestation.criteria.{name}", f"{name} is no criterion", found)
     return tuple(found.values())
+
+
+def _attestable(file: MappingFile, words: Dictionaries) -> dict[str, Attestable]:
+    """What people may state, by criterion."""
+    table = file.content.get("attestation")
+    if table is None:
+        return {}
+    check_anchors(file, "attestation.decisions", table["decisions"], words.anchors)
+    for name, one in table["criteria"].items():
+        for role in one["roles"]:
+            if role not in table["roles"]:
+                key = f"attestation.criteria.{name}.roles"
+                raise file.wrong(key, f"{role!r} is not in attestation.roles", table["roles"])
+    return {
+        name: Attestable(
+            roles=frozenset(one["roles"]),
+            within_days=one["days"],
+            overrules=one.get("may_overrule", False),
+            not_applicable=one.get("not_applicable", False),
+        )
+        for name, one in table["criteria"].items()
+    }
 
 
 def check_anchors(file: MappingFile, key: str, named: list[str], anchors: frozenset[str]) -> None:

@@ -104,6 +104,8 @@ def line(language: Language, labs: Labs, evidence: Evidence) -> str:
             return language.say(
                 "evidence", "dose", {"dose": dose(language, evidence), "outcome": outcome}
             )
+        case Shows.ATTESTATION:
+            return statement(language, evidence)
         case "text":
             return about["text"]
     if "gender" in about:
@@ -111,6 +113,20 @@ def line(language: Language, labs: Labs, evidence: Evidence) -> str:
     if evidence.days is not None:
         about["days"] = days(language, evidence.days)
     return language.say("evidence", evidence.shows.code, about)
+
+
+def statement(language: Language, evidence: Evidence) -> str:
+    """What a person states, who it is, and whether that was established."""
+    about = dict(evidence.shows.about)
+    span = evidence.days
+    signed = {} if span is None else {"days": days(language, span)}
+    known = "established" if about["verified"] == "yes" else "self-declared"
+    said = {
+        "said": language.word("verdict", about["verdict"]),
+        "signed": language.say("evidence", "signed", signed) if signed else "",
+        "known": language.say("evidence", known, {}),
+    }
+    return language.say("evidence", "attestation", {**about, **said})
 
 
 def dose(language: Language, evidence: Evidence) -> str:
@@ -148,8 +164,18 @@ def _measurement(language: Language, labs: Labs, evidence: Evidence) -> str:
 def notes(language: Language, labs: Labs, evidence: Evidence) -> list[str]:
     """What was mapped on the way, and why a reading could not be used."""
     said = [sentence(note, language) for note in evidence.notes]
-    if evidence.not_usable is not None:
+    if evidence.not_usable is not None and evidence.shows.code == Shows.ATTESTATION:
+        said.append(not_counted(language, evidence.not_usable))
+    elif evidence.not_usable is not None:
         why = unusable(language, labs, evidence.not_usable)
         about = {"code": evidence.not_usable.code, "why": why}
         said.append(language.say("evidence", "not-usable", about))
     return said
+
+
+def not_counted(language: Language, why: Reason) -> str:
+    """Why what a person states does not count."""
+    roles = [said for name, said in why.about if name == "allowed"]
+    return language.say(
+        "not-counted", why.code, {**dict(why.about), "allowed": language.listed(roles, "or")}
+    )

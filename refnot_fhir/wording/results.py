@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.intervals import shown_interval
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role, StatusChange
+from refnot_fhir.core.results import (
+    CriterionResult,
+    Evidence,
+    ReasonCode,
+    Role,
+    Shows,
+    StatusChange,
+)
 from refnot_fhir.core.rules import Relation
 from refnot_fhir.core.verdict import RuleKind, Verdict
 from refnot_fhir.wording import Language
-from refnot_fhir.wording.evidence import Labs, amount, dose, of_days, title, unusable
+from refnot_fhir.wording.evidence import (
+    Labs,
+    amount,
+    dose,
+    line,
+    not_counted,
+    of_days,
+    statement,
+    title,
+    unusable,
+)
 from refnot_fhir.wording.readings import sentence
 from refnot_fhir.wording.rules import limit
 
@@ -26,7 +43,8 @@ def why(language: Language, labs: Labs, result: CriterionResult) -> str:
     """
     if result.rule is None:
         return language.say("said", "text", dict(result.reason.about))
-    return _WAYS[result.rule](_Said(language, labs, result))
+    it = _Said(language, labs, result)
+    return _WAYS[result.rule](it) + "".join(_of_people(it))
 
 
 def why_status(language: Language, labs: Labs, change: StatusChange) -> str:
@@ -38,6 +56,9 @@ def why_status(language: Language, labs: Labs, change: StatusChange) -> str:
         about["why"] = why(language, labs, change.result)
     about["criteria"] = ", ".join(
         value for name, value in change.reason.about if name == "criterion"
+    )
+    about["decisions"] = ", ".join(
+        value for name, value in change.reason.about if name == "decision"
     )
     return language.say("subject", change.reason.code, about)
 
@@ -241,10 +262,44 @@ def _settle(it: _Said) -> str:
     return it.say("drug", "settle-by-answer", asked=it.asked())
 
 
+def _attestation(it: _Said) -> str:
+    about, governing = it.about, it.of(Role.GOVERNS)
+    named = [one for one in governing if one.shows.code == Shows.ATTESTATION]
+    return it.say(
+        "attestation",
+        it.code,
+        said=it.language.word("verdict", about["verdict"]),
+        data=it.language.word("verdict", about["data"]),
+        why=_ended(about["why"]),
+        overrules=_ended(about.get("overrules", "")),
+        facts="; ".join(line(it.language, it.labs, one) for one in it.of(Role.AGAINST)),
+        named="; ".join(statement(it.language, one) for one in named),
+    )
+
+
+def _of_people(it: _Said) -> Iterator[str]:
+    """What people say that does not decide: they are told why."""
+    for one in it.result.evidence:
+        if one.shows.code != Shows.ATTESTATION:
+            continue
+        said = statement(it.language, one)
+        if one.not_usable is not None:
+            why = not_counted(it.language, one.not_usable)
+            yield it.say("attestation", "aside", statement=said, why=why)
+        elif one.role == Role.AGAINST:
+            yield it.say("attestation", "against", statement=said)
+
+
+def _ended(text: str) -> str:
+    """A person's words as a sentence."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 _WAYS: dict[RuleKind, Callable[[_Said], str]] = {
     RuleKind.AGE: _age,
     RuleKind.LAB: _lab,
     RuleKind.ANSWER: _answer,
     RuleKind.DRUG: _drug,
     RuleKind.PERSON: _person,
+    RuleKind.ATTESTATION: _attestation,
 }

@@ -12,7 +12,7 @@ from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Bound, Criterion, Protocol, Relation, Rulebook
+from refnot_fhir.core.rules import Attestable, Bound, Criterion, Protocol, Relation, Rulebook
 from refnot_fhir.wording import Language
 
 _UNITS = {"10*9/L": "×10⁹/L", "umol/L": "µmol/L", "[IU]/L": "IU/L", "{score}": ""}
@@ -63,6 +63,8 @@ def rule_in_words(
         case PersonRule() as rule:
             yield told.say("person")
             yield told.say("person-needs", needs=rule.needs)
+    if criterion.attestable is not None:
+        yield from _stated(told, criterion.attestable)
 
 
 @record
@@ -83,6 +85,17 @@ class _Rule:
     def answers(self, names: Iterable[str]) -> str:
         words = (name.replace("-", " ") for name in sorted(names))
         return self.language.listed(words, "or")
+
+
+def _stated(told: _Rule, allowed: Attestable) -> Iterator[str]:
+    """Who may state it, for how long that stands, and what it stands against."""
+    titles = (told.protocol.roles[name] for name in sorted(allowed.roles))
+    roles = told.language.listed(map(_inline, titles), "or")
+    yield told.say("stated", roles=roles, days=allowed.within_days)
+    if allowed.overrules:
+        yield told.say("stated-overrules")
+    if allowed.not_applicable:
+        yield told.say("stated-not-applicable")
 
 
 def _age(told: _Rule, rule: AgeRule) -> Iterator[str]:

@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refnot_fhir.core.facts import Condition, Dose, Fact, Measurement, Outcome, Person, Report
+from refnot_fhir.core.facts import (
+    Attestation,
+    Condition,
+    Dose,
+    Fact,
+    Measurement,
+    Outcome,
+    Person,
+    Report,
+)
 from refnot_fhir.core.results import (
     Assessment,
     CriterionResult,
@@ -151,6 +160,7 @@ evidence = st.builds(
     derived_from=st.lists(sources, max_size=1).map(tuple),
     notes=st.lists(reasons, max_size=2).map(tuple),
     not_usable=st.none() | reasons,
+    recorded=st.none() | whens,
 )
 results = st.builds(
     CriterionResult,
@@ -212,7 +222,7 @@ assessments = st.builds(
         (Subject, 16),
         (Assessment, 9),
         (CriterionResult, 10),
-        (Evidence, 18),
+        (Evidence, 19),
         (StatusChange, 6),
     ],
 )
@@ -245,8 +255,9 @@ def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None
         Measurement(source, "p", "a", Original()),
         Report(source, "p", ("Observation/o1",), withdrawn=True),
         Condition(source, "p", ("stroke",)),
+        Attestation(source, "p", "r2", "IN01", Verdict.MET),
     ]
-    assert codec.kinds_of(some) == "condition dose measurement person report"
+    assert codec.kinds_of(some) == "attestation condition dose measurement person report"
     assert codec.facts_of(codec.facts_text(some)) == (tuple(some),)
     assert {type(fact) for fact in some} == set(get_args(Fact))
 
