@@ -11,7 +11,15 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from refnot_fhir.core.chart import Chart
-from refnot_fhir.core.facts import Attestation, CompleteFeed, Condition, Dose, Measurement, Person
+from refnot_fhir.core.facts import (
+    Attestation,
+    CompleteFeed,
+    Condition,
+    Consent,
+    Dose,
+    Measurement,
+    Person,
+)
 from refnot_fhir.core.intervals import over
 from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange, Value
 from refnot_fhir.core.values import (
@@ -254,6 +262,7 @@ def chart(
     *labs: Measurement,
     doses: tuple[Dose, ...] = (),
     conditions: tuple[Condition, ...] = (),
+    consents: tuple[Consent, ...] = (),
     attestations: tuple[Attestation, ...] = (),
     of: Person | None = None,
     nobody: bool = False,
@@ -264,6 +273,6 @@ def chart(
     known = None if nobody else of or person()
     return Chart(
         "hospital", "p1", MOSCOW, known, labs, doses,
-        conditions=conditions, attestations=attestations,
+        conditions=conditions, consents=consents, attestations=attestations,
         enrolled_on=enrolled_on, all_doses=all_doses,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from refnot_fhir.core.facts import (
     Attestation,
     CompleteFeed,
     Condition,
+    Consent,
     Dose,
     Fact,
     Measurement,
@@ -44,6 +45,7 @@ class Chart:
     labs: tuple[Measurement, ...] = ()
     doses: tuple[Dose, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    consents: tuple[Consent, ...] = ()
     attestations: tuple[Attestation, ...] = ()
     enrolled_on: date | None = None
     ended_on: date | None = None
@@ -56,7 +58,7 @@ class Chart:
     @property
     def facts(self) -> Iterator[Fact]:
         """Everything that a criterion may be decided from, but for the person."""
-        return chain(self.labs, self.doses, self.conditions, self.attestations)
+        return chain(self.labs, self.doses, self.conditions, self.consents, self.attestations)
 
 
 def charts(site: Site, known: Known, patients: Collection[str]) -> dict[str, Chart]:
@@ -99,6 +101,7 @@ def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
         ),
         doses=tuple(fact for fact in facts if isinstance(fact, Dose)),
         conditions=tuple(fact for fact in facts if isinstance(fact, Condition)),
+        consents=tuple(fact for fact in facts if isinstance(fact, Consent)),
         attestations=tuple(fact for fact in facts if isinstance(fact, Attestation)),
         all_doses=site.administrations,
     )

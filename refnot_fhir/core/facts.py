@@ -209,6 +209,44 @@ class Condition:
     notes: tuple[Reason, ...] = ()
 
 
+class ConsentState(StrEnum):
+    """How far a consent has come."""
+
+    AWAITED = "awaited"
+    """It is being prepared, was proposed, or was never finished."""
+    ACTIVE = "active"
+    REFUSED = "refused"
+    ENDED = "ended"
+    """Withdrawn, or replaced by another one."""
+    UNSAID = "unsaid"
+    RETRACTED = "retracted"
+
+
+@record
+class Consent:
+    """What a patient agreed to, or did not."""
+
+    source: Source
+    patient: str
+    state: ConsentState
+    permits: bool | None = None
+    """None: it does not say."""
+    kinds: tuple[tuple[str, str], ...] = ()
+    """(system, code) of its scope, or where none is said of its categories."""
+    studies: tuple[str, ...] = ()
+    """How it names studies: by references and identifiers."""
+    policies: tuple[str, ...] = ()
+    """Addresses and codes of its policies: one may be that of a study."""
+    given: When | None = None
+    """When it was agreed, or refused."""
+    begins: When | None = None
+    ends: When | None = None
+    """The last day on which it stands, if that is said."""
+    unclear: bool = False
+    """That only a person can judge what it says."""
+    notes: tuple[Reason, ...] = ()
+
+
 @record
 class Attestation:
     """What a person says of one criterion of a protocol, and stands by with name and role."""
@@ -242,7 +280,7 @@ class Attestation:
     """That it was entered in error."""
 
 
-Fact = Person | Measurement | Dose | Report | Condition | Attestation
+Fact = Person | Measurement | Dose | Report | Condition | Consent | Attestation
 """One thing known from one received resource: a new kind is added here."""
 
 

@@ -51,6 +51,11 @@ class ReasonCode(StrEnum):
     NONE_KNOWN = "none-known"
     CONTRADICTED = "contradicted"
     TO_BE_JUDGED = "to-be-judged"
+    # Consents
+    CONSENTED = "consented"
+    CONSENT_REFUSED = "consent-refused"
+    CONSENT_EXPIRED = "consent-expired"
+    CONSENT_WITHDRAWN = "consent-withdrawn"
     # Statements of people
     ATTESTED = "attested"
     OVERRULED = "overruled"
@@ -80,6 +85,8 @@ class Shows(StrEnum):
     """Of a `drug`, as the hospital calls it, with its `outcome`."""
     CONDITION = "condition"
     """What the hospital calls a `condition`, its `state` and its `verification`."""
+    CONSENT = "consent"
+    """With its `state`, and what it `permits`."""
     ATTESTATION = "attestation"
     """What a person says of the criterion: `verdict`, `who`, `role`, `why` and the like."""
     BORN = "born"

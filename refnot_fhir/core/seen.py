@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from refnot_fhir.core.facts import Outcome, State, Verification
+from refnot_fhir.core.facts import ConsentState, Outcome, State, Verification
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Concept, Quantity, Source, When
 from refnot_fhir.core.vocabulary import Standing
@@ -142,3 +142,22 @@ class ConditionSeen:
     stages: tuple[Concept, ...] = ()
     doubt: str = ""
     """Why nothing may be taken from it: a modifier extension."""
+
+
+@record
+class ConsentSeen:
+    """One Consent as a hospital sent it."""
+
+    source: Source
+    patient: str
+    state: ConsentState
+    permits: bool | None
+    kinds: tuple[Concept, ...]
+    """Its scope, or where none is said its categories."""
+    studies: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    given: When | None = None
+    begins: When | None = None
+    ends: When | None = None
+    doubts: tuple[str, ...] = ()
+    """Why only a person can judge what it says."""

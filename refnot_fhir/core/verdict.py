@@ -41,6 +41,7 @@ class RuleKind(StrEnum):
     ANSWER = "answer"
     DRUG = "drug"
     CONDITION = "condition"
+    CONSENT = "consent"
     PERSON = "person"
     ATTESTATION = "attestation"
     """Not a kind of rule of its own: a person's statement decided, or stands against data."""

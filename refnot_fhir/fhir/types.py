@@ -11,12 +11,16 @@ from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import MeasurementSeen
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.condition import condition
+from refnot_fhir.core.translate.consent import consent
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.elements import id_of
 from refnot_fhir.fhir.read import (
     condition as condition_as_sent,
+)
+from refnot_fhir.fhir.read import (
+    consent as consent_as_sent,
 )
 from refnot_fhir.fhir.read import (
     diagnostic_report,
@@ -180,6 +184,18 @@ def _condition(resource: Json, source: Source, context: Context) -> Iterator[Fac
         yield found
 
 
+def _consent(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+    site = context.site
+    seen = consent_as_sent.read(
+        resource,
+        source,
+        version=context.version,
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+    )
+    yield consent(seen, site=site)
+
+
 def _product(resource: Json) -> tuple[str, ...]:
     """The Medication that a MedicationAdministration names as its product."""
     named = resource.get("medicationReference")
@@ -204,6 +220,7 @@ KINDS: Mapping[str, Kind] = {
     "MedicationAdministration": Kind(_administration, depends_on=_product),
     "Condition": Kind(_condition, useful=_never),
     "AllergyIntolerance": Kind(_condition, useful=_never),
+    "Consent": Kind(_consent),
     "Medication": Kind(_no_facts, about_patient=False, shared=True),
     "Specimen": Kind(_no_facts, about_patient=False, shared=True),
 }

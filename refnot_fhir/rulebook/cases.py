@@ -13,12 +13,29 @@ from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.dosing.record import follow
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.facts import Attestation, Dose, Measurement, Outcome, Person
+from refnot_fhir.core.facts import (
+    Attestation,
+    Consent,
+    ConsentState,
+    Dose,
+    Measurement,
+    Outcome,
+    Person,
+)
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Protocol, Rulebook
-from refnot_fhir.core.seen import DoseSeen, Focus, MeasurementSeen, Product, ReferenceRange, Value
+from refnot_fhir.core.seen import (
+    ConsentSeen,
+    DoseSeen,
+    Focus,
+    MeasurementSeen,
+    Product,
+    ReferenceRange,
+    Value,
+)
 from refnot_fhir.core.site import Site
+from refnot_fhir.core.translate.consent import consent
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source, When
@@ -142,6 +159,7 @@ class _Reader:
             person=person,
             labs=tuple(self._labs(site, person)),
             doses=tuple(self._doses(site)),
+            consents=tuple(self._consents(site)),
             attestations=tuple(self._attestations(protocol, site)),
             enrolled_on=date.fromisoformat(enrolled) if enrolled else None,
             all_doses=site.administrations,
@@ -219,6 +237,28 @@ class _Reader:
                 one = table if day is None else {**table, "days_before": day}
                 seen = self._dose(f"{self.key}.doses[{index}]", f"m{index}-{number}", one, site)
                 yield dose(seen, site=site, rulebook=self.rulebook)
+
+    def _consents(self, site: Site) -> Iterator[Consent]:
+        for index, table in enumerate(self.table.get("consents", ())):
+            key = f"{self.key}.consents[{index}]"
+            begins, ends = (
+                when(table[name], zone=site.zone) if name in table else None
+                for name in ("begins", "ends")
+            )
+            seen = ConsentSeen(
+                source=Source(site.name, "Consent", f"n{index}", "1"),
+                patient=_PATIENT,
+                state=ConsentState(table.get("status", ConsentState.ACTIVE)),
+                permits=table.get("permits"),
+                kinds=(Concept((Coding(*self._code(f"{key}.kind", table["kind"], "")),)),),
+                studies=tuple(table.get("studies", ())),
+                policies=tuple(table.get("policies", ())),
+                given=self._when(table, site.zone),
+                begins=begins,
+                ends=ends,
+                doubts=("as the case says",) if table.get("unclear") else (),
+            )
+            yield consent(seen, site=site)
 
     def _attestations(self, protocol: Protocol, site: Site) -> Iterator[Attestation]:
         ids = [criterion.id for criterion in protocol.criteria]

@@ -78,6 +78,7 @@ def _words(
         drug_classes=classes,
         condition_sets=conditions.condition_sets(files["conditions"], systems),
         places=places(files["places"], systems),
+        systems=systems,
         recorded=ranges.recorded,
         anchors=frozenset(readings),
         signed=frozenset(one.anchor for one in readings.values() if one.confirmed_by),

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.consent import ConsentRule
 from refnot_fhir.core.criteria.drug import DrugAnswer, DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.person import PersonRule
@@ -25,6 +26,7 @@ from refnot_fhir.core.rules import (
 )
 from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.verdict import CriterionKind
+from refnot_fhir.rulebook.codes import Systems, codes
 from refnot_fhir.rulebook.conditions import ConditionSets
 from refnot_fhir.rulebook.dictionaries import Labs, answers_of
 from refnot_fhir.rulebook.files import MappingFile, Table
@@ -41,6 +43,7 @@ class Dictionaries:
     drug_classes: DrugClasses
     condition_sets: ConditionSets
     places: PlaceWords
+    systems: Systems
     recorded: Mapping[str, frozenset[str]]
     """Sex to the codes that mean it wherever a patient's sex is recorded."""
     anchors: frozenset[str]
@@ -297,12 +300,19 @@ def _person(place: _Place, table: Table) -> PersonRule:
     return PersonRule(needs)
 
 
+def _consent(place: _Place, table: Table) -> ConsentRule:
+    key = f"{place.key}.kinds"
+    kinds = codes(place.file, key, table["kinds"], place.words.systems)
+    return ConsentRule(_person(place, table).needs, frozenset(kinds))
+
+
 _RULES: Mapping[str, Callable[[_Place, Table], Rule]] = {
     "age": _age,
     "lab": _lab,
     "answer": _answer,
     "drug": _drug,
     "person": _person,
+    "consent": _consent,
 }
 
 

@@ -104,6 +104,8 @@ def line(language: Language, labs: Labs, evidence: Evidence) -> str:
             return language.say(
                 "evidence", "dose", {"dose": dose(language, evidence), "outcome": outcome}
             )
+        case Shows.CONSENT:
+            return _consent(language, evidence)
         case Shows.ATTESTATION:
             return statement(language, evidence)
         case "text":
@@ -113,6 +115,17 @@ def line(language: Language, labs: Labs, evidence: Evidence) -> str:
     if evidence.days is not None:
         about["days"] = days(language, evidence.days)
     return language.say("evidence", evidence.shows.code, about)
+
+
+def _consent(language: Language, evidence: Evidence) -> str:
+    about, span = dict(evidence.shows.about), evidence.days
+    given = {} if span is None else {"days": days(language, span)}
+    said = {
+        "state": language.word("consent-state", about["state"]),
+        "permits": language.word("consent-permits", about["permits"]),
+        "given": language.say("evidence", "given", given) if given else "",
+    }
+    return language.say("evidence", "consent", said)
 
 
 def statement(language: Language, evidence: Evidence) -> str:

@@ -262,6 +262,16 @@ def _settle(it: _Said) -> str:
     return it.say("drug", "settle-by-answer", asked=it.asked())
 
 
+def _consent(it: _Said) -> str:
+    shown = it.of(Role.GOVERNS) or it.of(Role.BESIDE)
+    return it.say(
+        "consent",
+        it.code,
+        found="; ".join(line(it.language, it.labs, one) for one in shown),
+        settle=it.say("consent", "settle", needs=it.about["needs"]),
+    )
+
+
 def _attestation(it: _Said) -> str:
     about, governing = it.about, it.of(Role.GOVERNS)
     named = [one for one in governing if one.shows.code == Shows.ATTESTATION]
@@ -301,5 +311,6 @@ _WAYS: dict[RuleKind, Callable[[_Said], str]] = {
     RuleKind.ANSWER: _answer,
     RuleKind.DRUG: _drug,
     RuleKind.PERSON: _person,
+    RuleKind.CONSENT: _consent,
     RuleKind.ATTESTATION: _attestation,
 }

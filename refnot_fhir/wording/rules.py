@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.consent import ConsentRule
 from refnot_fhir.core.criteria.drug import DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.person import PersonRule
@@ -60,6 +61,9 @@ def rule_in_words(
             yield from _answer(told, rule)
         case DrugRule() as rule:
             yield from _drug(told, rule, rulebook)
+        case ConsentRule() as rule:
+            yield told.say("consent")
+            yield told.say("consent-unknown", needs=rule.needs)
         case PersonRule() as rule:
             yield told.say("person")
             yield told.say("person-needs", needs=rule.needs)

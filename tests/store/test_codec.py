@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from refnot_fhir.core.facts import (
     Attestation,
     Condition,
+    Consent,
+    ConsentState,
     Dose,
     Fact,
     Measurement,
@@ -255,9 +257,10 @@ def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None
         Measurement(source, "p", "a", Original()),
         Report(source, "p", ("Observation/o1",), withdrawn=True),
         Condition(source, "p", ("stroke",)),
+        Consent(source, "p", ConsentState.ACTIVE),
         Attestation(source, "p", "r2", "IN01", Verdict.MET),
     ]
-    assert codec.kinds_of(some) == "attestation condition dose measurement person report"
+    assert codec.kinds_of(some) == "attestation condition consent dose measurement person report"
     assert codec.facts_of(codec.facts_text(some)) == (tuple(some),)
     assert {type(fact) for fact in some} == set(get_args(Fact))
 
@@ -365,4 +368,4 @@ def test_a_subject_of_an_earlier_release_keeps_why_it_has_its_status() -> None:
 
 def test_a_fact_of_a_kind_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValueError, match="not known here"):
-        codec.facts_of('[{"consent":{}}]')
+        codec.facts_of('[{"weather":{}}]')

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.facts import ConsentState
 from refnot_fhir.core.results import (
     CriterionResult,
     Evidence,
@@ -214,6 +215,21 @@ def of_drugs() -> Iterator[CriterionResult]:
         yield result(RuleKind.DRUG, ReasonCode.NONE_ON_RECORD, about=(*asked, *feed, *more))
 
 
+def of_consents() -> Iterator[CriterionResult]:
+    about = (("needs", "a signed consent"),)
+    for state in ConsentState:
+        for permits in ("permit", "deny", "unsaid"):
+            said = reason(Shows.CONSENT, state=state, permits=permits)
+            one = Evidence(LAB.source, said, days=DAYS)
+            for code in (
+                *(ReasonCode.NEEDS, ReasonCode.TO_BE_JUDGED, ReasonCode.NEWEST_UNCLEAR),
+                *(ReasonCode.CONSENTED, ReasonCode.CONSENT_REFUSED, ReasonCode.CONSENT_EXPIRED),
+                ReasonCode.CONSENT_WITHDRAWN,
+            ):
+                yield result(RuleKind.CONSENT, code, one, about=about)
+    yield result(RuleKind.CONSENT, ReasonCode.CONSENTED, replace(one, days=None), about=about)
+
+
 STATED = Evidence(
     LAB.source,
     reason(
@@ -289,7 +305,7 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
     heard = {section: _Heard(dict(known)) for section, known in language().sections.items()}
     spoken = Language("heard", heard)
     results = [*of_people(), *of_labs(), *of_the_newest(), *of_answers(), *of_drugs()]
-    results += of_statements()
+    results += [*of_statements(), *of_consents()]
     for one in results:
         why(spoken, LABS, one)
     for days in SPANS:
@@ -302,7 +318,16 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
         why_status(spoken, LABS, change)
 
     assert {one.reason.code for one in results} >= set(ReasonCode)
-    ours = ("result-", "not-counted", "evidence", "subject", "days", "gender", "outcome")
+    ours = (
+        "result-",
+        "not-counted",
+        "consent-",
+        "evidence",
+        "subject",
+        "days",
+        "gender",
+        "outcome",
+    )
     assert {
         section: set(known) - known.said
         for section, known in heard.items()
