@@ -77,6 +77,8 @@ class NotCounted(StrEnum):
 
     ROLE = "role-not-allowed"
     VERDICT = "verdict-not-allowed"
+    NOBODY = "nobody"
+    """It does not name a member of staff who made it."""
     NO_REASON = "no-reason"
     UNSIGNED = "unsigned"
     UNVERIFIED = "unverified"

@@ -27,6 +27,7 @@ from refnot_fhir.fhir.read import (
     medication_administration,
     observation,
     patient,
+    questionnaire_response,
     specimen,
 )
 from refnot_fhir.fhir.versions import Version
@@ -196,6 +197,22 @@ def _consent(resource: Json, source: Source, context: Context) -> Iterator[Fact]
     yield consent(seen, site=site)
 
 
+def _statements(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+    site = context.site
+    return questionnaire_response.read(
+        resource,
+        source,
+        context.rulebook.protocols.values(),
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+    )
+
+
+def _is_of_a_protocol(resource: Json, rulebook: Rulebook) -> bool:
+    protocols = rulebook.protocols.values()
+    return questionnaire_response.protocol_of(resource, protocols) is not None
+
+
 def _product(resource: Json) -> tuple[str, ...]:
     """The Medication that a MedicationAdministration names as its product."""
     named = resource.get("medicationReference")
@@ -221,6 +238,7 @@ KINDS: Mapping[str, Kind] = {
     "Condition": Kind(_condition, useful=_never),
     "AllergyIntolerance": Kind(_condition, useful=_never),
     "Consent": Kind(_consent),
+    "QuestionnaireResponse": Kind(_statements, useful=_is_of_a_protocol),
     "Medication": Kind(_no_facts, about_patient=False, shared=True),
     "Specimen": Kind(_no_facts, about_patient=False, shared=True),
 }

@@ -89,6 +89,7 @@ def test_what_data_leave_unknown_is_decided_by_the_newest_statement() -> None:
     ("change", "code"),
     [
         ({"role": "nurse"}, "role-not-allowed"),
+        ({"who": ""}, "nobody"),
         ({"reason": ""}, "no-reason"),
         ({"signed": None}, "unsigned"),
         ({"verified": False}, "unverified"),

@@ -224,6 +224,8 @@ def not_counted(said: Attestation, allowed: Attestable, *, self_declared: bool) 
         return reason(NotCounted.ROLE, role=said.role, allowed=sorted(allowed.roles))
     if said.verdict is Verdict.NOT_APPLICABLE and not allowed.not_applicable:
         return reason(NotCounted.VERDICT)
+    if not said.who:
+        return reason(NotCounted.NOBODY)
     if not said.reason:
         return reason(NotCounted.NO_REASON)
     if said.signed is None:
