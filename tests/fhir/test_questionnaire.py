@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +13,11 @@ from refnot_fhir.core.facts import Attestation
 from refnot_fhir.core.rules import Attestable
 from refnot_fhir.core.values import Source
 from refnot_fhir.core.verdict import Verdict
+from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.gate import problems
 from refnot_fhir.fhir.types import Context, understand
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import questionnaire
-from tests.fhir.published_builders import assert_valid
 from tests.small_rulebook import CONSENT, DECIDABLE, RULEBOOK, SITE, STATED, protocol
 
 ALL = Attestable(frozenset({"investigator"}), 7, overrules=True, not_applicable=True)
@@ -69,7 +71,9 @@ def test_the_form_is_valid_and_has_a_group_for_each_criterion_that_may_be_stated
     version: Version,
 ) -> None:
     (form,) = questionnaire.write(R2, version)
-    assert_valid(form, version)
+    package = "fhir.resources" if version is Version.R5 else "fhir.resources.R4B"
+    model = importlib.import_module(f"{package}.questionnaire").Questionnaire
+    model.model_validate(json.loads(wire.encode(form)))
     assert form["url"] == FORM
     assert [it["linkId"] for it in form["item"]] == ["role", "meaning", "IN06", "EX01"]
     consent, other = form["item"][2:]

@@ -64,11 +64,11 @@ def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Pr
             notes.append(Problem("processing", said, where))
         unlisted = (sentence(note) for note in dose.notes if note.code in _UNLISTED)
         notes += [Problem("informational", unquoted(said), where) for said in unlisted]
-    for said in (it for it in understood.facts if isinstance(it, Attestation)):
-        why = _not_counted(said, rulebook)
+    for one in (it for it in understood.facts if isinstance(it, Attestation)):
+        why = _not_counted(one, rulebook)
         if why:
-            expression = ".".join(filter(None, (where, said.source.part)))
-            notes.append(Problem("processing", f"{said.criterion}: {why}", expression))
+            expression = ".".join(filter(None, (where, one.source.part)))
+            notes.append(Problem("processing", f"{one.criterion}: {why}", expression))
     return tuple(notes)
 
 
