@@ -17,7 +17,9 @@ from refnot_fhir.core.facts import (
     Dose,
     Fact,
     Measurement,
+    MedicationUse,
     Person,
+    ProcedureDone,
     Report,
     person_in,
 )
@@ -47,6 +49,8 @@ class Chart:
     """The last day of the patient's participation, if people ended it."""
     all_doses: CompleteFeed | None = None
     """That `doses` are all there were, if the hospital states it."""
+    medications: tuple[MedicationUse, ...] = ()
+    procedures: tuple[ProcedureDone, ...] = ()
 
 
 def charts(site: Site, known: Known, patients: Collection[str]) -> dict[str, Chart]:
@@ -89,6 +93,8 @@ def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
         ),
         doses=tuple(fact for fact in facts if isinstance(fact, Dose)),
         conditions=tuple(fact for fact in facts if isinstance(fact, Condition)),
+        medications=tuple(fact for fact in facts if isinstance(fact, MedicationUse)),
+        procedures=tuple(fact for fact in facts if isinstance(fact, ProcedureDone)),
         all_doses=site.administrations,
     )
 

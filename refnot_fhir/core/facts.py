@@ -79,7 +79,7 @@ class Measurement:
 
 
 class Outcome(StrEnum):
-    """What became of an administration."""
+    """What became of an administration, or of a procedure."""
 
     GIVEN = "given"
     PARTIAL = "partial"
@@ -208,7 +208,72 @@ class Condition:
     notes: tuple[Reason, ...] = ()
 
 
-Fact = Person | Measurement | Dose | Report | Condition
+class Use(StrEnum):
+    """What is said of a patient and a drug, beside that it was administered."""
+
+    TAKEN = "taken"
+    SUPPLIED = "supplied"
+    """It was handed over: whether it was taken is not said."""
+    ORDERED = "ordered"
+    """Whether it was given is not said."""
+    INTENDED = "intended"
+    """It is proposed, planned or being prepared."""
+    NOT_TAKEN = "not-taken"
+    UNKNOWN = "unknown"
+    RETRACTED = "retracted"
+
+
+@record
+class MedicationUse:
+    """That a drug is taken, was handed over or was ordered, in the protocol's words."""
+
+    source: Source
+    patient: str
+    use: Use
+    drug: str = ""
+    """This and the next five are those of `Dose`."""
+    shown: str = ""
+    classes: tuple[str, ...] = ()
+    resolved: bool = True
+    classified: bool = False
+    unclear: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    """Each route once: a name in `places.toml`, `other`, or empty of a dosage that says none."""
+    began: When | None = None
+    """When it was taken first, handed over, or to be given from."""
+    ended: When | None = None
+    """When it was, or is to be, taken last; None: it was not said."""
+    is_over: bool = False
+    """That it is said to be taken no longer, whenever that ended."""
+    recorded: When | None = None
+    """When it was said."""
+    indication: str = ""
+    """What it is for, in the words of the hospital."""
+    studies: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
+
+
+@record
+class ProcedureDone:
+    """A procedure that a criterion asks about, done or not."""
+
+    source: Source
+    patient: str
+    outcome: Outcome
+    sets: tuple[str, ...]
+    """Names in `conditions.toml` of the sets that it belongs to."""
+    unclear: tuple[str, ...] = ()
+    """Sets that it may belong to: its code is too short."""
+    began: When | None = None
+    ended: When | None = None
+    """When it ended, if it was done over a period; one without an end may last for ever."""
+    recorded: When | None = None
+    shown: str = ""
+    """What the hospital calls it."""
+    notes: tuple[Reason, ...] = ()
+
+
+Fact = Person | Measurement | Dose | Report | Condition | MedicationUse | ProcedureDone
 """One thing known from one received resource: a new kind is added here."""
 
 

@@ -20,6 +20,7 @@ from refnot_fhir.core.dictionary import (
     Dimension,
     Drug,
     DrugClass,
+    DrugProduct,
     Lab,
     Others,
     PlaceWords,
@@ -245,6 +246,8 @@ class Rulebook:
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
     condition_sets: Mapping[str, ConditionSet] = field(default_factory=dict)
+    products: Mapping[CodeKey, DrugProduct] = field(default_factory=dict)
+    """Code of a product to what it is made of."""
     discontinued: Reasons = field(default_factory=Reasons)
     """Reasons for not giving a dose that end the course."""
     amount_words: frozenset[str] = frozenset()
@@ -269,6 +272,16 @@ class Rulebook:
         labs = self.labs.values()
         object.__setattr__(self, "labs_by_code", _by_code((lab, lab.codes) for lab in labs))
         object.__setattr__(self, "traps_by_code", _by_code((lab, lab.traps) for lab in labs))
+
+    @property
+    def asked_classes(self) -> frozenset[str]:
+        """Classes of drugs that some criterion asks about."""
+        return frozenset(
+            criterion.rule.drug_class
+            for protocol in self.protocols.values()
+            for criterion in protocol.criteria
+            if isinstance(criterion.rule, DrugRule)
+        )
 
     @property
     def judged_by_limit(self) -> frozenset[str]:

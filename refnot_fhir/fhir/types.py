@@ -13,6 +13,8 @@ from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.condition import condition
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
+from refnot_fhir.core.translate.medication_use import medication_use
+from refnot_fhir.core.translate.procedure import procedure
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.elements import id_of
 from refnot_fhir.fhir.read import (
@@ -24,6 +26,12 @@ from refnot_fhir.fhir.read import (
     observation,
     patient,
     specimen,
+)
+from refnot_fhir.fhir.read import (
+    medication_use as use_as_sent,
+)
+from refnot_fhir.fhir.read import (
+    procedure as procedure_as_sent,
 )
 from refnot_fhir.fhir.versions import Version
 
@@ -180,8 +188,37 @@ def _condition(resource: Json, source: Source, context: Context) -> Iterator[Fac
         yield found
 
 
+def _medication_use(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+    site = context.site
+    seen = use_as_sent.read(
+        resource,
+        source,
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+        version=context.version,
+        medication=context.resource,
+    )
+    found = medication_use(seen, site=site, rulebook=context.rulebook)
+    if found is not None:
+        yield found
+
+
+def _procedure(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+    site = context.site
+    seen = procedure_as_sent.read(
+        resource,
+        source,
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+        version=context.version,
+    )
+    found = procedure(seen, site=site, rulebook=context.rulebook)
+    if found is not None:
+        yield found
+
+
 def _product(resource: Json) -> tuple[str, ...]:
-    """The Medication that a MedicationAdministration names as its product."""
+    """The Medication that a resource names as its product."""
     named = resource.get("medicationReference")
     if named is None:
         named = (resource.get("medication") or {}).get("reference")
@@ -202,6 +239,10 @@ KINDS: Mapping[str, Kind] = {
         _report, depends_on=specimen.references, depends_on_person=True, useful=_never
     ),
     "MedicationAdministration": Kind(_administration, depends_on=_product),
+    "MedicationStatement": Kind(_medication_use, depends_on=_product, useful=_never),
+    "MedicationRequest": Kind(_medication_use, depends_on=_product, useful=_never),
+    "MedicationDispense": Kind(_medication_use, depends_on=_product, useful=_never),
+    "Procedure": Kind(_procedure, useful=_never),
     "Condition": Kind(_condition, useful=_never),
     "AllergyIntolerance": Kind(_condition, useful=_never),
     "Medication": Kind(_no_facts, about_patient=False, shared=True),
