@@ -270,6 +270,7 @@ class ProcedureDone:
     recorded: When | None = None
     shown: str = ""
     """What the hospital calls it."""
+    studies: tuple[str, ...] = ()
     notes: tuple[Reason, ...] = ()
 
 

@@ -51,6 +51,8 @@ class ReasonCode(StrEnum):
     NONE_KNOWN = "none-known"
     CONTRADICTED = "contradicted"
     TO_BE_JUDGED = "to-be-judged"
+    # The use of drugs
+    USED_LONG = "used-long"
     # Administrations
     GIVEN_WITHIN_WINDOW = "given-within-window"
     NONE_ON_RECORD = "none-on-record"
@@ -60,6 +62,9 @@ class ReasonCode(StrEnum):
     IN_PROGRESS = "in-progress"
     TRIAL_DOSE_UNCLEAR = "trial-dose-unclear"
     NO_DATE = "no-date"
+    ONLY_STATED = "only-stated"
+    ONLY_ORDERED = "only-ordered"
+    ONLY_SUPPLIED = "only-supplied"
 
 
 class Shows(StrEnum):
@@ -69,6 +74,10 @@ class Shows(StrEnum):
     """The members of the evidence tell of it."""
     DOSE = "dose"
     """Of a `drug`, as the hospital calls it, with its `outcome`."""
+    USE = "use"
+    """Of a `drug`, as the hospital calls it, with its `use`, its `route`s and what it is for."""
+    PROCEDURE = "procedure"
+    """What the hospital calls it, as `drug`, with its `outcome`."""
     CONDITION = "condition"
     """What the hospital calls a `condition`, its `state` and its `verification`."""
     BORN = "born"

@@ -76,6 +76,11 @@ class Rule(ABC):
         """Labs that it compares with the upper limit of normal."""
         return ()
 
+    @property
+    def drug_classes(self) -> frozenset[str]:
+        """Classes of drugs that it asks about."""
+        return frozenset()
+
     @abstractmethod
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """The result of the criterion that has this rule, for one patient on one date."""
@@ -266,22 +271,17 @@ class Rulebook:
     """Every code of a lab to the labs that it is a code of, in the order of `labs`."""
     traps_by_code: Mapping[CodeKey, tuple[Lab, ...]] = field(init=False, repr=False, compare=False)
     """Every code that looks like a lab and is none, to the labs that it looks like."""
+    asked_classes: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Classes of drugs that some criterion asks about."""
 
     def __post_init__(self) -> None:
         """Lay out the codes once: every measurement is looked up by its own."""
         labs = self.labs.values()
         object.__setattr__(self, "labs_by_code", _by_code((lab, lab.codes) for lab in labs))
         object.__setattr__(self, "traps_by_code", _by_code((lab, lab.traps) for lab in labs))
-
-    @property
-    def asked_classes(self) -> frozenset[str]:
-        """Classes of drugs that some criterion asks about."""
-        return frozenset(
-            criterion.rule.drug_class
-            for protocol in self.protocols.values()
-            for criterion in protocol.criteria
-            if isinstance(criterion.rule, DrugRule)
-        )
+        rules = [it.rule for protocol in self.protocols.values() for it in protocol.criteria]
+        asked = frozenset(name for rule in rules for name in rule.drug_classes)
+        object.__setattr__(self, "asked_classes", asked)
 
     @property
     def judged_by_limit(self) -> frozenset[str]:

@@ -181,3 +181,5 @@ class ProcedureSeen:
     ended: When | None = None
     """As of `DoseSeen`."""
     recorded: When | None = None
+    studies: tuple[str, ...] = ()
+    """As of `DoseSeen`."""

@@ -41,6 +41,7 @@ class RuleKind(StrEnum):
     ANSWER = "answer"
     DRUG = "drug"
     CONDITION = "condition"
+    MEDICATION = "medication"
     PERSON = "person"
 
 

@@ -17,8 +17,9 @@ from refnot_fhir.rulebook.codes import Systems
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
+from refnot_fhir.rulebook.products import products
 
-_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "places")
+_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "products", "places")
 PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
 
 
@@ -50,6 +51,7 @@ def load(folder: Path) -> Rulebook:
         drug_classes=words.drug_classes,
         amount_words=medicines.amount_words(files["drugs"]),
         condition_sets=words.condition_sets,
+        products=products(files["products"], words.places, systems),
         discontinued=medicines.discontinued(files["drugs"], systems),
         places=words.places,
         sites=_with_default(found_sites),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,8 +10,10 @@ from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
 from refnot_fhir.core.criteria.drug import DrugAnswer, DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.medication import LongUse, MedicationRule
 from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Derivation, Lab, PlaceWords
+from refnot_fhir.core.facts import Use
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import AnotherCourse, Arm, Bound, Criterion, DosingRule, Protocol, Rule
 from refnot_fhir.core.translate.place import OTHER
@@ -20,6 +22,7 @@ from refnot_fhir.rulebook.conditions import ConditionSets
 from refnot_fhir.rulebook.dictionaries import Labs, answers_of
 from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.medicines import DrugClasses, Drugs, amount
+from refnot_fhir.rulebook.places import route_names
 
 
 @record
@@ -62,6 +65,14 @@ class _Place:
             if name not in usable:
                 reason = f"{name!r} is not a lab of kind {' or '.join(kinds)} in labs.toml"
                 raise self.file.wrong(f"{self.key}.{part}", reason, usable)
+        return tuple(table.get(part, ()))
+
+    def named(self, table: Table, part: str, known: Iterable[str]) -> tuple[str, ...]:
+        """What a list names, all of it known."""
+        allowed = sorted(known)
+        for name in table.get(part, ()):
+            if name not in allowed:
+                raise self.file.wrong(f"{self.key}.{part}", f"{name!r} is not known", allowed)
         return tuple(table.get(part, ()))
 
 
@@ -231,11 +242,49 @@ def _drug(place: _Place, table: Table) -> DrugRule:
     within_days = place.window(table)
     asked = table.get("answer")
     answer = None if asked is None else _drug_answer(place.below("answer"), asked)
-    return DrugRule(table["drug_class"], within_days, table["study_drug"], answer)
+    return DrugRule(
+        drug_class=table["drug_class"],
+        within_days=within_days,
+        study_drug=table["study_drug"],
+        uses=frozenset(map(Use, table.get("counts", ()))),
+        procedures=frozenset(place.named(table, "procedures", words.condition_sets)),
+        answer=answer,
+    )
 
 
 def _drug_answer(place: _Place, table: Table) -> DrugAnswer:
     return DrugAnswer(*_answers(place, table), place.window(table))
+
+
+def _medication(place: _Place, table: Table) -> MedicationRule:
+    words = place.words
+    classes = place.named(table, "drug_classes", words.drug_classes)
+    asked = table.get("long_use")
+    return MedicationRule(
+        needs=_person(place, table).needs,
+        classes=classes,
+        long_use=None if asked is None else _long_use(place.below("long_use"), asked, classes),
+        records=frozenset(place.named(table, "records", words.condition_sets)),
+    )
+
+
+def _long_use(place: _Place, table: Table, classes: tuple[str, ...]) -> LongUse:
+    routes = route_names(place.words.places)
+    systemic = frozenset(place.named(table, "systemic_routes", routes))
+    local = frozenset(place.named(table, "local_routes", routes))
+    if systemic & local:
+        both = ", ".join(sorted(systemic & local))
+        raise place.file.wrong(f"{place.key}.local_routes", f"{both} is systemic as well")
+    return LongUse(
+        longer_than_days=table["longer_than_days"],
+        pause_days=table["pause_days"],
+        within_days=place.window(table),
+        single_days=table["single_days"],
+        single_of=frozenset(place.named(table, "single_of", classes)),
+        systemic=systemic,
+        local=local,
+        uses=frozenset(map(Use, table.get("counts", ()))),
+    )
 
 
 def check_drug(file: MappingFile, key: str, name: str, drugs: Drugs) -> None:
@@ -256,6 +305,7 @@ _RULES: Mapping[str, Callable[[_Place, Table], Rule]] = {
     "lab": _lab,
     "answer": _answer,
     "drug": _drug,
+    "medication": _medication,
     "person": _person,
 }
 
@@ -288,7 +338,7 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
     drug = words.drugs[table["drug"]]
     if not drug.unit:
         raise file.wrong("drug", f"{drug.name!r} has no unit that its doses are counted in")
-    routes = {*places.routes.values(), *places.route_texts.values()}
+    routes = set(route_names(places))
     sites = {name for name, _ in (*places.sites.values(), *places.site_texts.values())}
     tolerance = {"value": table["tolerance"], "unit": table["dose"]["unit"]}
     gaps, early, late = table["gap_days"], table["early_days"], table["late_days"]

@@ -28,6 +28,7 @@ def procedure(seen: ProcedureSeen, *, site: Site, rulebook: Rulebook) -> Procedu
         ended=seen.ended,
         recorded=seen.recorded,
         shown=label(seen.code),
+        studies=seen.studies,
         notes=tuple(
             reason("local-code", sent=sent[1], meant=meant[1], system=meant[0])
             for sent, meant in mapped(seen.code, site)

@@ -25,7 +25,6 @@ from refnot_fhir.fhir.elements import (
     id_of,
     modifiers,
     quantity,
-    timing,
 )
 from refnot_fhir.fhir.read.medication_administration import medication_of, studies_of
 from refnot_fhir.fhir.versions import Version
@@ -104,7 +103,7 @@ def read(
 ) -> UseSeen:
     """The use, with its medication looked up.
 
-    One with a modifier extension, which may well deny it, is of unknown use, unless it is retracted.
+    One with a modifier extension, which may well deny it, is of unknown use, unless retracted.
     """
     moment = partial(when, zone=zone, dates_in_utc=dates_in_utc)
     said = _READERS[resource["resourceType"]](resource, moment)
@@ -206,7 +205,7 @@ def _dispense(resource: Json, moment: Moment) -> _Said:
 
 def _supplied_until(resource: Json, handed: When | None) -> When | None:
     supply = quantity(resource.get("daysSupply"))
-    if handed is None or supply is None or supply.value is None or supply.comparator:
+    if handed is None or supply is None or supply.value is None:
         return None
     unit = _DAYS.get(supply.code or supply.unit, Decimal(1) if supply.unit in _WORDS else None)
     if unit is None or not 1 <= supply.value * unit <= _LONGEST:

@@ -12,6 +12,7 @@ from refnot_fhir.core.seen import ProcedureSeen
 from refnot_fhir.core.values import Source, When
 from refnot_fhir.fhir.dates import when
 from refnot_fhir.fhir.elements import Json, concept, id_of, modifiers, moment
+from refnot_fhir.fhir.read.medication_administration import studies_of
 from refnot_fhir.fhir.versions import Version
 
 # https://hl7.org/fhir/R4/valueset-event-status.html; the same in R5.
@@ -30,7 +31,7 @@ def read(
 ) -> ProcedureSeen:
     """What the resource says; an age or a text for a date is no date.
 
-    With a modifier extension, which may well deny it, its outcome is unknown unless it is retracted.
+    With a modifier extension, which may well deny it, its outcome is unknown, unless retracted.
     """
     name = "occurrence" if version is Version.R5 else "performed"
     outcome = _OUTCOMES.get(resource.get("status", ""), Outcome.UNKNOWN)
@@ -53,4 +54,5 @@ def read(
         began=began,
         ended=ended,
         recorded=at(resource.get("recorded")),
+        studies=studies_of(resource),
     )
