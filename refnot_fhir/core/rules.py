@@ -27,7 +27,7 @@ from refnot_fhir.core.dictionary import (
     RangeWords,
     Reasons,
 )
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind, RuleKind
 
@@ -65,6 +65,11 @@ class Rule(ABC):
     __slots__ = ()
 
     kind: ClassVar[RuleKind]
+
+    @property
+    def about(self) -> About:
+        """Parameters of its reasons and of its words."""
+        return ()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -234,7 +239,7 @@ class Decision:
     source: str
 
 
-@record
+@shared
 class Rulebook:
     """All mapping files, understood."""
 

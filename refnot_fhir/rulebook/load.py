@@ -14,6 +14,7 @@ from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook import codes, conditions, dictionaries, medicines, protocols, sites
 from refnot_fhir.rulebook.codes import Systems
+from refnot_fhir.rulebook.criteria import Dictionaries, check_anchors
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
@@ -69,11 +70,11 @@ def _words(
     systems: Systems,
     ranges: RangeWords,
     anchors: frozenset[str],
-) -> protocols.Dictionaries:
+) -> Dictionaries:
     """What protocols are written in."""
     labs = dictionaries.labs(files["labs"], dimensions, systems)
     classes = medicines.drug_classes(files["drugs"], systems)
-    return protocols.Dictionaries(
+    return Dictionaries(
         labs=labs,
         derivations=dictionaries.derivations(files["labs"], labs),
         drugs=medicines.drugs(files["drugs"], classes, systems),
@@ -149,7 +150,7 @@ def protocol_folders(folder: Path) -> tuple[Path, ...]:
 def _check_decisions(files: Iterable[MappingFile], known: frozenset[str]) -> None:
     for file in files:
         for key, anchor in decisions_in(file.content):
-            protocols.check_anchors(file, key, [anchor], known)
+            check_anchors(file, key, [anchor], known)
 
 
 def _sites(folder: Path) -> list[Path]:
@@ -178,7 +179,7 @@ def _hospitals(
 
 def _protocols(
     folder: Path,
-    words: protocols.Dictionaries,
+    words: Dictionaries,
     shared: tuple[MappingFile, ...],
     wrong: list[BadMapping],
 ) -> tuple[dict[str, Protocol], list[MappingFile]]:
@@ -196,7 +197,7 @@ def _protocols(
 
 
 def _protocol(
-    folder: Path, path: Path, words: protocols.Dictionaries, shared: tuple[MappingFile, ...]
+    folder: Path, path: Path, words: Dictionaries, shared: tuple[MappingFile, ...]
 ) -> tuple[Protocol, list[MappingFile]]:
     base, wrong, files = f"protocols/{path.name}", list[BadMapping](), list[MappingFile]()
     for kind in PROTOCOL_FILES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from refnot_fhir.core.exact import shown
@@ -26,7 +26,7 @@ def why(language: Language, labs: Labs, result: CriterionResult) -> str:
     """
     if result.rule is None:
         return language.say("said", "text", dict(result.reason.about))
-    return _WAYS[result.rule](_Said(language, labs, result))
+    return _COMPOSED.get(result.rule, _plain)(_Said(language, labs, result))
 
 
 def why_status(language: Language, labs: Labs, change: StatusChange) -> str:
@@ -95,8 +95,9 @@ class _Said:
         return f"{self.title(it.lab)}: {amount(self.language, it)}, {self.days(it)}"
 
 
-def _person(it: _Said) -> str:
-    return it.say("person", it.code, needs=it.about["needs"].removeprefix("needs "))
+def _plain(it: _Said) -> str:
+    """The template of the reason, filled with its parameters."""
+    return it.say(f"{it.result.rule}", it.code)
 
 
 def _age(it: _Said) -> str:
@@ -241,10 +242,10 @@ def _settle(it: _Said) -> str:
     return it.say("drug", "settle-by-answer", asked=it.asked())
 
 
-_WAYS: dict[RuleKind, Callable[[_Said], str]] = {
+_COMPOSED: Mapping[RuleKind, Callable[[_Said], str]] = {
     RuleKind.AGE: _age,
     RuleKind.LAB: _lab,
     RuleKind.ANSWER: _answer,
     RuleKind.DRUG: _drug,
-    RuleKind.PERSON: _person,
 }
+"""Kinds whose sentences depend on the evidence; the others are told by `_plain`."""
