@@ -29,7 +29,7 @@ from refnot_fhir.core.dictionary import (
 )
 from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.site import Site
-from refnot_fhir.core.verdict import CriterionKind, RuleKind
+from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
 if TYPE_CHECKING:
     from refnot_fhir.core.criteria.case import Case
@@ -80,6 +80,11 @@ class Rule(ABC):
     def by_upper_limit(self) -> tuple[str, ...]:
         """Labs that it compares with the upper limit of normal."""
         return ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts that data can give."""
+        return Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 
     @property
     def drug_classes(self) -> frozenset[str]:

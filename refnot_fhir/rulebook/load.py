@@ -21,6 +21,8 @@ from refnot_fhir.rulebook.places import places
 from refnot_fhir.rulebook.products import products
 
 _DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "products", "places")
+_OPTIONAL = frozenset({"conditions", "products"})
+"""Dictionaries that a folder may do without: then nothing is listed in them."""
 PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
 
 
@@ -111,9 +113,17 @@ def _dictionaries(folder: Path) -> dict[str, MappingFile]:
     files = {}
     for name in _DICTIONARIES:
         with _gathered(wrong):
-            files[name] = read(folder, f"{name}.toml", name)
+            files[name] = dictionary(folder, name)
     _refuse(wrong)
     return files
+
+
+def dictionary(folder: Path, name: str) -> MappingFile:
+    """One of the files directly below the folder; an empty one where it may be missing and is."""
+    file = f"{name}.toml"
+    if name in _OPTIONAL and not (folder / file).exists():
+        return MappingFile(file, {}, b"")
+    return read(folder, file, name)
 
 
 def _refuse(wrong: list[BadMapping]) -> None:

@@ -12,7 +12,7 @@ def products(file: MappingFile, places: PlaceWords, systems: Systems) -> dict[Co
     """Every product by its code."""
     found: dict[CodeKey, DrugProduct] = {}
     routes = route_names(places)
-    for short, entries in file.content["product"].items():
+    for short, entries in file.content.get("product", {}).items():
         system = address(file, f"product.{short}", short, systems)
         for own, table in entries.items():
             key = f"product.{short}.{own}"

@@ -12,9 +12,12 @@ from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
 from refnot_fhir.core.rules import Relation
 from refnot_fhir.core.verdict import RuleKind, Verdict
 from refnot_fhir.wording import Language
-from refnot_fhir.wording.evidence import Labs, amount, dose, of_days, title, unusable
+from refnot_fhir.wording.evidence import Labs, amount, dose, line, of_days, title, unusable
 from refnot_fhir.wording.readings import sentence
 from refnot_fhir.wording.rules import limit
+
+_NAMED = 5
+"""So many pieces of evidence are named at most where there may be many."""
 
 _DECIDED = frozenset({ReasonCode.WITHIN_LIMIT, ReasonCode.BEYOND_LIMIT})
 
@@ -89,6 +92,12 @@ class _Said:
         return ", ".join(
             f"{self.title(it.lab)} {amount(self.language, it)} {self.days(it)}" for it in readings
         )
+
+    def lines(self, evidence: list[Evidence]) -> str:
+        """The first few, each with what it is."""
+        shown = ", ".join(line(self.language, self.labs, it) for it in evidence[:_NAMED])
+        rest = len(evidence) - _NAMED
+        return shown if rest <= 0 else shown + self.say("medication", "more", count=f"{rest}")
 
     def answered(self, it: Evidence) -> str:
         """`who status: 1, of 2026-05-04`."""
@@ -242,10 +251,22 @@ def _settle(it: _Said) -> str:
     return it.say("drug", "settle-by-answer", asked=it.asked())
 
 
+def _condition(it: _Said) -> str:
+    counting = it.of(Role.GOVERNS) or it.of(Role.BESIDE)
+    against = it.of(Role.AGAINST)
+    return it.say("condition", it.code, named=it.lines(counting), against=it.lines(against))
+
+
+def _medication(it: _Said) -> str:
+    return it.say("medication", it.code, named=it.lines(it.of(Role.GOVERNS) or it.of(Role.BESIDE)))
+
+
 _COMPOSED: Mapping[RuleKind, Callable[[_Said], str]] = {
     RuleKind.AGE: _age,
     RuleKind.LAB: _lab,
     RuleKind.ANSWER: _answer,
     RuleKind.DRUG: _drug,
+    RuleKind.CONDITION: _condition,
+    RuleKind.MEDICATION: _medication,
 }
 """Kinds whose sentences depend on the evidence; the others are told by `_plain`."""

@@ -68,6 +68,13 @@ class ConditionRule(Rule):
     tests: frozenset[str] = frozenset()
     """Sets of tests on one of which a record of `met` must rest; empty: on none."""
 
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What no record decides stays unknown."""
+        met = (Verdict.MET,) if self.met else ()
+        not_met = (Verdict.NOT_MET,) if self.clears else ()
+        return *met, *not_met, Verdict.UNKNOWN
+
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """What the records come to on that date."""
         records = _relevant(self, case.chart.conditions)

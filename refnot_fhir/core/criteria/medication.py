@@ -72,6 +72,12 @@ class MedicationRule(Rule):
     """Sets of procedures and conditions that are shown to the person."""
 
     @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Nobody is cleared by data alone."""
+        unknown = (Verdict.UNKNOWN,)
+        return unknown if self.long_use is None else (Verdict.MET, *unknown)
+
+    @property
     def drug_classes(self) -> frozenset[str]:
         """The classes that it asks about."""
         return frozenset(self.classes)
