@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.facts import Outcome, State, Use, Verification
 from refnot_fhir.core.results import (
     CriterionResult,
     Evidence,
@@ -122,6 +123,13 @@ LAB = Evidence(
     value=lab_result(value="1").value,
 )
 DOSE = Evidence(LAB.source, Reason(Shows.DOSE, (("drug", "x"), ("outcome", "given"))), days=DAYS)
+USE = replace(DOSE, shows=Reason(Shows.USE, (("drug", "x"), ("use", "taken"))))
+CONDITION = replace(
+    DOSE,
+    shows=Reason(
+        Shows.CONDITION, (("condition", "x"), ("state", "active"), ("verification", "confirmed"))
+    ),
+)
 ASKED = (("lab", "platelets"), ("within-days", "28"))
 
 
@@ -194,9 +202,11 @@ def of_drugs() -> Iterator[CriterionResult]:
     for code in (
         *(ReasonCode.UNRESOLVED_DRUG, ReasonCode.UNCLASSIFIED_DRUG, ReasonCode.OUTCOME_UNKNOWN),
         *(ReasonCode.IN_PROGRESS, ReasonCode.TRIAL_DOSE_UNCLEAR, ReasonCode.NO_DATE),
-        ReasonCode.WINDOW_UNCLEAR,
+        *(ReasonCode.WINDOW_UNCLEAR, ReasonCode.ONLY_STATED, ReasonCode.ONLY_ORDERED),
+        ReasonCode.ONLY_SUPPLIED,
     ):
         yield result(RuleKind.DRUG, code, DOSE, about=asked)
+    yield result(RuleKind.DRUG, ReasonCode.REVIEW, DOSE, about=asked)
     answered = replace(LAB, answer="given"), replace(LAB, answer="not-given")
     for code in (
         *(ReasonCode.ANSWER_EARLIER, ReasonCode.ANSWER_TOO_OLD, ReasonCode.WINDOW_UNCLEAR),
@@ -213,7 +223,31 @@ def of_drugs() -> Iterator[CriterionResult]:
         yield result(RuleKind.DRUG, ReasonCode.NONE_ON_RECORD, about=(*asked, *feed, *more))
 
 
+def of_records() -> Iterator[CriterionResult]:
+    needs = ("needs", "a statement")
+    other = replace(CONDITION, role=Role.AGAINST)
+    for code in (
+        *(ReasonCode.NEEDS, ReasonCode.ON_RECORD, ReasonCode.NONE_KNOWN, ReasonCode.CONTRADICTED),
+        ReasonCode.TO_BE_JUDGED,
+    ):
+        yield result(RuleKind.CONDITION, code, CONDITION, other, about=(needs,))
+    used = (("class", "x"), ("days", "30"), ("longer-than", "28"), needs)
+    for code in (ReasonCode.NEEDS, ReasonCode.USED_LONG, ReasonCode.TO_BE_JUDGED):
+        yield result(RuleKind.MEDICATION, code, *[USE] * 6, about=used)
+
+
 def shown() -> Iterator[Evidence]:
+    for use in Use:
+        about = (("drug", "x"), ("use", use), ("route", "oral"), ("indication", "asthma"))
+        yield replace(USE, shows=Reason(Shows.USE, about))
+    for outcome in Outcome:
+        about = (("drug", "x"), ("outcome", outcome))
+        yield replace(USE, shows=Reason(Shows.PROCEDURE, about))
+    for state in State:
+        for verification in Verification:
+            about = (("condition", "x"), ("state", state), ("verification", verification))
+            yield replace(CONDITION, shows=Reason(Shows.CONDITION, about))
+    yield replace(CONDITION, days=None)
     yield from (replace(LAB, days=days) for days in (*SPANS, None))
     yield replace(LAB, uln=lab_result(uln="4").uln, multiple=LAB.value)
     yield replace(LAB, value=None)
@@ -242,6 +276,7 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
     heard = {section: _Heard(dict(known)) for section, known in language().sections.items()}
     spoken = Language("heard", heard)
     results = [*of_people(), *of_labs(), *of_the_newest(), *of_answers(), *of_drugs()]
+    results += of_records()
     for one in results:
         why(spoken, LABS, one)
     for days in SPANS:
@@ -254,7 +289,8 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
         why_status(spoken, LABS, change)
 
     assert {one.reason.code for one in results} >= set(ReasonCode)
-    ours = ("result-", "evidence", "subject", "days", "gender", "outcome")
+    ours = ("result-", "evidence", "subject", "days", "gender", "outcome", "use", "procedure")
+    ours += ("state", "verification")
     assert {
         section: set(known) - known.said
         for section, known in heard.items()
