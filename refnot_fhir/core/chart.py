@@ -20,7 +20,9 @@ from refnot_fhir.core.facts import (
     Dose,
     Fact,
     Measurement,
+    MedicationUse,
     Person,
+    ProcedureDone,
     Report,
     person_in,
 )
@@ -52,13 +54,23 @@ class Chart:
     """The last day of the patient's participation, if people ended it."""
     all_doses: CompleteFeed | None = None
     """That `doses` are all there were, if the hospital states it."""
+    medications: tuple[MedicationUse, ...] = ()
+    procedures: tuple[ProcedureDone, ...] = ()
     self_declared: bool = False
     """Whether a person's statement counts of which nobody established who signed it."""
 
     @property
     def facts(self) -> Iterator[Fact]:
         """Everything that a criterion may be decided from, but for the person."""
-        return chain(self.labs, self.doses, self.conditions, self.consents, self.attestations)
+        return chain(
+            self.labs,
+            self.doses,
+            self.conditions,
+            self.consents,
+            self.attestations,
+            self.medications,
+            self.procedures,
+        )
 
 
 def charts(site: Site, known: Known, patients: Collection[str]) -> dict[str, Chart]:
@@ -103,6 +115,8 @@ def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
         conditions=tuple(fact for fact in facts if isinstance(fact, Condition)),
         consents=tuple(fact for fact in facts if isinstance(fact, Consent)),
         attestations=tuple(fact for fact in facts if isinstance(fact, Attestation)),
+        medications=tuple(fact for fact in facts if isinstance(fact, MedicationUse)),
+        procedures=tuple(fact for fact in facts if isinstance(fact, ProcedureDone)),
         all_doses=site.administrations,
     )
 

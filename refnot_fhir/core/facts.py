@@ -80,7 +80,7 @@ class Measurement:
 
 
 class Outcome(StrEnum):
-    """What became of an administration."""
+    """What became of an administration, or of a procedure."""
 
     GIVEN = "given"
     PARTIAL = "partial"
@@ -222,6 +222,21 @@ class ConsentState(StrEnum):
     RETRACTED = "retracted"
 
 
+class Use(StrEnum):
+    """What is said of a patient and a drug, beside that it was administered."""
+
+    TAKEN = "taken"
+    SUPPLIED = "supplied"
+    """It was handed over: whether it was taken is not said."""
+    ORDERED = "ordered"
+    """Whether it was given is not said."""
+    INTENDED = "intended"
+    """It is proposed, planned or being prepared."""
+    NOT_TAKEN = "not-taken"
+    UNKNOWN = "unknown"
+    RETRACTED = "retracted"
+
+
 @record
 class Consent:
     """What a patient agreed to, or did not."""
@@ -244,6 +259,36 @@ class Consent:
     """The last day on which it stands, if that is said."""
     unclear: bool = False
     """That only a person can judge what it says."""
+    notes: tuple[Reason, ...] = ()
+
+
+@record
+class MedicationUse:
+    """That a drug is taken, was handed over or was ordered, in the protocol's words."""
+
+    source: Source
+    patient: str
+    use: Use
+    drug: str = ""
+    """This and the next five are those of `Dose`."""
+    shown: str = ""
+    classes: tuple[str, ...] = ()
+    resolved: bool = True
+    classified: bool = False
+    unclear: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    """Each route once: a name in `places.toml`, `other`, or empty of a dosage that says none."""
+    began: When | None = None
+    """When it was taken first, handed over, or to be given from."""
+    ended: When | None = None
+    """When it was, or is to be, taken last; None: it was not said."""
+    is_over: bool = False
+    """That it is said to be taken no longer, whenever that ended."""
+    recorded: When | None = None
+    """When it was said."""
+    indication: str = ""
+    """What it is for, in the words of the hospital."""
+    studies: tuple[str, ...] = ()
     notes: tuple[Reason, ...] = ()
 
 
@@ -280,7 +325,38 @@ class Attestation:
     """That it was entered in error."""
 
 
-Fact = Person | Measurement | Dose | Report | Condition | Consent | Attestation
+@record
+class ProcedureDone:
+    """A procedure that a criterion asks about, done or not."""
+
+    source: Source
+    patient: str
+    outcome: Outcome
+    sets: tuple[str, ...]
+    """Names in `conditions.toml` of the sets that it belongs to."""
+    unclear: tuple[str, ...] = ()
+    """Sets that it may belong to: its code is too short."""
+    began: When | None = None
+    ended: When | None = None
+    """When it ended, if it was done over a period; one without an end may last for ever."""
+    recorded: When | None = None
+    shown: str = ""
+    """What the hospital calls it."""
+    studies: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
+
+
+Fact = (
+    Person
+    | Measurement
+    | Dose
+    | Report
+    | Condition
+    | MedicationUse
+    | ProcedureDone
+    | Consent
+    | Attestation
+)
 """One thing known from one received resource: a new kind is added here."""
 
 

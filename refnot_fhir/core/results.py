@@ -51,6 +51,8 @@ class ReasonCode(StrEnum):
     NONE_KNOWN = "none-known"
     CONTRADICTED = "contradicted"
     TO_BE_JUDGED = "to-be-judged"
+    # The use of drugs
+    USED_LONG = "used-long"
     # Consents
     CONSENTED = "consented"
     CONSENT_REFUSED = "consent-refused"
@@ -74,6 +76,9 @@ class ReasonCode(StrEnum):
     IN_PROGRESS = "in-progress"
     TRIAL_DOSE_UNCLEAR = "trial-dose-unclear"
     NO_DATE = "no-date"
+    ONLY_STATED = "only-stated"
+    ONLY_ORDERED = "only-ordered"
+    ONLY_SUPPLIED = "only-supplied"
 
 
 class Shows(StrEnum):
@@ -83,6 +88,10 @@ class Shows(StrEnum):
     """The members of the evidence tell of it."""
     DOSE = "dose"
     """Of a `drug`, as the hospital calls it, with its `outcome`."""
+    USE = "use"
+    """Of a `drug`, as the hospital calls it, with its `use`, its `route`s and what it is for."""
+    PROCEDURE = "procedure"
+    """What the hospital calls it, as `drug`, with its `outcome`."""
     CONDITION = "condition"
     """What the hospital calls a `condition`, its `state` and its `verification`."""
     CONSENT = "consent"

@@ -20,15 +20,16 @@ from refnot_fhir.core.dictionary import (
     Dimension,
     Drug,
     DrugClass,
+    DrugProduct,
     Lab,
     Others,
     PlaceWords,
     RangeWords,
     Reasons,
 )
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.site import Site
-from refnot_fhir.core.verdict import CriterionKind, RuleKind
+from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
 if TYPE_CHECKING:
     from refnot_fhir.core.criteria.case import Case
@@ -66,6 +67,11 @@ class Rule(ABC):
     kind: ClassVar[RuleKind]
 
     @property
+    def about(self) -> About:
+        """Parameters of its reasons and of its words."""
+        return ()
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """Every lab that it looks at, those that it asks for first."""
         return ()
@@ -74,6 +80,16 @@ class Rule(ABC):
     def by_upper_limit(self) -> tuple[str, ...]:
         """Labs that it compares with the upper limit of normal."""
         return ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts that data can give."""
+        return Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
+
+    @property
+    def drug_classes(self) -> frozenset[str]:
+        """Classes of drugs that it asks about."""
+        return frozenset()
 
     @abstractmethod
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
@@ -253,7 +269,7 @@ class Decision:
     confirmed_on: date | None = None
 
 
-@record
+@shared
 class Rulebook:
     """All mapping files, understood."""
 
@@ -270,6 +286,8 @@ class Rulebook:
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
     condition_sets: Mapping[str, ConditionSet] = field(default_factory=dict)
+    products: Mapping[CodeKey, DrugProduct] = field(default_factory=dict)
+    """Code of a product to what it is made of."""
     discontinued: Reasons = field(default_factory=Reasons)
     """Reasons for not giving a dose that end the course."""
     amount_words: frozenset[str] = frozenset()
@@ -288,12 +306,17 @@ class Rulebook:
     """Every code of a lab to the labs that it is a code of, in the order of `labs`."""
     traps_by_code: Mapping[CodeKey, tuple[Lab, ...]] = field(init=False, repr=False, compare=False)
     """Every code that looks like a lab and is none, to the labs that it looks like."""
+    asked_classes: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Classes of drugs that some criterion asks about."""
 
     def __post_init__(self) -> None:
         """Lay out the codes once: every measurement is looked up by its own."""
         labs = self.labs.values()
         object.__setattr__(self, "labs_by_code", _by_code((lab, lab.codes) for lab in labs))
         object.__setattr__(self, "traps_by_code", _by_code((lab, lab.traps) for lab in labs))
+        rules = [it.rule for protocol in self.protocols.values() for it in protocol.criteria]
+        asked = frozenset(name for rule in rules for name in rule.drug_classes)
+        object.__setattr__(self, "asked_classes", asked)
 
     @property
     def judged_by_limit(self) -> frozenset[str]:

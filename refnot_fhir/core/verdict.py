@@ -41,10 +41,9 @@ class RuleKind(StrEnum):
     ANSWER = "answer"
     DRUG = "drug"
     CONDITION = "condition"
+    MEDICATION = "medication"
     CONSENT = "consent"
     PERSON = "person"
-    ATTESTATION = "attestation"
-    """Not a kind of rule of its own: a person's statement decided, or stands against data."""
 
 
 class Eligibility(StrEnum):

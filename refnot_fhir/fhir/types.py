@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from refnot_fhir.core.facts import Fact, Person
@@ -14,6 +14,8 @@ from refnot_fhir.core.translate.condition import condition
 from refnot_fhir.core.translate.consent import consent
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
+from refnot_fhir.core.translate.medication_use import medication_use
+from refnot_fhir.core.translate.procedure import procedure
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.elements import id_of
 from refnot_fhir.fhir.read import (
@@ -29,6 +31,12 @@ from refnot_fhir.fhir.read import (
     patient,
     questionnaire_response,
     specimen,
+)
+from refnot_fhir.fhir.read import (
+    medication_use as use_as_sent,
+)
+from refnot_fhir.fhir.read import (
+    procedure as procedure_as_sent,
 )
 from refnot_fhir.fhir.versions import Version
 
@@ -70,7 +78,8 @@ def _never(_resource: Json, _rulebook: Rulebook) -> bool:
 class Kind:
     """How the resources of one type are understood."""
 
-    read: Callable[[Json, Source, Context], Iterator[Fact]]
+    read: Callable[[Json, Source, Context, str], Iterable[Fact]]
+    """The facts of a resource that is about the patient with this id."""
     about_patient: bool = True
     """That it names the patient whose facts it gives, as `subject` or `patient`."""
     depends_on: Callable[[Json], tuple[str, ...]] = _nothing
@@ -98,10 +107,10 @@ class Understood:
 def understand(resource: Json, source: Source, context: Context) -> Understood:
     """Read a gated resource of a received type and translate it; nothing is guessed."""
     kind = KINDS[source.type]
-    facts = tuple(kind.read(resource, source, context))
-    useful = bool(facts) or kind.useful(resource, context.rulebook)
     # The body of a create has no id yet: a Patient is called as its source is.
     patient = source.id if source.type == "Patient" else patient_of(resource)
+    facts = tuple(kind.read(resource, source, context, patient))
+    useful = bool(facts) or kind.useful(resource, context.rulebook)
     return Understood(patient, useful, facts, kind.depends_on(resource))
 
 
@@ -117,36 +126,37 @@ def patient_of(resource: Json) -> str:
     return id_of(resource.get("subject") or resource.get("patient"), "Patient")
 
 
-def _patient(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _person(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
     site = context.site
-    yield patient.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc)
+    return (patient.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc),)
 
 
-def _observation(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _observation(resource: Json, source: Source, context: Context, of: str) -> Iterable[Fact]:
     site = context.site
     seen = observation.read(
         resource,
         source,
         zone=site.zone,
         dates_in_utc=site.dates_in_utc,
-        version=context.version,
         resource_of=context.resource,
     )
-    return _measured(seen, patient_of(resource), context)
+    return _measured(seen, of, context)
 
 
-def _measured(seen: Iterable[MeasurementSeen], patient: str, context: Context) -> Iterator[Fact]:
-    site = context.site
+def _measured(seen: Iterable[MeasurementSeen], of: str, context: Context) -> list[Fact]:
+    site, rulebook, person = context.site, context.rulebook, context.person
+    found: list[Fact] = []
     for one in seen:
         # A member sent inside a panel may be of another patient than the panel: no fact of either.
-        if one.patient == patient:
-            found = measurement(one, site=site, rulebook=context.rulebook, person=context.person)
-            if found is not None:
-                yield found
+        if one.patient == of:
+            fact = measurement(one, site=site, rulebook=rulebook, person=person)
+            if fact is not None:
+                found.append(fact)
+    return found
 
 
-def _report(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
-    site, of = context.site, patient_of(resource)
+def _report(resource: Json, source: Source, context: Context, of: str) -> Iterable[Fact]:
+    site = context.site
     seen = observation.read_listed(
         resource,
         source,
@@ -155,8 +165,7 @@ def _report(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
         dates_in_utc=site.dates_in_utc,
         resource_of=context.resource,
     )
-    yield from _measured(seen, of, context)
-    yield from diagnostic_report.read(resource, source, of)
+    return (*_measured(seen, of, context), *diagnostic_report.read(resource, source, of))
 
 
 def _is_panel(resource: Json, rulebook: Rulebook) -> bool:
@@ -164,7 +173,7 @@ def _is_panel(resource: Json, rulebook: Rulebook) -> bool:
     return any((c.get("system", ""), c.get("code", "")) in rulebook.panels for c in codings)
 
 
-def _administration(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _administration(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
     site = context.site
     seen = medication_administration.read(
         resource,
@@ -174,18 +183,44 @@ def _administration(resource: Json, source: Source, context: Context) -> Iterato
         version=context.version,
         medication=context.resource,
     )
-    yield dose(seen, site=site, rulebook=context.rulebook)
+    return (dose(seen, site=site, rulebook=context.rulebook),)
 
 
-def _condition(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _condition(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
     site = context.site
     seen = condition_as_sent.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc)
     found = condition(seen, site=site, rulebook=context.rulebook)
-    if found is not None:
-        yield found
+    return () if found is None else (found,)
 
 
-def _consent(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _medication_use(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
+    site = context.site
+    seen = use_as_sent.read(
+        resource,
+        source,
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+        version=context.version,
+        medication=context.resource,
+    )
+    found = medication_use(seen, site=site, rulebook=context.rulebook)
+    return () if found is None else (found,)
+
+
+def _procedure(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
+    site = context.site
+    seen = procedure_as_sent.read(
+        resource,
+        source,
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+        version=context.version,
+    )
+    found = procedure(seen, site=site, rulebook=context.rulebook)
+    return () if found is None else (found,)
+
+
+def _consent(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
     site = context.site
     seen = consent_as_sent.read(
         resource,
@@ -194,10 +229,10 @@ def _consent(resource: Json, source: Source, context: Context) -> Iterator[Fact]
         zone=site.zone,
         dates_in_utc=site.dates_in_utc,
     )
-    yield consent(seen, site=site)
+    return (consent(seen, site=site),)
 
 
-def _statements(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _statements(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
     site = context.site
     return questionnaire_response.read(
         resource,
@@ -214,7 +249,7 @@ def _is_of_a_protocol(resource: Json, rulebook: Rulebook) -> bool:
 
 
 def _product(resource: Json) -> tuple[str, ...]:
-    """The Medication that a MedicationAdministration names as its product."""
+    """The Medication that a resource names as its product."""
     named = resource.get("medicationReference")
     if named is None:
         named = (resource.get("medication") or {}).get("reference")
@@ -222,12 +257,12 @@ def _product(resource: Json) -> tuple[str, ...]:
     return (f"Medication/{id}",) if id else ()
 
 
-def _no_facts(_resource: Json, _source: Source, _context: Context) -> Iterator[Fact]:
-    return iter(())
+def _no_facts(_resource: Json, _source: Source, _context: Context, _of: str) -> Iterable[Fact]:
+    return ()
 
 
 KINDS: Mapping[str, Kind] = {
-    "Patient": Kind(_patient, about_patient=False, shared=True),
+    "Patient": Kind(_person, about_patient=False, shared=True),
     "Observation": Kind(
         _observation, depends_on=specimen.references, depends_on_person=True, useful=_is_panel
     ),
@@ -235,6 +270,10 @@ KINDS: Mapping[str, Kind] = {
         _report, depends_on=specimen.references, depends_on_person=True, useful=_never
     ),
     "MedicationAdministration": Kind(_administration, depends_on=_product),
+    "MedicationStatement": Kind(_medication_use, depends_on=_product, useful=_never),
+    "MedicationRequest": Kind(_medication_use, depends_on=_product, useful=_never),
+    "MedicationDispense": Kind(_medication_use, depends_on=_product, useful=_never),
+    "Procedure": Kind(_procedure, useful=_never),
     "Condition": Kind(_condition, useful=_never),
     "AllergyIntolerance": Kind(_condition, useful=_never),
     "Consent": Kind(_consent),

@@ -19,8 +19,11 @@ from refnot_fhir.core.facts import (
     ConsentState,
     Dose,
     Measurement,
+    MedicationUse,
     Outcome,
     Person,
+    ProcedureDone,
+    Use,
 )
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import DosingRecord
@@ -30,14 +33,18 @@ from refnot_fhir.core.seen import (
     DoseSeen,
     Focus,
     MeasurementSeen,
+    ProcedureSeen,
     Product,
     ReferenceRange,
+    UseSeen,
     Value,
 )
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.consent import consent
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
+from refnot_fhir.core.translate.medication_use import medication_use
+from refnot_fhir.core.translate.procedure import procedure
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source, When
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.core.vocabulary import Standing
@@ -159,6 +166,8 @@ class _Reader:
             person=person,
             labs=tuple(self._labs(site, person)),
             doses=tuple(self._doses(site)),
+            medications=tuple(self._uses(site)),
+            procedures=tuple(self._procedures(site)),
             consents=tuple(self._consents(site)),
             attestations=tuple(self._attestations(protocol, site)),
             enrolled_on=date.fromisoformat(enrolled) if enrolled else None,
@@ -302,6 +311,43 @@ class _Reader:
             body_site=Concept(text=table["body_site"]) if "body_site" in table else None,
             studies=self._studies(table),
         )
+
+    def _uses(self, site: Site) -> Iterator[MedicationUse]:
+        for index, table in enumerate(self.table.get("medications", ())):
+            key = f"{self.key}.medications[{index}]"
+            said = [self._coded_or_text(f"{key}.routes", it) for it in table.get("routes", ())]
+            seen = UseSeen(
+                source=Source(site.name, "MedicationStatement", f"u{index}", "1"),
+                patient=_PATIENT,
+                use=Use(table["use"]),
+                medication=self._medication(key, table),
+                unresolved=table.get("unresolved", ""),
+                routes=tuple(route if route.text or route.codings else None for route in said),
+                began=self._when(table, site.zone),
+                ended=when(table["until"], zone=site.zone) if "until" in table else None,
+                is_over=table.get("is_over", False),
+                recorded=self._when({"days_before": table["stated"]}, site.zone)
+                if "stated" in table
+                else None,
+                studies=self._studies(table),
+            )
+            found = medication_use(seen, site=site, rulebook=self.rulebook)
+            if found is not None:
+                yield found
+
+    def _procedures(self, site: Site) -> Iterator[ProcedureDone]:
+        for index, table in enumerate(self.table.get("procedures", ())):
+            seen = ProcedureSeen(
+                source=Source(site.name, "Procedure", f"x{index}", "1"),
+                patient=_PATIENT,
+                outcome=Outcome(table.get("status", Outcome.GIVEN)),
+                code=self._concept(f"{self.key}.procedures[{index}]", table, "snomed"),
+                began=self._when(table, site.zone),
+                studies=self._studies(table),
+            )
+            found = procedure(seen, site=site, rulebook=self.rulebook)
+            if found is not None:
+                yield found
 
     def _medication(self, key: str, table: Table) -> Concept | None:
         return None if "unresolved" in table else self._concept(key, table, "atc")

@@ -14,11 +14,15 @@ from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook import codes, conditions, dictionaries, medicines, protocols, sites
 from refnot_fhir.rulebook.codes import Systems
+from refnot_fhir.rulebook.criteria import Dictionaries, check_anchors
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
+from refnot_fhir.rulebook.products import products
 
-_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "places")
+_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "products", "places")
+_OPTIONAL = frozenset({"conditions", "products"})
+"""Dictionaries that a folder may do without: then nothing is listed in them."""
 PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
 
 
@@ -50,6 +54,7 @@ def load(folder: Path) -> Rulebook:
         drug_classes=words.drug_classes,
         amount_words=medicines.amount_words(files["drugs"]),
         condition_sets=words.condition_sets,
+        products=products(files["products"], words.places, systems),
         discontinued=medicines.discontinued(files["drugs"], systems),
         places=words.places,
         sites=_with_default(found_sites),
@@ -67,11 +72,11 @@ def _words(
     systems: Systems,
     ranges: RangeWords,
     readings: Mapping[str, Decision],
-) -> protocols.Dictionaries:
+) -> Dictionaries:
     """What protocols are written in."""
     labs = dictionaries.labs(files["labs"], dimensions, systems)
     classes = medicines.drug_classes(files["drugs"], systems)
-    return protocols.Dictionaries(
+    return Dictionaries(
         labs=labs,
         derivations=dictionaries.derivations(files["labs"], labs),
         drugs=medicines.drugs(files["drugs"], classes, systems),
@@ -110,9 +115,17 @@ def _dictionaries(folder: Path) -> dict[str, MappingFile]:
     files = {}
     for name in _DICTIONARIES:
         with _gathered(wrong):
-            files[name] = read(folder, f"{name}.toml", name)
+            files[name] = dictionary(folder, name)
     _refuse(wrong)
     return files
+
+
+def dictionary(folder: Path, name: str) -> MappingFile:
+    """One of the files directly below the folder; an empty one where it may be missing and is."""
+    file = f"{name}.toml"
+    if name in _OPTIONAL and not (folder / file).exists():
+        return MappingFile(file, {}, b"")
+    return read(folder, file, name)
 
 
 def _refuse(wrong: list[BadMapping]) -> None:
@@ -161,7 +174,7 @@ def protocol_folders(folder: Path) -> tuple[Path, ...]:
 def _check_decisions(files: Iterable[MappingFile], known: frozenset[str]) -> None:
     for file in files:
         for key, anchor in decisions_in(file.content):
-            protocols.check_anchors(file, key, [anchor], known)
+            check_anchors(file, key, [anchor], known)
 
 
 def _sites(folder: Path) -> list[Path]:
@@ -190,7 +203,7 @@ def _hospitals(
 
 def _protocols(
     folder: Path,
-    words: protocols.Dictionaries,
+    words: Dictionaries,
     shared: tuple[MappingFile, ...],
     wrong: list[BadMapping],
 ) -> tuple[dict[str, Protocol], list[MappingFile]]:
@@ -208,7 +221,7 @@ def _protocols(
 
 
 def _protocol(
-    folder: Path, path: Path, words: protocols.Dictionaries, shared: tuple[MappingFile, ...]
+    folder: Path, path: Path, words: Dictionaries, shared: tuple[MappingFile, ...]
 ) -> tuple[Protocol, list[MappingFile]]:
     base, wrong, files = f"protocols/{path.name}", list[BadMapping](), list[MappingFile]()
     for kind in PROTOCOL_FILES:

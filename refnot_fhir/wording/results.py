@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from refnot_fhir.core.exact import shown
@@ -33,6 +33,16 @@ from refnot_fhir.wording.evidence import (
 from refnot_fhir.wording.readings import sentence
 from refnot_fhir.wording.rules import limit
 
+_NAMED = 5
+"""So many pieces of evidence are named at most where there may be many."""
+
+_STATED = frozenset(
+    {
+        *(ReasonCode.ATTESTED, ReasonCode.OVERRULED, ReasonCode.REOPENED, ReasonCode.DISPUTED),
+        ReasonCode.STATEMENTS_DIFFER,
+    }
+)
+"""Reasons that a person's statement is a part of."""
 _DECIDED = frozenset({ReasonCode.WITHIN_LIMIT, ReasonCode.BEYOND_LIMIT})
 
 
@@ -44,7 +54,8 @@ def why(language: Language, labs: Labs, result: CriterionResult) -> str:
     if result.rule is None:
         return language.say("said", "text", dict(result.reason.about))
     it = _Said(language, labs, result)
-    return _WAYS[result.rule](it) + "".join(_of_people(it))
+    said = _attestation if result.reason.code in _STATED else _COMPOSED.get(result.rule, _plain)
+    return said(it) + "".join(_of_people(it))
 
 
 def why_status(language: Language, labs: Labs, change: StatusChange) -> str:
@@ -111,13 +122,20 @@ class _Said:
             f"{self.title(it.lab)} {amount(self.language, it)} {self.days(it)}" for it in readings
         )
 
+    def lines(self, evidence: list[Evidence]) -> str:
+        """The first few, each with what it is."""
+        shown = ", ".join(line(self.language, self.labs, it) for it in evidence[:_NAMED])
+        rest = len(evidence) - _NAMED
+        return shown if rest <= 0 else shown + self.say("medication", "more", count=f"{rest}")
+
     def answered(self, it: Evidence) -> str:
         """`who status: 1, of 2026-05-04`."""
         return f"{self.title(it.lab)}: {amount(self.language, it)}, {self.days(it)}"
 
 
-def _person(it: _Said) -> str:
-    return it.say("person", it.code, needs=it.about["needs"].removeprefix("needs "))
+def _plain(it: _Said) -> str:
+    """The template of the reason, filled with its parameters."""
+    return it.say(f"{it.result.rule}", it.code)
 
 
 def _age(it: _Said) -> str:
@@ -305,12 +323,23 @@ def _ended(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-_WAYS: dict[RuleKind, Callable[[_Said], str]] = {
+def _condition(it: _Said) -> str:
+    counting = it.of(Role.GOVERNS) or it.of(Role.BESIDE)
+    against = it.of(Role.AGAINST)
+    return it.say("condition", it.code, named=it.lines(counting), against=it.lines(against))
+
+
+def _medication(it: _Said) -> str:
+    return it.say("medication", it.code, named=it.lines(it.of(Role.GOVERNS) or it.of(Role.BESIDE)))
+
+
+_COMPOSED: Mapping[RuleKind, Callable[[_Said], str]] = {
     RuleKind.AGE: _age,
     RuleKind.LAB: _lab,
     RuleKind.ANSWER: _answer,
     RuleKind.DRUG: _drug,
-    RuleKind.PERSON: _person,
+    RuleKind.CONDITION: _condition,
+    RuleKind.MEDICATION: _medication,
     RuleKind.CONSENT: _consent,
-    RuleKind.ATTESTATION: _attestation,
 }
+"""Kinds whose sentences depend on the evidence; the others are told by `_plain`."""

@@ -12,8 +12,10 @@ import pytest
 
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.condition import ConditionRule
 from refnot_fhir.core.criteria.drug import DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.medication import MedicationRule
 from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.rules import Attestable, Bound
@@ -38,8 +40,12 @@ def numbers_of(rule):
             return [shown(bound.value), rule.within_days]
         case AnswerRule() | DrugRule():
             return [rule.within_days]
-        case PersonRule():
+        case PersonRule() | ConditionRule():
             return [rule.needs]
+        case MedicationRule():
+            long_use = rule.long_use
+            days = [] if long_use is None else [long_use.longer_than_days, long_use.single_days]
+            return [rule.needs, *days]
 
 
 def test_the_small_trial_is_explained_as_approved(rulebook):

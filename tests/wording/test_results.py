@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
-from refnot_fhir.core.facts import ConsentState
+from refnot_fhir.core.facts import ConsentState, Outcome, State, Use, Verification
 from refnot_fhir.core.results import (
     CriterionResult,
     Evidence,
@@ -124,6 +124,13 @@ LAB = Evidence(
     value=lab_result(value="1").value,
 )
 DOSE = Evidence(LAB.source, Reason(Shows.DOSE, (("drug", "x"), ("outcome", "given"))), days=DAYS)
+USE = replace(DOSE, shows=Reason(Shows.USE, (("drug", "x"), ("use", "taken"))))
+CONDITION = replace(
+    DOSE,
+    shows=Reason(
+        Shows.CONDITION, (("condition", "x"), ("state", "active"), ("verification", "confirmed"))
+    ),
+)
 ASKED = (("lab", "platelets"), ("within-days", "28"))
 
 
@@ -196,9 +203,11 @@ def of_drugs() -> Iterator[CriterionResult]:
     for code in (
         *(ReasonCode.UNRESOLVED_DRUG, ReasonCode.UNCLASSIFIED_DRUG, ReasonCode.OUTCOME_UNKNOWN),
         *(ReasonCode.IN_PROGRESS, ReasonCode.TRIAL_DOSE_UNCLEAR, ReasonCode.NO_DATE),
-        ReasonCode.WINDOW_UNCLEAR,
+        *(ReasonCode.WINDOW_UNCLEAR, ReasonCode.ONLY_STATED, ReasonCode.ONLY_ORDERED),
+        ReasonCode.ONLY_SUPPLIED,
     ):
         yield result(RuleKind.DRUG, code, DOSE, about=asked)
+    yield result(RuleKind.DRUG, ReasonCode.REVIEW, DOSE, about=asked)
     answered = replace(LAB, answer="given"), replace(LAB, answer="not-given")
     for code in (
         *(ReasonCode.ANSWER_EARLIER, ReasonCode.ANSWER_TOO_OLD, ReasonCode.WINDOW_UNCLEAR),
@@ -251,7 +260,7 @@ def of_statements() -> Iterator[CriterionResult]:
         ReasonCode.STATEMENTS_DIFFER,
     ):
         since = replace(LAB, role=Role.AGAINST)
-        yield result(RuleKind.ATTESTATION, code, STATED, since, about=about)
+        yield result(RuleKind.PERSON, code, STATED, since, about=about)
     needs = (("needs", "a person's word"),)
     for code in NotCounted:
         why = reason(code, role="nurse", allowed=["investigator"], until="2026-05-19")
@@ -272,11 +281,39 @@ def test_what_a_person_says_is_told_with_name_role_and_reason() -> None:
     )
 
 
-def shown() -> Iterator[Evidence]:
+def of_records() -> Iterator[CriterionResult]:
+    needs = ("needs", "a statement")
+    other = replace(CONDITION, role=Role.AGAINST)
+    for code in (
+        *(ReasonCode.NEEDS, ReasonCode.ON_RECORD, ReasonCode.NONE_KNOWN, ReasonCode.CONTRADICTED),
+        ReasonCode.TO_BE_JUDGED,
+    ):
+        yield result(RuleKind.CONDITION, code, CONDITION, other, about=(needs,))
+    used = (("class", "x"), ("days", "30"), ("longer-than", "28"), needs)
+    for code in (ReasonCode.NEEDS, ReasonCode.USED_LONG, ReasonCode.TO_BE_JUDGED):
+        yield result(RuleKind.MEDICATION, code, *[USE] * 6, about=used)
+
+
+def shown_of_people() -> Iterator[Evidence]:
     for known in ("yes", "no"):
         said = (*STATED.shows.about[:-1], ("verified", known))
         yield replace(STATED, shows=Reason(Shows.ATTESTATION, said), days=None)
         yield replace(STATED, not_usable=Reason("unsigned"))
+
+
+def shown() -> Iterator[Evidence]:
+    for use in Use:
+        about = (("drug", "x"), ("use", use), ("route", "oral"), ("indication", "asthma"))
+        yield replace(USE, shows=Reason(Shows.USE, about))
+    for outcome in Outcome:
+        about = (("drug", "x"), ("outcome", outcome))
+        yield replace(USE, shows=Reason(Shows.PROCEDURE, about))
+    for state in State:
+        for verification in Verification:
+            about = (("condition", "x"), ("state", state), ("verification", verification))
+            yield replace(CONDITION, shows=Reason(Shows.CONDITION, about))
+    yield replace(CONDITION, days=None)
+    yield from shown_of_people()
     yield from (replace(LAB, days=days) for days in (*SPANS, None))
     yield replace(LAB, uln=lab_result(uln="4").uln, multiple=LAB.value)
     yield replace(LAB, value=None)
@@ -305,7 +342,7 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
     heard = {section: _Heard(dict(known)) for section, known in language().sections.items()}
     spoken = Language("heard", heard)
     results = [*of_people(), *of_labs(), *of_the_newest(), *of_answers(), *of_drugs()]
-    results += [*of_statements(), *of_consents()]
+    results += [*of_statements(), *of_consents(), *of_records()]
     for one in results:
         why(spoken, LABS, one)
     for days in SPANS:
@@ -318,16 +355,8 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
         why_status(spoken, LABS, change)
 
     assert {one.reason.code for one in results} >= set(ReasonCode)
-    ours = (
-        "result-",
-        "not-counted",
-        "consent-",
-        "evidence",
-        "subject",
-        "days",
-        "gender",
-        "outcome",
-    )
+    ours = ("result-", "evidence", "subject", "days", "gender", "outcome", "use", "procedure")
+    ours += ("state", "verification", "not-counted", "consent-")
     assert {
         section: set(known) - known.said
         for section, known in heard.items()

@@ -21,7 +21,7 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role, Shows
 from refnot_fhir.core.rules import Attestable, Criterion, Rule
 from refnot_fhir.core.values import Reason, When, reason
-from refnot_fhir.core.verdict import RuleKind, Verdict
+from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.core.vocabulary import NotCounted
 
 _KNOWN = frozenset({Role.ASIDE, Role.PART})
@@ -131,7 +131,6 @@ class Statements:
             about["overrules"] = first.overrules
         return replace(
             data,
-            rule=RuleKind.ATTESTATION,
             verdict=verdict,
             reason=reason(code, **about),
             evidence=(

@@ -14,7 +14,7 @@ from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.facts import Consent, ConsentState
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role, Shows
-from refnot_fhir.core.rules import Criterion, Protocol, Rule
+from refnot_fhir.core.rules import About, Criterion, Protocol, Rule
 from refnot_fhir.core.translate.study import names
 from refnot_fhir.core.values import Reason, When, reason
 from refnot_fhir.core.verdict import RuleKind, Verdict
@@ -48,6 +48,11 @@ class ConsentRule(Rule):
     """What a person must say where no consent decides."""
     kinds: frozenset[CodeKey]
     """Codes of the scope, or where none is said of the category, that a consent must have."""
+
+    @property
+    def about(self) -> About:
+        """What a person must say."""
+        return (("needs", self.needs),)
 
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """What the consents come to on that date."""
