@@ -13,6 +13,7 @@ import pytest
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
 from refnot_fhir.core.criteria.condition import ConditionRule
+from refnot_fhir.core.criteria.consent import ConsentRule
 from refnot_fhir.core.criteria.drug import DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.medication import MedicationRule
@@ -40,7 +41,7 @@ def numbers_of(rule):
             return [shown(bound.value), rule.within_days]
         case AnswerRule() | DrugRule():
             return [rule.within_days]
-        case PersonRule() | ConditionRule():
+        case PersonRule() | ConditionRule() | ConsentRule():
             return [rule.needs]
         case MedicationRule():
             long_use = rule.long_use

@@ -20,9 +20,12 @@ from refnot_fhir.core.facts import (
     Dose,
     Fact,
     Measurement,
+    MedicationUse,
     Outcome,
     Person,
+    ProcedureDone,
     Report,
+    Use,
 )
 from refnot_fhir.core.results import (
     Assessment,
@@ -257,10 +260,14 @@ def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None
         Measurement(source, "p", "a", Original()),
         Report(source, "p", ("Observation/o1",), withdrawn=True),
         Condition(source, "p", ("stroke",)),
+        MedicationUse(source, "p", Use.TAKEN),
+        ProcedureDone(source, "p", Outcome.GIVEN, ("x",)),
         Consent(source, "p", ConsentState.ACTIVE),
         Attestation(source, "p", "r2", "IN01", Verdict.MET),
     ]
-    assert codec.kinds_of(some) == "attestation condition consent dose measurement person report"
+    assert codec.kinds_of(some) == (
+        "attestation condition consent dose measurement medicationuse person proceduredone report"
+    )
     assert codec.facts_of(codec.facts_text(some)) == (tuple(some),)
     assert {type(fact) for fact in some} == set(get_args(Fact))
 
