@@ -1,4 +1,4 @@
-"""People state how it is with a criterion, over HTTP and in a bundle; what is missing until then."""
+"""People state how it is with a criterion, by HTTP and in a bundle; what is missing till then."""
 
 from __future__ import annotations
 
