@@ -83,7 +83,7 @@ class Settings:
     user_header: str = field(
         default="X-Forwarded-User",
         metadata={
-            "doc": "header in which a trusted proxy names the user, for the audit trail and statements"
+            "doc": "header in which a trusted proxy names the user, for audit and statements"
         },
     )
 
