@@ -12,7 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refnot_fhir.core.facts import Condition, Dose, Fact, Measurement, Outcome, Person, Report
+from refnot_fhir.core.facts import (
+    Condition,
+    Dose,
+    Fact,
+    Measurement,
+    MedicationUse,
+    Outcome,
+    Person,
+    ProcedureDone,
+    Report,
+    Use,
+)
 from refnot_fhir.core.results import (
     Assessment,
     CriterionResult,
@@ -237,6 +248,9 @@ def _digits(fact: Fact) -> list[str]:
     return [repr(getattr(fact, name, None)) for name in ("uln", "value", "amount")]
 
 
+WHEN = When(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC), "2026-01-02")
+
+
 def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None:
     source = Source("n", "t", "i", "1")
     some = [
@@ -245,8 +259,11 @@ def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None
         Measurement(source, "p", "a", Original()),
         Report(source, "p", ("Observation/o1",), withdrawn=True),
         Condition(source, "p", ("stroke",)),
+        MedicationUse(source, "p", Use.ORDERED, routes=("oral", ""), began=WHEN, is_over=True),
+        ProcedureDone(source, "p", Outcome.GIVEN, ("chemotherapy",), ended=WHEN),
     ]
-    assert codec.kinds_of(some) == "condition dose measurement person report"
+    kinds = "condition dose measurement medicationuse person proceduredone report"
+    assert codec.kinds_of(some) == kinds
     assert codec.facts_of(codec.facts_text(some)) == (tuple(some),)
     assert {type(fact) for fact in some} == set(get_args(Fact))
 
