@@ -27,7 +27,6 @@ from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.core.seen import (
     DoseSeen,
-    Focus,
     MeasurementSeen,
     ProcedureSeen,
     Product,
@@ -36,6 +35,7 @@ from refnot_fhir.core.seen import (
     Value,
 )
 from refnot_fhir.core.site import Site
+from refnot_fhir.core.specimen import Focus
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.translate.medication_use import medication_use

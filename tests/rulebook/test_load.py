@@ -245,3 +245,17 @@ def test_a_limit_says_whether_it_is_met_at_it(tmp_path, stated, floor, at_it):
     assert bound is not None
     assert bound.inclusive is at_it
     assert (rule.at_most if floor else rule.more_than) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "stated"),
+    [
+        (ELIGIBILITY, ('value = 150, unit = "10*9/L"', 'value = 150000, unit = "/uL"')),
+        ("labs.toml", ("high = 10000,", 'high = 10000000, unit = "/uL",')),
+    ],
+)
+def test_a_limit_may_be_stated_in_any_known_unit_of_its_lab(rulebook, tmp_path, file, stated):
+    folder = edited(tmp_path, file, *stated)
+    before, after = (it.protocols["trial"] for it in (rulebook, load(folder)))
+    assert [it.rule for it in after.criteria] == [it.rule for it in before.criteria]
+    assert after.labs["platelets"].plausible == before.labs["platelets"].plausible
