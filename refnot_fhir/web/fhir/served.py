@@ -92,7 +92,7 @@ def _received(source: Received) -> Iterator[Served]:
 def _published(service: Service) -> Iterator[Served]:
     said = "Decided here from what was received; it cannot be written."
     yield Served("ResearchStudy", Studies(service), READ_ONLY, said)
-    yield Served("ResearchSubject", Subjects(), READ_ONLY, said)
+    yield Served("ResearchSubject", Subjects(service), READ_ONLY, said)
 
 
 def _defined(service: Service) -> Iterator[Served]:
