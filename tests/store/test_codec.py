@@ -102,6 +102,9 @@ labs = st.builds(
     sample=text,
     interpretation=text,
     ulns=st.lists(numbers, max_size=2).map(tuple),
+    identifiers=texts,
+    sent_version=text,
+    persons=texts,
 )
 doses = st.builds(
     Dose,
@@ -217,7 +220,7 @@ assessments = st.builds(
 @pytest.mark.parametrize(
     ("record", "known"),
     [
-        (Measurement, 21),
+        (Measurement, 24),
         (Dose, 21),
         (Person, 10),
         (Subject, 16),
