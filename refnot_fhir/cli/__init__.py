@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from refnot_fhir import __version__
+from refnot_fhir.cli.attest import attest, worklist
 from refnot_fhir.cli.audit import audit
 from refnot_fhir.cli.ingest import ingest, simulate
 from refnot_fhir.cli.mappings import check, explain
@@ -22,5 +23,7 @@ def main() -> None:
     """
 
 
-for _command in (audit, check, explain, ingest, records, screen, serve, simulate, subjects):
+for _command in (
+    *(attest, audit, check, explain, ingest, records, screen, serve, simulate, subjects, worklist),
+):
     main.add_command(_command)

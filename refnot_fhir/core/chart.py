@@ -7,11 +7,27 @@ patient, and what a report says of its results counts for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, tzinfo
+from itertools import chain
+from typing import Any
 
-from refnot_fhir.core.facts import CompleteFeed, Dose, Fact, Measurement, Person, Report, person_in
+from refnot_fhir.core.facts import (
+    Attestation,
+    CompleteFeed,
+    Condition,
+    Consent,
+    Dose,
+    Fact,
+    Measurement,
+    MedicationUse,
+    Person,
+    ProcedureDone,
+    Report,
+    person_in,
+)
 from refnot_fhir.core.record import record
 from refnot_fhir.core.reports import with_reports
 from refnot_fhir.core.rules import Rulebook
@@ -34,11 +50,31 @@ class Chart:
     person: Person | None = None
     labs: tuple[Measurement, ...] = ()
     doses: tuple[Dose, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
     enrolled_on: date | None = None
     ended_on: date | None = None
     """The last day of the patient's participation, if people ended it."""
     all_doses: CompleteFeed | None = None
     """That `doses` are all there were, if the hospital states it."""
+    medications: tuple[MedicationUse, ...] = ()
+    procedures: tuple[ProcedureDone, ...] = ()
+    self_declared: bool = False
+    """Whether a person's statement counts of which nobody established who signed it."""
+
+    @property
+    def facts(self) -> Iterator[Fact]:
+        """Everything that a criterion may be decided from, but for the person."""
+        return chain(
+            self.labs,
+            self.doses,
+            self.conditions,
+            self.consents,
+            self.attestations,
+            self.medications,
+            self.procedures,
+        )
 
 
 def charts(
@@ -96,7 +132,7 @@ def _chart(
 ) -> Chart:
     """`own` are the patient's record and those merged into it; `person` goes on with the others."""
     labs: list[Measurement] = []
-    doses: list[Dose] = []
+    others: dict[type[Fact], list[Any]] = defaultdict(list)
     reports: list[Report] = []
     count = 0
     for place, patient in enumerate(person):
@@ -106,8 +142,8 @@ def _chart(
                 labs.append(fact)
             elif isinstance(fact, Report):
                 reports.append(fact)
-            elif is_own and isinstance(fact, Dose):
-                doses.append(fact)
+            elif is_own:
+                others[type(fact)].append(fact)
         count = len(labs) if is_own else count
     told = with_reports(labs, reports, site, rulebook)[:count]
     return Chart(
@@ -119,7 +155,12 @@ def _chart(
             lab if not lab.persons or set(lab.persons) <= set(person) else _of_another(lab)
             for lab in told
         ]),
-        doses=tuple(doses),
+        doses=tuple(others[Dose]),
+        conditions=tuple(others[Condition]),
+        medications=tuple(others[MedicationUse]),
+        procedures=tuple(others[ProcedureDone]),
+        consents=tuple(others[Consent]),
+        attestations=tuple(others[Attestation]),
         all_doses=site.administrations,
     )  # fmt: skip
 

@@ -186,6 +186,39 @@ class DrugClass:
 
 
 @record
+class DrugProduct:
+    """A product as codes name it: what it is made of. Source: `mappings/products.toml`."""
+
+    ingredients: tuple[CodeKey, ...]
+    title: str
+    route: str = ""
+    """The route that its form is for: a name in `places.toml`; empty where the form has several."""
+
+
+@record
+class ConditionSet:
+    """Diagnoses, problems or allergies that a criterion asks about, by their codes.
+
+    Source: `mappings/conditions.toml`.
+    """
+
+    name: str
+    title: str
+    prefixes: tuple[CodeKey, ...] = ()
+    """(system, code prefix): every code that begins with it belongs to the set."""
+    exceptions: tuple[CodeKey, ...] = ()
+    """(system, code prefix) taken out again."""
+    codes: frozenset[CodeKey] = frozenset()
+    includes: frozenset[str] = frozenset()
+    """Sets whose members are its own, too, however deep."""
+    resource_types: frozenset[str] = frozenset()
+    """Types of resources that belong to it whatever their code."""
+    denies: frozenset[str] = frozenset()
+    """Sets of which a member says that nothing is there."""
+    source: str = ""
+
+
+@record
 class Reasons:
     """Reasons that say one thing, such as that a treatment was discontinued."""
 

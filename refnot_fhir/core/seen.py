@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refnot_fhir.core.facts import Outcome
+from refnot_fhir.core.facts import ConsentState, Outcome, State, Use, Verification
 from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.specimen import Focus, SpecimenState
 from refnot_fhir.core.values import Concept, Quantity, Source, When
@@ -109,3 +109,83 @@ class DoseSeen:
     """References of the workflow-researchStudy extension."""
     sub_potent: bool = False
     """That it was said not to be the full dose."""
+
+
+@record
+class ConditionSeen:
+    """One Condition or AllergyIntolerance as a hospital sent it."""
+
+    source: Source
+    patient: str
+    codes: tuple[Concept, ...]
+    """What it is: the code; of an allergy also the substances of its reactions."""
+    state: State
+    verification: Verification
+    onset: When | None = None
+    abated: When | None = None
+    recorded: When | None = None
+    evidence: tuple[Concept, ...] = ()
+    """What it is said to rest on."""
+    stages: tuple[Concept, ...] = ()
+    doubt: str = ""
+    """Why nothing may be taken from it: a modifier extension."""
+
+
+@record
+class ConsentSeen:
+    """One Consent as a hospital sent it."""
+
+    source: Source
+    patient: str
+    state: ConsentState
+    permits: bool | None
+    kinds: tuple[Concept, ...]
+    """Its scope, or where none is said its categories."""
+    studies: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    given: When | None = None
+    begins: When | None = None
+    ends: When | None = None
+    doubts: tuple[str, ...] = ()
+    """Why only a person can judge what it says."""
+
+
+@record
+class UseSeen:
+    """One statement, order or dispense of a medication as a hospital sent it."""
+
+    source: Source
+    patient: str
+    use: Use
+    medication: Concept | None = None
+    unresolved: str = ""
+    """As of `DoseSeen`."""
+    product: Product | None = None
+    routes: tuple[Concept | None, ...] = ()
+    """Of each dosage."""
+    began: When | None = None
+    ended: When | None = None
+    is_over: bool = False
+    """That it is said to be taken no longer."""
+    recorded: When | None = None
+    """When it was said."""
+    reasons: tuple[Concept, ...] = ()
+    """What it is for."""
+    studies: tuple[str, ...] = ()
+    """As of `DoseSeen`."""
+
+
+@record
+class ProcedureSeen:
+    """One Procedure as a hospital sent it."""
+
+    source: Source
+    patient: str
+    outcome: Outcome
+    code: Concept | None = None
+    began: When | None = None
+    ended: When | None = None
+    """As of `DoseSeen`."""
+    recorded: When | None = None
+    studies: tuple[str, ...] = ()
+    """As of `DoseSeen`."""

@@ -40,6 +40,9 @@ class RuleKind(StrEnum):
     LAB = "lab"
     ANSWER = "answer"
     DRUG = "drug"
+    CONDITION = "condition"
+    MEDICATION = "medication"
+    CONSENT = "consent"
     PERSON = "person"
 
 

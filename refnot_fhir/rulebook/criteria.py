@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.condition import ConditionRule
+from refnot_fhir.core.criteria.consent import ConsentRule
 from refnot_fhir.core.criteria.drug import DrugAnswer, DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.medication import LongUse, MedicationRule
 from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Derivation, PlaceWords
 from refnot_fhir.core.exact import product
+from refnot_fhir.core.facts import Use
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Bound, Criterion, Rule
+from refnot_fhir.core.rules import Attestable, Bound, Criterion, Rule
 from refnot_fhir.core.verdict import CriterionKind, RuleKind
+from refnot_fhir.rulebook.codes import Systems, codes
+from refnot_fhir.rulebook.conditions import ConditionSets
 from refnot_fhir.rulebook.dictionaries import Dimensions, Labs, answers_of, factor_of
 from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.medicines import DrugClasses, Drugs
+from refnot_fhir.rulebook.places import route_names
 
 
 @record
@@ -30,11 +37,15 @@ class Dictionaries:
     derivations: tuple[Derivation, ...]
     drugs: Drugs
     drug_classes: DrugClasses
+    condition_sets: ConditionSets
     places: PlaceWords
     recorded: Mapping[str, frozenset[str]]
     """Sex to the codes that mean it wherever a patient's sex is recorded."""
+    systems: Systems
     anchors: frozenset[str]
     """Headings of DECISIONS.md, as anchors."""
+    signed: frozenset[str] = frozenset()
+    """Those of them that somebody signed."""
 
 
 @record
@@ -63,6 +74,14 @@ class _Place:
                 raise self.file.wrong(f"{self.key}.{part}", reason, usable)
         return tuple(table.get(part, ()))
 
+    def named(self, table: Table, part: str, known: Iterable[str]) -> tuple[str, ...]:
+        """What a list names, all of it known."""
+        allowed = sorted(known)
+        for name in table.get(part, ()):
+            if name not in allowed:
+                raise self.file.wrong(f"{self.key}.{part}", f"{name!r} is not known", allowed)
+        return tuple(table.get(part, ()))
+
 
 def criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
     """The criteria of `eligibility.toml`, every reference in them checked."""
@@ -70,6 +89,8 @@ def criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
     for name, window in file.content.get("windows", {}).items():
         check_anchors(file, f"windows.{name}.decision", [window["decision"]], words.anchors)
         windows[name] = window["days"]
+    attestable = _attestable(file, words)
+    stated = tuple(file.content.get("attestation", {}).get("decisions", ()))
     found: dict[str, Criterion] = {}
     for index, table in enumerate(file.content["criterion"]):
         key = f"criterion[{index}]"
@@ -79,6 +100,7 @@ def criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
         place = _Place(file, f"{key}.rule", words, windows)
         rule = READERS[table["rule"]["kind"]](place, table["rule"])
         decisions = (*table["decisions"], *_of_windows(file, table["rule"]))
+        decisions += stated if table["id"] in attestable else ()
         found[table["id"]] = Criterion(
             id=table["id"],
             kind=CriterionKind(table["kind"]),
@@ -87,8 +109,34 @@ def criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
             source=table["source"],
             rule=rule,
             decisions=tuple(dict.fromkeys(decisions)),
+            attestable=attestable.get(table["id"]),
         )
     return tuple(found.values())
+
+
+def _attestable(file: MappingFile, words: Dictionaries) -> dict[str, Attestable]:
+    """What people may state, by criterion."""
+    table = file.content.get("attestation")
+    if table is None:
+        return {}
+    check_anchors(file, "attestation.decisions", table["decisions"], words.anchors)
+    known = [one["id"] for one in file.content["criterion"]]
+    for name, one in table["criteria"].items():
+        if name not in known:
+            raise file.wrong(f"attestation.criteria.{name}", f"{name} is no criterion", known)
+        for role in one["roles"]:
+            if role not in table["roles"]:
+                key = f"attestation.criteria.{name}.roles"
+                raise file.wrong(key, f"{role!r} is not in attestation.roles", table["roles"])
+    return {
+        name: Attestable(
+            roles=frozenset(one["roles"]),
+            within_days=one["days"],
+            overrules=one.get("may_overrule", False),
+            not_applicable=one.get("not_applicable", False),
+        )
+        for name, one in table["criteria"].items()
+    }
 
 
 def _of_windows(file: MappingFile, rule: Table) -> Iterator[str]:
@@ -197,7 +245,15 @@ def _drug(place: _Place, table: Table) -> DrugRule:
     within_days = place.window(table)
     asked = table.get("answer")
     answer = None if asked is None else _drug_answer(place.below("answer"), asked)
-    return DrugRule(table["drug_class"], within_days, table["study_drug"], answer)
+    return DrugRule(
+        drug_class=table["drug_class"],
+        within_days=within_days,
+        study_drug=table["study_drug"],
+        answer=answer,
+        uses=frozenset(map(Use, table.get("counts", ()))),
+        procedures=frozenset(place.named(table, "procedures", words.condition_sets)),
+        review=frozenset(place.named(table, "review", words.condition_sets)),
+    )
 
 
 def _drug_answer(place: _Place, table: Table) -> DrugAnswer:
@@ -210,6 +266,52 @@ def check_drug(file: MappingFile, key: str, name: str, drugs: Drugs) -> None:
         raise file.wrong(key, f"{name!r} is not a drug in drugs.toml", drugs)
 
 
+def _condition(place: _Place, table: Table) -> ConditionRule:
+    known = place.words.condition_sets
+    parts = ("met", "clears", "review")
+    order = [name for part in parts for name in place.named(table, part, known)]
+    return ConditionRule(
+        needs=_person(place, table).needs,
+        order=tuple(dict.fromkeys(order)),
+        met=frozenset(table.get("met", ())),
+        clears=frozenset(table.get("clears", ())),
+        within_days=place.window(table) if "clears" in table else 0,
+        ever=table.get("ever", False),
+        tests=frozenset(place.named(table, "tests", known)),
+    )
+
+
+def _medication(place: _Place, table: Table) -> MedicationRule:
+    words = place.words
+    classes = place.named(table, "drug_classes", words.drug_classes)
+    asked = table.get("long_use")
+    return MedicationRule(
+        needs=_person(place, table).needs,
+        classes=classes,
+        long_use=None if asked is None else _long_use(place.below("long_use"), asked, classes),
+        records=frozenset(place.named(table, "records", words.condition_sets)),
+    )
+
+
+def _long_use(place: _Place, table: Table, classes: tuple[str, ...]) -> LongUse:
+    routes = route_names(place.words.places)
+    systemic = frozenset(place.named(table, "systemic_routes", routes))
+    local = frozenset(place.named(table, "local_routes", routes))
+    if systemic & local:
+        both = ", ".join(sorted(systemic & local))
+        raise place.file.wrong(f"{place.key}.local_routes", f"{both} is systemic as well")
+    return LongUse(
+        longer_than_days=table["longer_than_days"],
+        pause_days=table["pause_days"],
+        within_days=place.window(table),
+        single_days=table["single_days"],
+        single_of=frozenset(place.named(table, "single_of", classes)),
+        systemic=systemic,
+        local=local,
+        uses=frozenset(map(Use, table.get("counts", ()))),
+    )
+
+
 def _person(place: _Place, table: Table) -> PersonRule:
     needs = table["needs"]
     if needs.startswith("needs "):
@@ -217,11 +319,20 @@ def _person(place: _Place, table: Table) -> PersonRule:
     return PersonRule(needs)
 
 
+def _consent(place: _Place, table: Table) -> ConsentRule:
+    key = f"{place.key}.kinds"
+    kinds = codes(place.file, key, table["kinds"], place.words.systems)
+    return ConsentRule(_person(place, table).needs, frozenset(kinds))
+
+
 READERS: Mapping[str, Callable[[_Place, Table], Rule]] = {
     RuleKind.AGE: _age,
     RuleKind.LAB: _lab,
     RuleKind.ANSWER: _answer,
     RuleKind.DRUG: _drug,
+    RuleKind.CONDITION: _condition,
+    RuleKind.MEDICATION: _medication,
+    RuleKind.CONSENT: _consent,
     RuleKind.PERSON: _person,
 }
 """How the table of each kind of rule is read."""

@@ -8,6 +8,7 @@ from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.rulebook.criteria import Dictionaries, check_anchors, check_drug, criteria
 from refnot_fhir.rulebook.files import MappingFile
 from refnot_fhir.rulebook.medicines import amount
+from refnot_fhir.rulebook.places import route_names
 
 
 def protocol(
@@ -22,7 +23,7 @@ def protocol(
     table = record.content
     found = criteria(eligibility, words)
     labs, derivations = _needed(found, words)
-    period = table["period"]
+    period, stated = table["period"], eligibility.content.get("attestation", {})
     return Protocol(
         id=table["id"],
         version=table["version"],
@@ -46,7 +47,14 @@ def protocol(
         derivations=derivations,
         canonical=table["canonical"],
         digest=digest,
+        unsigned=_unsigned(found, words),
+        **{part: dict(stated.get(part, {})) for part in ("roles", "meanings")},
     )
+
+
+def _unsigned(found: tuple[Criterion, ...], words: Dictionaries) -> tuple[str, ...]:
+    named = (anchor for it in found for anchor in it.decisions)
+    return tuple(dict.fromkeys(one for one in named if one not in words.signed))
 
 
 def _arms(file: MappingFile) -> tuple[Arm, ...]:
@@ -76,7 +84,7 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
     drug = words.drugs[table["drug"]]
     if not drug.unit:
         raise file.wrong("drug", f"{drug.name!r} has no unit that its doses are counted in")
-    routes = {*places.routes.values(), *places.route_texts.values()}
+    routes = set(route_names(places))
     sites = {name for name, _ in (*places.sites.values(), *places.site_texts.values())}
     tolerance = {"value": table["tolerance"], "unit": table["dose"]["unit"]}
     gaps, early, late = table["gap_days"], table["early_days"], table["late_days"]

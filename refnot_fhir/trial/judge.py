@@ -107,13 +107,14 @@ def stand(
     enrolled = before.enrolled_on if before else None
     # What only a replay ended follows from the chart itself, and may be taken back by it.
     ended = before.ended_on if before and not before.replay else None
-    if (chart.enrolled_on, chart.ended_on) != (enrolled, ended):
-        chart = replace(chart, enrolled_on=enrolled, ended_on=ended)
+    if (chart.enrolled_on, chart.ended_on, chart.self_declared) != (enrolled, ended, judge.replay):
+        chart = replace(chart, enrolled_on=enrolled, ended_on=ended, self_declared=judge.replay)
     assessment = screening.assess(protocol, chart, on or enrolled or today)
     record = dosing.follow(protocol, chart, on or today)
     after = subject.proposed(
         before, assessment, chart,
         dosing=record, site=site, now=judge.now, new_id=judge.new_id, replay=judge.replay,
+        unsigned=protocol.unsigned,
     )  # fmt: skip
     current = after or before
     if current is not None and current.enrolled_on != enrolled:

@@ -8,11 +8,22 @@ from typing import Any
 
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.condition import ConditionRule
 from refnot_fhir.core.criteria.drug import DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.medication import MedicationRule
 from refnot_fhir.core.exact import shown
+from refnot_fhir.core.facts import Use
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Bound, Criterion, Protocol, Relation, Rule, Rulebook
+from refnot_fhir.core.rules import (
+    Attestable,
+    Bound,
+    Criterion,
+    Protocol,
+    Relation,
+    Rule,
+    Rulebook,
+)
 from refnot_fhir.core.verdict import RuleKind
 from refnot_fhir.wording import Language
 
@@ -53,7 +64,9 @@ def rule_in_words(
     """When the criterion is met, not met, unknown and not applicable, as list items."""
     rule = criterion.rule
     told = _Rule(language, protocol, rulebook, rule.kind)
-    return _COMPOSED.get(rule.kind, _plain)(told, rule)
+    yield from _COMPOSED.get(rule.kind, _plain)(told, rule)
+    if criterion.attestable is not None:
+        yield from _stated(told, criterion.attestable)
 
 
 @record
@@ -81,9 +94,35 @@ class _Rule:
         titles = (_inline(self.protocol.labs[name].title) for name in labs)
         return self.language.listed(titles, last)
 
+    def drugs(self, classes: Iterable[str], last: str = "and") -> str:
+        """Titles of classes of drugs inside a sentence."""
+        titles = (_inline(self.rulebook.drug_classes[name].title) for name in classes)
+        return self.language.listed(titles, last)
+
+    def sets(self, names: Iterable[str]) -> str:
+        """Titles of sets of conditions and procedures inside a sentence."""
+        titles = (_inline(self.rulebook.condition_sets[name].title) for name in names)
+        return "; ".join(titles)
+
+    def uses(self, uses: Iterable[Use]) -> str:
+        """`stated as taken or ordered`."""
+        return self.language.listed((self.language.word("use", it) for it in sorted(uses)), "or")
+
     def answers(self, names: Iterable[str]) -> str:
         words = (name.replace("-", " ") for name in sorted(names))
         return self.language.listed(words, "or")
+
+
+def _stated(told: _Rule, allowed: Attestable) -> Iterator[str]:
+    """Who may state it, for how long that stands, and what it stands against."""
+    titles = (told.protocol.roles[name] for name in sorted(allowed.roles))
+    roles = told.language.listed(map(_inline, titles), "or")
+    about = {"roles": roles, "days": f"{allowed.within_days}"}
+    yield told.language.say("attestable", "stated", about)
+    if allowed.overrules:
+        yield told.language.say("attestable", "overrules", about)
+    if allowed.not_applicable:
+        yield told.language.say("attestable", "not-applicable", about)
 
 
 def _plain(told: _Rule, rule: Rule) -> Iterator[str]:
@@ -166,7 +205,55 @@ def _drug(told: _Rule, rule: DrugRule) -> Iterator[str]:
             "answer-not-met", answers=not_given, asked=asked, days=rule.answer.within_days
         )
     yield told.say("unknown")
+    if rule.uses:
+        yield told.say("uses", uses=told.uses(rule.uses))
+    if rule.procedures:
+        yield told.say("procedures", sets=told.sets(sorted(rule.procedures)))
+    if rule.review:
+        yield told.say("review", sets=told.sets(sorted(rule.review)))
     yield told.say("of-trial", drug=told.rulebook.drugs[rule.study_drug].title)
+
+
+def _condition(told: _Rule, rule: ConditionRule) -> Iterator[str]:
+    def sets(names: Iterable[str]) -> str:
+        return told.sets(name for name in rule.order if name in names)
+
+    if rule.met:
+        when = told.say("ever" if rule.ever else "active")
+        yield told.say("met", when=when, sets=sets(rule.met))
+    if rule.tests:
+        yield told.say("tests", sets=told.sets(sorted(rule.tests)))
+    if rule.clears:
+        yield told.say("clears", days=rule.within_days, sets=sets(rule.clears))
+    review = frozenset(rule.order) - rule.met - rule.clears
+    if review:
+        yield told.say("review", sets=sets(review))
+    yield told.say("unknown", needs=rule.needs)
+
+
+def _medication(told: _Rule, rule: MedicationRule) -> Iterator[str]:
+    use = rule.long_use
+    if use is None:
+        yield told.say("listed", drugs=told.drugs(rule.classes))
+    else:
+        yield told.say(
+            "met",
+            longer=use.longer_than_days,
+            within=use.within_days,
+            pause=use.pause_days,
+            drugs=told.drugs(rule.classes, "or"),
+            routes=told.language.listed(sorted(use.systemic)),
+        )
+        if use.uses:
+            yield told.say("counts", uses=told.uses(use.uses))
+        if use.local:
+            yield told.say("local", routes=told.language.listed(sorted(use.local)))
+        if use.single_of:
+            names = [name for name in rule.classes if name in use.single_of]
+            yield told.say("single", days=use.single_days, drugs=told.drugs(names))
+    if rule.records:
+        yield told.say("review", sets=told.sets(sorted(rule.records)))
+    yield told.say("open" if use is None else "unknown", needs=rule.needs)
 
 
 _COMPOSED: Mapping[RuleKind, Callable[[_Rule, Any], Iterator[str]]] = {
@@ -174,5 +261,7 @@ _COMPOSED: Mapping[RuleKind, Callable[[_Rule, Any], Iterator[str]]] = {
     RuleKind.LAB: _lab,
     RuleKind.ANSWER: _answer,
     RuleKind.DRUG: _drug,
+    RuleKind.CONDITION: _condition,
+    RuleKind.MEDICATION: _medication,
 }
 """Kinds whose sentences depend on more than parameters; the others are told by `_plain`."""

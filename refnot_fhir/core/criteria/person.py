@@ -28,6 +28,11 @@ class PersonRule(Rule):
         """Put the parameters together once: every result has them."""
         object.__setattr__(self, "about", (("needs", self.needs.removeprefix("needs ")),))
 
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Unknown alone."""
+        return (Verdict.UNKNOWN,)
+
     def decide(self, criterion: Criterion, _case: Case, _as_of: date) -> CriterionResult:
         """Unknown, and what it needs."""
         return _needed(criterion.id, criterion.kind, self.about)

@@ -44,7 +44,9 @@ _OUTCOMES = {
 
 
 @record
-class _Medication:
+class Named:
+    """The medication that a resource names, as far as it is known."""
+
     concept: Concept | None = None
     product: Product | None = None
     unresolved: str = ""
@@ -68,7 +70,7 @@ def read(
     dosage = resource.get("dosage", {})
     doubt = modifiers(resource, dosage)
     given, ended = _given(resource, version, zone, dates_in_utc)
-    drug = _medication(resource, version, lookup)
+    drug = medication_of(resource, version, lookup)
     seen = DoseSeen(
         source=source,
         patient=id_of(resource.get("subject"), "Patient"),
@@ -87,7 +89,7 @@ def read(
         dose_text=dosage.get("text", ""),
         route=concept(dosage.get("route")),
         body_site=concept(dosage.get("site")),
-        studies=_studies(resource),
+        studies=studies_of(resource),
         sub_potent=resource.get("isSubPotent", False),
     )
     if not doubt or seen.outcome is Outcome.RETRACTED:
@@ -114,7 +116,8 @@ def _given(
     return whole, ended
 
 
-def _medication(resource: Json, version: Version, lookup: Lookup) -> _Medication:
+def medication_of(resource: Json, version: Version, lookup: Lookup) -> Named:
+    """The medication of a resource: R4 has `medication[x]`, R5 one `CodeableReference`."""
     if version is Version.R5:
         said = resource["medication"]
         stated, reference = concept(said.get("concept")), said.get("reference")
@@ -122,25 +125,25 @@ def _medication(resource: Json, version: Version, lookup: Lookup) -> _Medication
         stated = concept(resource.get("medicationCodeableConcept"))
         reference = resource.get("medicationReference")
     if reference is None:
-        return _Medication(stated)
+        return Named(stated)
     found = _behind(resource, reference, version, lookup)
     if stated is None:
         return found
     return replace(found, concept=stated, unresolved="")
 
 
-def _behind(resource: Json, reference: Json, version: Version, lookup: Lookup) -> _Medication:
+def _behind(resource: Json, reference: Json, version: Version, lookup: Lookup) -> Named:
     """What a reference points to; one that only displays a name is a name without a code."""
     literal, shown = reference.get("reference", ""), reference.get("display", "")
     body = _sent(resource, reference, lookup)
     if body is None and not literal and shown:
-        return _Medication(Concept(text=shown))
+        return Named(Concept(text=shown))
     named = literal or _identified(reference)
     if body is None or body["resourceType"] != "Medication":
-        return _Medication(unresolved=named)
+        return Named(unresolved=named)
     code, product = read_medication(body, version)
     known = code or (product and product.ingredients)
-    return _Medication(code, product, "" if known else named, other_version(reference, body))
+    return Named(code, product, "" if known else named, other_version(reference, body))
 
 
 def _sent(resource: Json, reference: Json, lookup: Lookup) -> Json | None:
@@ -161,7 +164,8 @@ def _identified(reference: Json) -> str:
     return f"{identifier.get('system', '')}|{identifier.get('value', '')}"
 
 
-def _studies(resource: Json) -> tuple[str, ...]:
+def studies_of(resource: Json) -> tuple[str, ...]:
+    """References of the studies that a resource is tagged with."""
     return tuple(
         reference
         for found in extensions(resource, _RESEARCH_STUDY)

@@ -63,7 +63,7 @@ class Parameter:
     documentation: str = ""
 
 
-DEFINED = ("CodeSystem", "OperationDefinition", "StructureDefinition")
+DEFINED = ("CodeSystem", "OperationDefinition", "Questionnaire", "StructureDefinition")
 """The types of what we define ourselves."""
 TYPES = ("ResearchStudy", "ResearchSubject", *KINDS, *DEFINED)
 """The types that can be searched."""
@@ -83,6 +83,17 @@ _OFFERED: Mapping[str, tuple[str, ...]] = {
         "patient", "subject", "identifier", "status", "code", "effective-time", "date",
         "medication",
     ),
+    "MedicationStatement": (
+        "patient", "subject", "identifier", "status", "code", "effective", "category",
+        "medication",
+    ),
+    "MedicationRequest": (
+        "patient", "subject", "identifier", "status", "code", "authoredon", "intent", "category",
+        "medication",
+    ),
+    "MedicationDispense": (
+        "patient", "subject", "identifier", "status", "code", "whenhandedover", "medication",
+    ),
     "Medication": ("code", "status", "identifier", "lot-number"),
     "ResearchStudy": (
         "date", "identifier", "keyword", "protocol", "title", "category", "focus", "location",
@@ -95,6 +106,9 @@ _OFFERED: Mapping[str, tuple[str, ...]] = {
     "ResearchSubject": (
         "date", "identifier", "individual", "patient", "status", "study", "subject",
         "subject_state",
+    ),
+    "QuestionnaireResponse": (
+        "patient", "subject", "identifier", "questionnaire", "author", "authored", "status",
     ),
     **dict.fromkeys(DEFINED, _OF_DEFINITIONS),
 }  # fmt: skip
