@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from refnot_fhir.core.facts import Dose, Outcome
+from refnot_fhir.core.life import Finding, Milestone
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
@@ -343,6 +344,22 @@ class Subject:
     holds_until: date | None = None
     verdicts: tuple[tuple[str, str], ...] = ()
     """(criterion, verdict code) of the newest assessment kept."""
+    at_enrolment: tuple[tuple[str, str], ...] = ()
+    """The same as they were when people enrolled the patient."""
+    report: str = ""
+    """SHA-256 of the report on the eligibility at enrolment, in hexadecimal digits."""
+    milestones: tuple[Milestone, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What contradicts the enrolment since, in the order in which it became known."""
+
+    @property
+    def by_people(self) -> bool:
+        """Whether people, or a system of theirs, set the status that it has."""
+        return bool(self.history) and self.history[-1].by != "rule"
+
+    def milestone(self, code: str) -> Milestone | None:
+        """The newest milestone of that code."""
+        return next((one for one in reversed(self.milestones) if one.code == code), None)
 
     @property
     def stages(self) -> tuple[tuple[StatusChange, date, date | None], ...]:

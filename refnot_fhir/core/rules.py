@@ -23,6 +23,7 @@ from refnot_fhir.core.dictionary import (
     RangeWords,
     Reasons,
 )
+from refnot_fhir.core.life import Life
 from refnot_fhir.core.record import record
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind
@@ -316,6 +317,7 @@ class Rulebook:
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
     condition_sets: Mapping[str, ConditionSet] = field(default_factory=dict)
+    life: Life = field(default_factory=Life)
     discontinued: Reasons = field(default_factory=Reasons)
     """Reasons for not giving a dose that end the course."""
     amount_words: frozenset[str] = frozenset()

@@ -12,13 +12,13 @@ from refnot_fhir.core.dictionary import RangeWords
 from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadMapping
-from refnot_fhir.rulebook import codes, conditions, dictionaries, medicines, protocols, sites
+from refnot_fhir.rulebook import codes, conditions, dictionaries, lives, medicines, protocols, sites
 from refnot_fhir.rulebook.codes import Systems
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
 
-_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "places")
+_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "places", "life")
 PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
 
 
@@ -51,6 +51,7 @@ def load(folder: Path) -> Rulebook:
         amount_words=medicines.amount_words(files["drugs"]),
         condition_sets=words.condition_sets,
         discontinued=medicines.discontinued(files["drugs"], systems),
+        life=lives.life(files["life"], systems),
         places=words.places,
         sites=_with_default(found_sites),
         protocols=found,
