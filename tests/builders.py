@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from refnot_fhir.core.chart import Chart
-from refnot_fhir.core.facts import CompleteFeed, Dose, Measurement, Person
+from refnot_fhir.core.facts import CompleteFeed, Condition, Dose, Measurement, Person
 from refnot_fhir.core.intervals import over
 from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange, Value
 from refnot_fhir.core.values import (
@@ -253,6 +253,7 @@ def person(
 def chart(
     *labs: Measurement,
     doses: tuple[Dose, ...] = (),
+    conditions: tuple[Condition, ...] = (),
     of: Person | None = None,
     nobody: bool = False,
     enrolled_on: date | None = None,
@@ -260,4 +261,7 @@ def chart(
 ) -> Chart:
     """A chart of these readings, of a woman of 56 unless `of` says otherwise or `nobody`."""
     known = None if nobody else of or person()
-    return Chart("hospital", "p1", MOSCOW, known, labs, doses, enrolled_on, all_doses=all_doses)
+    return Chart(
+        "hospital", "p1", MOSCOW, known, labs, doses,
+        conditions=conditions, enrolled_on=enrolled_on, all_doses=all_doses,
+    )  # fmt: skip

@@ -10,18 +10,17 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from refnot_fhir.core.criteria.age import AgeRule
+from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.drug import DrugAnswer, DrugRule
+from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Derivation, Dimension, Lab, PlaceWords, RangeWords
 from refnot_fhir.core.rules import (
-    AgeRule,
     AnotherCourse,
-    AnswerRule,
     Bound,
     Criterion,
     DosingRule,
-    DrugAnswer,
-    DrugRule,
-    LabRule,
-    PersonRule,
     Protocol,
     Rule,
     Rulebook,

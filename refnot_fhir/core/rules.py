@@ -5,10 +5,13 @@ Every clinical number, code and habit that the core decides with arrives here fr
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
 
 from refnot_fhir.core.dictionary import (
     CodeKey,
@@ -26,7 +29,11 @@ from refnot_fhir.core.dictionary import (
 from refnot_fhir.core.life import Life
 from refnot_fhir.core.record import record
 from refnot_fhir.core.site import Site
-from refnot_fhir.core.verdict import CriterionKind
+from refnot_fhir.core.verdict import CriterionKind, RuleKind
+
+if TYPE_CHECKING:
+    from refnot_fhir.core.criteria.case import Case
+    from refnot_fhir.core.results import CriterionResult
 
 
 @record
@@ -48,116 +55,30 @@ class Relation(StrEnum):
     LESS_THAN = "less-than"
 
 
-@record
-class AgeRule:
-    """Age in completed years on the date of assessment."""
-
-    at_least: int | None
-    at_most: int | None
+About = tuple[tuple[str, str], ...]
+"""Parameters of a reason."""
 
 
-@record
-class LabRule:
-    """A limit on the newest reading of a lab, or of one that stands for it."""
+class Rule(ABC):
+    """How a criterion is decided: each kind is a record in its own file of `core/criteria/`."""
 
-    labs: tuple[str, ...]
-    """In order of preference for readings of one collection time."""
-    more_than: Bound | None = None
-    at_most: Bound | None = None
-    within_days: int = 0
-    lower_bounds: frozenset[str] = frozenset()
-    """Labs that are a part of what is asked for: they can prove `more_than`, never disprove it."""
-    upper_bounds: tuple[str, ...] = ()
-    """Labs, none of `labs`, of which what is asked for is a part: they can only disprove it."""
+    __slots__ = ()
+
+    kind: ClassVar[RuleKind]
 
     @property
-    def bounds(self) -> tuple[tuple[Relation, Bound], ...]:
-        """Each limit, and how a value has to stand to it."""
-        low, high = self.more_than, self.at_most
-        found = []
-        if low is not None:
-            found.append((Relation.AT_LEAST if low.inclusive else Relation.MORE_THAN, low))
-        if high is not None:
-            found.append((Relation.AT_MOST if high.inclusive else Relation.LESS_THAN, high))
-        return tuple(found)
-
-
-@record
-class AnswerRule:
-    """A coded answer: WHO status, pregnancy."""
-
-    labs: tuple[str, ...]
-    met: frozenset[str]
-    not_met: frozenset[str]
-    within_days: int
-    not_applicable_to: frozenset[str] = frozenset()
-    """Administrative genders, when no other signal of sex contradicts them."""
-    supporting: tuple[str, ...] = ()
-    """Labs that make a person look closer: a quantitative hCG."""
-    below_limit: frozenset[str] = frozenset()
-    """Those of `supporting` that speak as `not_met` does below the laboratory's own limit."""
-    recorded: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """As in `RangeWords`: the codes that mean a sex wherever a patient's is recorded."""
-    not_met_from_years: int | None = None
-    """Age from which a female patient is taken as not meeting it; None: no age is."""
-
-
-@record
-class DrugAnswer:
-    """A person's documented answer to whether a drug of a class was given within the window."""
-
-    labs: tuple[str, ...]
-    given: frozenset[str]
-    not_given: frozenset[str]
-    within_days: int
-    """For so many days a negative answer stands; it covers the window that ends on its own day."""
-
-
-@record
-class DrugRule:
-    """Whether a drug of a class was given within a window before the date of assessment."""
-
-    drug_class: str
-    within_days: int
-    study_drug: str
-    """The protocol's own drug: its trial doses do not count."""
-    answer: DrugAnswer | None = None
-    """What alone shows that none was given; without it the criterion is never not met."""
-
-
-@record
-class PersonRule:
-    """A criterion that no accepted data decides yet: what a person, or later data, must say."""
-
-    needs: str
-
-
-@record
-class ConditionRule:
-    """What records of diagnoses, problems and allergies decide, and what a person must judge."""
-
-    needs: str
-    """What a person must say where no record decides."""
-    order: tuple[str, ...]
-    """Every set that is asked about, in the order of the file."""
-    met: frozenset[str] = frozenset()
-    """Sets of which one confirmed record, still active, decides."""
-    clears: frozenset[str] = frozenset()
-    """Sets of which one record says that there is nothing."""
-    within_days: int = 0
-    """For so many days a record of `clears` stands."""
-    ever: bool = False
-    """That what is past counts as what is active does."""
-    tests: frozenset[str] = frozenset()
-    """Sets of tests on one of which a record of `met` must rest; empty: on none."""
+    def reads(self) -> tuple[str, ...]:
+        """Every lab that it looks at, those that it asks for first."""
+        return ()
 
     @property
-    def asked(self) -> frozenset[str]:
-        """Every set that is asked about."""
-        return frozenset(self.order)
+    def by_upper_limit(self) -> tuple[str, ...]:
+        """Labs that it compares with the upper limit of normal."""
+        return ()
 
-
-Rule = AgeRule | LabRule | AnswerRule | DrugRule | ConditionRule | PersonRule
+    @abstractmethod
+    def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
+        """The result of the criterion that has this rule, for one patient on one date."""
 
 
 @record
@@ -280,11 +201,19 @@ class Protocol:
     """SHA-256 of the files that it was read from, the dictionaries included."""
     parts: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
     """A lab and another one that it is a part of, because the other is a sum of it."""
+    asked: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+    """By criterion: the labs that it looks at, and those that they are derived from."""
 
     def __post_init__(self) -> None:
-        """Lay out the parts once: pairs of readings are looked up in them."""
+        """Lay out once what every patient's readings are looked up in."""
         sums = [(it, part) for it in self.derivations if not it.factor for part in it.sum_of]
         object.__setattr__(self, "parts", frozenset((part, whole.lab) for whole, part in sums))
+        asked = {it.id: self._with_parts(it.rule.reads) for it in self.criteria}
+        object.__setattr__(self, "asked", asked)
+
+    def _with_parts(self, labs: tuple[str, ...]) -> frozenset[str]:
+        parts = (part for way in self.derivations if way.lab in labs for part in way.parts)
+        return frozenset((*labs, *parts))
 
 
 @record
@@ -350,16 +279,7 @@ class Rulebook:
             lab
             for protocol in self.protocols.values()
             for criterion in protocol.criteria
-            if isinstance(criterion.rule, LabRule)
-            and criterion.rule.at_most is not None
-            and not criterion.rule.at_most.unit
-            for lab in criterion.rule.labs
-        ) | frozenset(
-            lab
-            for protocol in self.protocols.values()
-            for criterion in protocol.criteria
-            if isinstance(criterion.rule, AnswerRule)
-            for lab in criterion.rule.below_limit
+            for lab in criterion.rule.by_upper_limit
         )
 
 

@@ -20,7 +20,7 @@ from refnot_fhir.core.results import (
 )
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Reason
-from refnot_fhir.core.verdict import Eligibility
+from refnot_fhir.core.verdict import Eligibility, Verdict
 
 
 class Status(StrEnum):
@@ -102,15 +102,23 @@ def proposed(
     after = replace(
         before,
         status=found.status,
+        version=before.version + 1,
+        updated=now,
         history=_history(before, change),
         enrolled_on=found.enrolled_on or (None if before.replay else before.enrolled_on),
         ended_on=found.ended_on or (None if before.replay else before.ended_on),
         replay=found.enrolled_on is not None,
         holds_until=assessment.holds_until if found.status in BY_RULE else None,
     )
-    if after == before:
-        return None
-    return replace(after, version=before.version + 1, updated=now)
+    return None if _rests(after) == _rests(before) else after
+
+
+def _rests(subject: Subject) -> tuple[object, ...]:
+    """All that rules may change."""
+    return (
+        *(subject.status, subject.history, subject.replay),
+        *(subject.enrolled_on, subject.ended_on, subject.holds_until),
+    )
 
 
 def _unborn(id: str, assessment: Assessment, chart: Chart, now: datetime) -> Subject:
@@ -192,7 +200,7 @@ def _assessed(assessment: Assessment, chart: Chart, today: date) -> _Status:
         reason = Reason(ChangeCode.NOT_SATISFIED, (as_of, *_criteria(against)))
         return _Status(Status.INELIGIBLE, reason, today, against[0])
     if _has_readings(chart):
-        open_ = [result for result in assessment.results if not result.speaks_for]
+        open_ = [one for one in assessment.results if one.verdict is Verdict.UNKNOWN]
         reason = Reason(ChangeCode.UNDECIDED, (as_of, *_criteria(open_)))
         return _Status(Status.SCREENING, reason, today)
     return _Status(Status.CANDIDATE, Reason(ChangeCode.NOTHING_USABLE), today)

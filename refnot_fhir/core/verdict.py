@@ -17,6 +17,10 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
     NOT_APPLICABLE = "not-applicable"
 
+    def __init__(self, code: str) -> None:
+        """Keep the code beside `value`, which a call looks up each time."""
+        self.code = code
+
     def __bool__(self) -> bool:
         """Refuse to be a condition: `if verdict:` would count unknown as true or as false."""
         raise TypeError("a Verdict is not a bool: compare it with `is`")

@@ -174,9 +174,7 @@ def _administration(resource: Json, source: Source, context: Context) -> Iterato
 
 def _condition(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
     site = context.site
-    seen = condition_as_sent.read(
-        resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc
-    )
+    seen = condition_as_sent.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc)
     found = condition(seen, site=site, rulebook=context.rulebook)
     if found is not None:
         yield found

@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dosing.courses import WEEK
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import LabRule, PersonRule, Protocol, Rulebook
+from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.cases import WorkedPatient, disagreements, worked_patients
 from refnot_fhir.rulebook.check_words import WORD_CHECKS

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
+from refnot_fhir.core.criteria.drug import DrugRule
 from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.rules import DrugRule, Protocol, Rulebook
+from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.wording import language
 from refnot_fhir.wording.rules import unit_in_words
 

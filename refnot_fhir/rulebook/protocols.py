@@ -6,23 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from refnot_fhir.core.criteria.age import AgeRule
+from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.drug import DrugAnswer, DrugRule
+from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Derivation, Lab, PlaceWords
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import (
-    AgeRule,
-    AnotherCourse,
-    AnswerRule,
-    Arm,
-    Bound,
-    Criterion,
-    DosingRule,
-    DrugAnswer,
-    DrugRule,
-    LabRule,
-    PersonRule,
-    Protocol,
-    Rule,
-)
+from refnot_fhir.core.rules import AnotherCourse, Arm, Bound, Criterion, DosingRule, Protocol, Rule
 from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.verdict import CriterionKind
 from refnot_fhir.rulebook.conditions import ConditionSets

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from refnot_fhir.core.criteria.age import AgeRule
+from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.drug import DrugRule
+from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import (
-    AgeRule,
-    AnswerRule,
-    DosingRule,
-    DrugRule,
-    LabRule,
-    PersonRule,
-    Protocol,
-    Rulebook,
-)
+from refnot_fhir.core.rules import DosingRule, Protocol, Rulebook
 from refnot_fhir.simulate.hospital import hospital
 
 

@@ -100,7 +100,8 @@ def stand(
     enrolled = before.enrolled_on if before else None
     # What only a replay ended follows from the chart itself, and may be taken back by it.
     ended = before.ended_on if before and not before.replay else None
-    chart = replace(chart, enrolled_on=enrolled, ended_on=ended)
+    if (chart.enrolled_on, chart.ended_on) != (enrolled, ended):
+        chart = replace(chart, enrolled_on=enrolled, ended_on=ended)
     assessment = screening.assess(protocol, chart, on or enrolled or today)
     record = dosing.follow(protocol, chart, on or today)
     after = subject.proposed(
@@ -232,12 +233,13 @@ def _changed(
 
 
 def _noted(subject: Subject, assessment: Assessment) -> Subject:
-    return replace(subject, verdicts=summary(assessment))
+    verdicts = summary(assessment)
+    return subject if subject.verdicts == verdicts else replace(subject, verdicts=verdicts)
 
 
 def summary(assessment: Assessment) -> tuple[tuple[str, str], ...]:
     """(criterion, verdict) of every criterion."""
-    return tuple((one.criterion, one.verdict.value) for one in assessment.results)
+    return tuple([(one.criterion, one.verdict.code) for one in assessment.results])
 
 
 def _moves(before: dict[str, str], after: tuple[tuple[str, str], ...]) -> tuple[str, ...]:

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
+from refnot_fhir.core.criteria.age import AgeRule
+from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.drug import DrugRule
+from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import (
-    AgeRule,
-    AnswerRule,
-    Bound,
-    Criterion,
-    DrugRule,
-    LabRule,
-    PersonRule,
-    Protocol,
-    Relation,
-    Rulebook,
-)
+from refnot_fhir.core.rules import Bound, Criterion, Protocol, Relation, Rulebook
 from refnot_fhir.wording import Language
 
 _UNITS = {"10*9/L": "×10⁹/L", "umol/L": "µmol/L", "[IU]/L": "IU/L", "{score}": ""}

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.dictionary import Derivation
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.results import CriterionResult
-from refnot_fhir.core.rules import Bound, LabRule
+from refnot_fhir.core.rules import Bound
 from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, days_ago, lab_result, moment, protocol, whole_days

@@ -8,11 +8,14 @@ from decimal import Decimal
 
 import pytest
 
+from refnot_fhir.core.criteria.age import AgeRule
+from refnot_fhir.core.criteria.answer import AnswerRule
 from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.facts import Measurement, Person
 from refnot_fhir.core.intervals import shown_interval
 from refnot_fhir.core.results import CriterionResult
-from refnot_fhir.core.rules import AgeRule, AnswerRule, Criterion, PersonRule
+from refnot_fhir.core.rules import Criterion
 from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import TODAY, chart, criterion, days_ago, lab_result, person, protocol

@@ -7,9 +7,10 @@ from datetime import date
 import pytest
 
 from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.criteria.drug import DrugRule
 from refnot_fhir.core.facts import CompleteFeed, Dose, Measurement
 from refnot_fhir.core.results import CriterionResult
-from refnot_fhir.core.rules import Criterion, DrugRule
+from refnot_fhir.core.rules import Criterion
 from refnot_fhir.core.values import When
 from refnot_fhir.core.verdict import CriterionKind, Verdict
 from tests.builders import TODAY, chart, days_ago, dose_given, lab_result, protocol, whole_days

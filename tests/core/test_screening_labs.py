@@ -9,9 +9,10 @@ from decimal import Decimal
 import pytest
 
 from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.results import CriterionResult
-from refnot_fhir.core.rules import Bound, Criterion, LabRule
+from refnot_fhir.core.rules import Bound, Criterion
 from refnot_fhir.core.values import Interval, When
 from refnot_fhir.core.verdict import Verdict
 from tests.builders import (

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Drug
 from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.results import (
@@ -22,7 +23,7 @@ from refnot_fhir.core.results import (
     StatusChange,
     Subject,
 )
-from refnot_fhir.core.rules import Arm, Criterion, PersonRule, Protocol
+from refnot_fhir.core.rules import Arm, Criterion, Protocol
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
 from refnot_fhir.fhir import gate, wire

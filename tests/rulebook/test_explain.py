@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from refnot_fhir.core.criteria.age import AgeRule
+from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.drug import DrugRule
+from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.rules import AgeRule, AnswerRule, Bound, DrugRule, LabRule, PersonRule
+from refnot_fhir.core.rules import Bound
 from refnot_fhir.rulebook.explain import explain
 from refnot_fhir.wording import language
 

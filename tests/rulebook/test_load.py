@@ -12,9 +12,13 @@ from decimal import Decimal
 
 import pytest
 
+from refnot_fhir.core.criteria.age import AgeRule
+from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.drug import DrugAnswer, DrugRule
+from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.dictionary import Reasons
 from refnot_fhir.core.facts import CompleteFeed
-from refnot_fhir.core.rules import AgeRule, AnswerRule, Bound, DrugAnswer, DrugRule, LabRule
+from refnot_fhir.core.rules import Bound
 from refnot_fhir.core.site import VialStrength
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.load import load

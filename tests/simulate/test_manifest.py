@@ -13,7 +13,8 @@ from random import Random
 import pytest
 from jsonschema import Draft202012Validator
 
-from refnot_fhir.core.rules import PersonRule, Rulebook
+from refnot_fhir.core.criteria.person import PersonRule
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.errors import Conflict
 from refnot_fhir.fhir import wire
 from refnot_fhir.simulate import Simulated, bundles, manifest, schema, simulated, write

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refnot_fhir.core.facts import Dose, Fact, Measurement, Outcome, Person, Report
+from refnot_fhir.core.facts import Condition, Dose, Fact, Measurement, Outcome, Person, Report
 from refnot_fhir.core.results import (
     Assessment,
     CriterionResult,
@@ -244,8 +244,9 @@ def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None
         Dose(source, "p", Outcome.GIVEN),
         Measurement(source, "p", "a", Original()),
         Report(source, "p", ("Observation/o1",), withdrawn=True),
+        Condition(source, "p", ("stroke",)),
     ]
-    assert codec.kinds_of(some) == "dose measurement person report"
+    assert codec.kinds_of(some) == "condition dose measurement person report"
     assert codec.facts_of(codec.facts_text(some)) == (tuple(some),)
     assert {type(fact) for fact in some} == set(get_args(Fact))
 

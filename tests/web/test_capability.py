@@ -27,9 +27,26 @@ BASES = [
     ("default", "4.0"), ("default", "4.3"), ("default", "5.0"),
     ("fifth", "4.0"), ("fifth", "4.3"), ("fifth", "5.0"),
 ]  # fmt: skip
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+STANDS = {
+    "coding": [
+        {
+            "system": "http://terminology.hl7.org/CodeSystem/condition-clinical",
+            "code": "active",
+        }
+    ]
+}
 MRN = [{"system": "urn:mrn", "value": "17"}]
 OTHERS: list[Json] = [
     {"resourceType": "Specimen", "id": "s1"},
+    {
+        "resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"},
+        "clinicalStatus": STANDS, "code": {"coding": [{"system": ICD10, "code": "I63.9"}]},
+    },
+    {
+        "resourceType": "AllergyIntolerance", "id": "a1", "patient": {"reference": "Patient/p1"},
+        "code": {"text": "nickel"},
+    },
     {
         "resourceType": "DiagnosticReport", "id": "d1", "status": "final", "code": {"text": "x"},
         "subject": {"reference": "Patient/p1"}, "result": [{"reference": "Observation/p1-plt"}],
@@ -73,7 +90,8 @@ def offered(statement: Json) -> dict[str, Json]:
 def ids(door: Door) -> dict[str, str]:
     return {
         "Patient": "p1", "Observation": "p1-plt", "MedicationAdministration": "p1-med",
-        "Medication": "med1", "Specimen": "s1", "DiagnosticReport": "d1", "ResearchStudy": "r2",
+        "Medication": "med1", "Specimen": "s1", "Condition": "c1", "AllergyIntolerance": "a1",
+        "DiagnosticReport": "d1", "ResearchStudy": "r2",
         "ResearchSubject": str(matches(door.get("ResearchSubject"))[0]["id"]),
         "CodeSystem": "refnot-deviations", "OperationDefinition": "ResearchSubject-dosing-record",
         "StructureDefinition": "course-number",

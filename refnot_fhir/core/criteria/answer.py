@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import field, replace
 from datetime import date
 from functools import partial
 from typing import NamedTuple
@@ -16,16 +16,20 @@ from refnot_fhir.core.criteria.newest import (
     Opinion,
     Question,
     answer,
+    asked,
+    back,
     last_day,
     least_favourable,
     newest_result,
+    silent,
     turning_days,
 )
 from refnot_fhir.core.days import ages, birthday
 from refnot_fhir.core.facts import Measurement, Person
 from refnot_fhir.core.intervals import within
+from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role, Shows
-from refnot_fhir.core.rules import AnswerRule, Criterion
+from refnot_fhir.core.rules import About, Criterion, Rule
 from refnot_fhir.core.translate.sex import agrees
 from refnot_fhir.core.values import Reason
 from refnot_fhir.core.verdict import RuleKind, Verdict
@@ -42,29 +46,71 @@ class _Said(NamedTuple):
     against: tuple[Dated, ...] = ()
 
 
-def answer_result(
-    criterion: Criterion, rule: AnswerRule, case: Case, as_of: date
-) -> CriterionResult:
-    """Whether the newest answer is one that the criterion lists, and nothing contradicts it.
+@record
+class AnswerRule(Rule):
+    """A coded answer: WHO status, pregnancy."""
 
-    Where the criterion does not apply, an answer that says otherwise still needs to be looked at.
-    """
-    amounts = tuple(sorted(rule.below_limit))
-    judge = partial(_judge, rule)
-    question = Question(rule.labs, rule.within_days, criterion.kind, judge, amounts)
-    person = case.chart.person
-    said = _said(rule, question, case, as_of)
-    until = _holds_until(rule, question, case, said, as_of)
-    if said.verdict is Verdict.NOT_APPLICABLE and person is not None:
-        return _not_applicable(criterion, person, until)
-    if said.reason == ReasonCode.BEYOND_AGE and person is not None:
-        return _beyond_age(criterion, rule, person, as_of, until)
-    found = newest_result(
-        criterion, RuleKind.ANSWER, question, case, as_of, readings=_answers(rule, case)
-    )
-    nearby = _usable(case, rule.supporting, question.window(as_of))
-    nearby = [it for it in nearby if not _clears(rule, it.reading)]
-    return _with(replace(found, holds_until=until), said, nearby)
+    kind = RuleKind.ANSWER
+
+    labs: tuple[str, ...]
+    met: frozenset[str]
+    not_met: frozenset[str]
+    within_days: int
+    not_applicable_to: frozenset[str] = frozenset()
+    """Administrative genders, when no other signal of sex contradicts them."""
+    supporting: tuple[str, ...] = ()
+    """Labs that make a person look closer: a quantitative hCG."""
+    below_limit: frozenset[str] = frozenset()
+    """Those of `supporting` that speak as `not_met` does below the laboratory's own limit."""
+    recorded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """As in `RangeWords`: the codes that mean a sex wherever a patient's is recorded."""
+    not_met_from_years: int | None = None
+    """Age from which a female patient is taken as not meeting it; None: no age is."""
+    amounts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """`below_limit` in order."""
+    about: About = field(init=False, repr=False, compare=False)
+    """Of every reason: what is asked for, how far back."""
+
+    def __post_init__(self) -> None:
+        """Put together once what every result has."""
+        object.__setattr__(self, "amounts", tuple(sorted(self.below_limit)))
+        object.__setattr__(self, "about", asked(self.labs, self.within_days))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every lab that it looks at, those that it asks for first."""
+        return *self.labs, *self.supporting
+
+    @property
+    def by_upper_limit(self) -> tuple[str, ...]:
+        """Labs that it compares with the upper limit of normal."""
+        return self.amounts
+
+    def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
+        """Whether the newest answer is one that is listed, and nothing contradicts it.
+
+        Where the criterion does not apply, an answer that says otherwise still needs to be looked
+        at.
+        """
+        person = case.chart.person
+        if case.is_silent_on(criterion) and self.not_met_from_years is None:
+            if person is not None and _does_not_apply(self, person):
+                return _not_applicable(criterion, person, None)
+            window = back(as_of, self.within_days)
+            return silent(criterion.id, criterion.kind, self.kind, self.about, window)
+        judge = partial(_judge, self)
+        question = Question(self.labs, self.within_days, criterion.kind, judge, self.amounts)
+        said = _said(self, question, case, as_of)
+        until = _holds_until(self, question, case, said, as_of)
+        if said.verdict is Verdict.NOT_APPLICABLE and person is not None:
+            return _not_applicable(criterion, person, until)
+        if said.reason == ReasonCode.BEYOND_AGE and person is not None:
+            return _beyond_age(criterion, self, person, as_of, until)
+        readings = _answers(self, case)
+        found = newest_result(criterion, question, case, as_of, readings=readings, about=self.about)
+        nearby = _usable(case, self.supporting, question.window(as_of))
+        nearby = [it for it in nearby if not _clears(self, it.reading)]
+        return _with(replace(found, holds_until=until), said, nearby)
 
 
 def _with(found: CriterionResult, said: _Said, nearby: list[Dated]) -> CriterionResult:
@@ -87,7 +133,7 @@ def _not_applicable(criterion: Criterion, person: Person, until: date | None) ->
     return CriterionResult(
         criterion=criterion.id,
         kind=criterion.kind,
-        rule=RuleKind.ANSWER,
+        rule=criterion.rule.kind,
         verdict=Verdict.NOT_APPLICABLE,
         reason=Reason(ReasonCode.NOT_APPLICABLE, (("gender", person.gender),)),
         evidence=(Evidence(person.source, recorded),),
@@ -104,7 +150,7 @@ def _beyond_age(
     return CriterionResult(
         criterion=criterion.id,
         kind=criterion.kind,
-        rule=RuleKind.ANSWER,
+        rule=criterion.rule.kind,
         verdict=Verdict.NOT_MET,
         reason=Reason(ReasonCode.BEYOND_AGE, (*recorded, years, ("on", f"{as_of}"))),
         evidence=(
@@ -166,7 +212,7 @@ def _against(rule: AnswerRule, readings: Iterable[Dated], favourable: Verdict) -
 
 def _answers(rule: AnswerRule, case: Case) -> tuple[Dated, ...]:
     """What can answer: every answer, and amounts that are below the laboratory's own limit."""
-    amounts = (it for it in case.of(sorted(rule.below_limit)) if _clears(rule, it.reading))
+    amounts = (it for it in case.of(rule.amounts) if _clears(rule, it.reading))
     return (*case.of(rule.labs), *amounts)
 
 
@@ -190,7 +236,7 @@ def _unless_contradicted(
     window = question.window(as_of)
     against = [
         it
-        for lab in (*rule.labs, *sorted(rule.below_limit))
+        for lab in (*rule.labs, *rule.amounts)
         for it in answer(
             replace(question, labs=(lab,)), _usable(case, (lab,), window), as_of
         ).rivals

@@ -6,23 +6,10 @@ from collections.abc import Iterable
 from datetime import date
 
 from refnot_fhir.core.chart import Chart
-from refnot_fhir.core.criteria.answer import answer_result
-from refnot_fhir.core.criteria.case import Case, lay_out
-from refnot_fhir.core.criteria.condition import condition_result
-from refnot_fhir.core.criteria.drug import drug_result
-from refnot_fhir.core.criteria.lab import lab_result
-from refnot_fhir.core.criteria.person import age_result, person_result
+from refnot_fhir.core.criteria.case import lay_out
 from refnot_fhir.core.results import Assessment, CriterionResult
-from refnot_fhir.core.rules import (
-    AgeRule,
-    AnswerRule,
-    ConditionRule,
-    Criterion,
-    DrugRule,
-    LabRule,
-    Protocol,
-)
-from refnot_fhir.core.verdict import Eligibility
+from refnot_fhir.core.rules import Protocol
+from refnot_fhir.core.verdict import Eligibility, Verdict
 
 
 def assess(protocol: Protocol, chart: Chart, as_of: date) -> Assessment:
@@ -31,7 +18,7 @@ def assess(protocol: Protocol, chart: Chart, as_of: date) -> Assessment:
     Nothing collected or given after that date is seen. The order of the chart does not matter.
     """
     case = lay_out(protocol, chart)
-    results = tuple(_result(criterion, case, as_of) for criterion in protocol.criteria)
+    results = tuple([one.rule.decide(one, case, as_of) for one in protocol.criteria])
     ends = [it.holds_until for it in results if it.holds_until is not None]
     return Assessment(
         site=chart.site,
@@ -48,24 +35,10 @@ def assess(protocol: Protocol, chart: Chart, as_of: date) -> Assessment:
 
 def standing(results: Iterable[CriterionResult]) -> Eligibility:
     """Ineligible if any result speaks against, eligible if all speak for, else undecided."""
-    found = tuple(results)
-    if any(result.speaks_against for result in found):
-        return Eligibility.INELIGIBLE
-    is_in = all(result.speaks_for for result in found)
+    is_in = True
+    for result in results:
+        if result.verdict is Verdict.UNKNOWN:
+            is_in = False
+        elif result.speaks_against:
+            return Eligibility.INELIGIBLE
     return Eligibility.ELIGIBLE if is_in else Eligibility.UNDECIDED
-
-
-def _result(criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
-    match criterion.rule:
-        case AgeRule() as rule:
-            return age_result(criterion, rule, case, as_of)
-        case LabRule() as rule:
-            return lab_result(criterion, rule, case, as_of)
-        case AnswerRule() as rule:
-            return answer_result(criterion, rule, case, as_of)
-        case DrugRule() as rule:
-            return drug_result(criterion, rule, case, as_of)
-        case ConditionRule() as rule:
-            return condition_result(criterion, rule, case, as_of)
-        case rule:
-            return person_result(criterion, rule)

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.criteria.derive import collection_of, of_one_sample, term
 from refnot_fhir.core.criteria.moments import Dated, issued, might_be_last, source_key
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import LabRule
 from refnot_fhir.core.values import Interval, Original, Source, reason
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.core.vocabulary import Unusable
+
+if TYPE_CHECKING:
+    from refnot_fhir.core.criteria.lab import LabRule
 
 _EVERYTHING = Interval(None, None)
 
@@ -35,17 +39,23 @@ def proved(rule: LabRule, reading: Measurement) -> Interval:
     return value
 
 
-def bounded(rule: LabRule, case: Case, compare: Compare) -> tuple[Dated, ...]:
+def bounded(rule: LabRule, case: Case, compare: Compare, as_of: date) -> Sequence[Dated]:
     """The readings of a rule's labs, those of one collection combined to what they prove together.
 
+    Readings that are surely older than one of the labs asked for, collected by `as_of`, decide
+    nothing on that day or a later one, and are left out.
     A reading that is only an upper bound counts by itself where it decides, where it contradicts
     the newest reading before it, or where there is none: otherwise it says nothing new.
     """
-    mains = case.of(rule.labs)
+    mains, wholes = case.of(rule.labs), case.of(rule.upper_bounds)
+    start = max((it.earliest for it in mains if it.first <= as_of), default=None)
+    if start is not None:
+        mains = [it for it in mains if it.latest >= start]
+        wholes = [it for it in wholes if it.latest >= start]
     if not rule.lower_bounds and not rule.upper_bounds:
         return mains
     groups: dict[object, list[Dated]] = {}
-    for found in (*mains, *case.of(rule.upper_bounds)):
+    for found in (*mains, *wholes):
         groups.setdefault(collection_of(found.reading), []).append(found)
     combined: list[Dated] = []
     alone: list[Dated] = []

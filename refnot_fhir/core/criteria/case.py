@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import tzinfo
+from collections.abc import Iterable, Mapping, Sequence
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.derive import derived
 from refnot_fhir.core.criteria.moments import Dated, dated
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Protocol
+from refnot_fhir.core.rules import Criterion, Protocol
 
 
 @record
@@ -21,12 +20,20 @@ class Case:
     chart: Chart
     readings: Mapping[str, tuple[Dated, ...]]
     """By lab: what can govern, unusable ones included, and what is derived from them."""
-    aside: Mapping[str, tuple[Measurement, ...]]
+    aside: Mapping[str, Sequence[Measurement]]
     """By lab: what can never govern because no measurement was made, or not dated."""
 
-    def of(self, labs: Iterable[str]) -> tuple[Dated, ...]:
+    def of(self, labs: Iterable[str]) -> list[Dated]:
         """Every reading of these labs that can govern."""
-        return tuple(found for lab in labs for found in self.readings.get(lab, ()))
+        found: list[Dated] = []
+        for lab in labs:
+            found += self.readings.get(lab, ())
+        return found
+
+    def is_silent_on(self, criterion: Criterion) -> bool:
+        """Whether no reading, usable or not, is of a lab that the criterion looks at."""
+        asked = self.protocol.asked[criterion.id]
+        return asked.isdisjoint(self.readings) and asked.isdisjoint(self.aside)
 
 
 def lay_out(protocol: Protocol, chart: Chart) -> Case:
@@ -39,10 +46,4 @@ def lay_out(protocol: Protocol, chart: Chart) -> Case:
             place.setdefault(reading.analyte, []).append(reading)
     for reading in derived(protocol, can):
         can.setdefault(reading.analyte, []).append(reading)
-    days = {lab: tuple(_dated(found, chart.zone)) for lab, found in can.items()}
-    return Case(protocol, chart, days, {lab: tuple(found) for lab, found in aside.items()})
-
-
-def _dated(readings: Iterable[Measurement], zone: tzinfo) -> Iterable[Dated]:
-    moments = ((reading, reading.collected) for reading in readings)
-    return (dated(reading, when, zone) for reading, when in moments if when is not None)
+    return Case(protocol, chart, {lab: dated(can[lab], chart.zone) for lab in can}, aside)

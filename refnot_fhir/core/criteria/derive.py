@@ -42,9 +42,11 @@ def derived(protocol: Protocol, readings: Mapping[str, Sequence[Measurement]]) -
     found: dict[tuple[str, _Collection], list[Measurement]] = {}
     for rule in protocol.derivations:
         labs = rule.parts
+        if not all(map(readings.__contains__, labs)):
+            continue
         for lab in labs:
             if lab not in by_collection:
-                by_collection[lab] = _by_collection(readings.get(lab, ()))
+                by_collection[lab] = _by_collection(readings[lab])
         for collection in by_collection[labs[0]]:
             if not all(collection in by_collection[lab] for lab in labs):
                 continue

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import field
 from datetime import date
 from typing import NamedTuple
 
 from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.criteria.evidence import of_dated, of_dose
 from refnot_fhir.core.criteria.moments import Dated, source_key
-from refnot_fhir.core.criteria.newest import Opinion, Question, answer, last_day, turning_days
+from refnot_fhir.core.criteria.newest import (
+    Opinion,
+    Question,
+    answer,
+    back,
+    last_day,
+    silent,
+    turning_days,
+)
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.facts import Dose, Measurement, Outcome
+from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
-from refnot_fhir.core.rules import Criterion, DrugAnswer, DrugRule
+from refnot_fhir.core.rules import About, Criterion, Rule
 from refnot_fhir.core.translate.study import names, of_another_study
 from refnot_fhir.core.values import DaySpan, Reason
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
@@ -67,32 +77,72 @@ class _Said(NamedTuple):
         return bool(self.resting_on) and self.resting_on[0].doubt is not None
 
 
-def drug_result(criterion: Criterion, rule: DrugRule, case: Case, as_of: date) -> CriterionResult:
-    """Whether an administration of the class is inside the window.
+@record
+class DrugAnswer:
+    """A person's documented answer to whether a drug of a class was given within the window."""
 
-    Only a person's documented answer shows that none was; no record, and no lack of one, does.
-    """
-    on_record = _on_record(rule, case)
-    answers = case.of(rule.answer.labs) if rule.answer is not None else ()
-    said = _said(on_record, answers, rule, as_of)
-    window = (shifted(as_of, -rule.within_days), as_of)
-    if said.reason == ReasonCode.NO_EVIDENCE and _sends_all(case, window):
-        said = said._replace(reason=ReasonCode.NONE_ON_RECORD)
-    return CriterionResult(
-        criterion=criterion.id,
-        kind=criterion.kind,
-        rule=RuleKind.DRUG,
-        verdict=said.verdict,
-        reason=Reason(said.reason, tuple(_about(said, rule, case))),
-        evidence=tuple(_evidence(said)),
-        window=window,
-        holds_until=last_day(
-            as_of,
-            said.verdict,
-            _turning_days(on_record, answers, rule),
-            lambda day: _said(on_record, answers, rule, day).verdict,
-        ),
-    )
+    labs: tuple[str, ...]
+    given: frozenset[str]
+    not_given: frozenset[str]
+    within_days: int
+    """For so many days a negative answer stands; it covers the window that ends on its own day."""
+
+
+@record
+class DrugRule(Rule):
+    """Whether a drug of a class was given within a window before the date of assessment."""
+
+    kind = RuleKind.DRUG
+
+    drug_class: str
+    within_days: int
+    study_drug: str
+    """The protocol's own drug: its trial doses do not count."""
+    answer: DrugAnswer | None = None
+    """What alone shows that none was given; without it the criterion is never not met."""
+    about: About = field(init=False, repr=False, compare=False)
+    """Of every reason: the class, how far back, who is asked."""
+
+    def __post_init__(self) -> None:
+        """Put the parameters together once: every result has them."""
+        days = ("within-days", f"{self.within_days}")
+        labs = (("lab", lab) for lab in self.reads)
+        object.__setattr__(self, "about", (("class", self.drug_class), days, *labs))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every lab that it looks at."""
+        return () if self.answer is None else self.answer.labs
+
+    def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
+        """Whether an administration of the class is inside the window.
+
+        Only a person's documented answer shows that none was; no record, and no lack of one, does.
+        """
+        window = back(as_of, self.within_days)
+        chart = case.chart
+        if not chart.doses and chart.all_doses is None and case.is_silent_on(criterion):
+            return silent(criterion.id, criterion.kind, self.kind, self.about, window)
+        on_record = _on_record(self, case)
+        answers = case.of(self.reads)
+        said = _said(on_record, answers, self, as_of)
+        if said.reason == ReasonCode.NO_EVIDENCE and _sends_all(case, window):
+            said = said._replace(reason=ReasonCode.NONE_ON_RECORD)
+        return CriterionResult(
+            criterion=criterion.id,
+            kind=criterion.kind,
+            rule=self.kind,
+            verdict=said.verdict,
+            reason=Reason(said.reason, (*self.about, *_of_feed(said, case))),
+            evidence=tuple(_evidence(said)),
+            window=window,
+            holds_until=last_day(
+                as_of,
+                said.verdict,
+                _turning_days(on_record, answers, self),
+                lambda day: _said(on_record, answers, self, day).verdict,
+            ),
+        )
 
 
 def _evidence(said: _Said) -> Iterator[Evidence]:
@@ -108,11 +158,8 @@ def _evidence(said: _Said) -> Iterator[Evidence]:
         yield of_dated(it, of_answers)
 
 
-def _about(said: _Said, rule: DrugRule, case: Case) -> Iterator[tuple[str, str]]:
-    yield "class", rule.drug_class
-    yield "within-days", f"{rule.within_days}"
-    for lab in rule.answer.labs if rule.answer is not None else ():
-        yield "lab", lab
+def _of_feed(said: _Said, case: Case) -> Iterator[tuple[str, str]]:
+    """What the hospital states of its feed, and what it sent, where that is all that is known."""
     feed = case.chart.all_doses
     if feed is None or said.of_doses or said.answers:
         return

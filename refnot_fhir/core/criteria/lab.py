@@ -3,38 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from functools import partial
 
 from refnot_fhir.core.criteria.bounds import bounded, proved
 from refnot_fhir.core.criteria.case import Case
-from refnot_fhir.core.criteria.newest import Opinion, Question, newest_result
+from refnot_fhir.core.criteria.newest import Opinion, Question, asked, back, newest_result, silent
 from refnot_fhir.core.exact import product, shown
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.intervals import above, within
+from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, ReasonCode
-from refnot_fhir.core.rules import Bound, Criterion, LabRule
+from refnot_fhir.core.rules import About, Bound, Criterion, Relation, Rule
 from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import RuleKind, Verdict
 
 _REASONS = {Verdict.MET: ReasonCode.WITHIN_LIMIT, Verdict.NOT_MET: ReasonCode.BEYOND_LIMIT}
 
 
-def lab_result(criterion: Criterion, rule: LabRule, case: Case, as_of: date) -> CriterionResult:
-    """Whether the newest reading is within the limits of the rule."""
-    question = Question(
-        rule.labs, rule.within_days, criterion.kind, partial(_judge, rule), rule.upper_bounds
-    )
-    readings = bounded(rule, case, partial(_compared, rule))
-    bounds = rule.bounds
-    about = tuple(
-        (relation, f"{shown(bound.value)} {bound.unit}".rstrip()) for relation, bound in bounds
-    )
-    limit = bounds[0][1] if bounds else None
-    return newest_result(
-        criterion, RuleKind.LAB, question, case, as_of, readings=readings, about=about, limit=limit
-    )
+@record
+class LabRule(Rule):
+    """A limit on the newest reading of a lab, or of one that stands for it."""
+
+    kind = RuleKind.LAB
+
+    labs: tuple[str, ...]
+    """In order of preference for readings of one collection time."""
+    more_than: Bound | None = None
+    at_most: Bound | None = None
+    within_days: int = 0
+    lower_bounds: frozenset[str] = frozenset()
+    """Labs that are a part of what is asked for: they can prove `more_than`, never disprove it."""
+    upper_bounds: tuple[str, ...] = ()
+    """Labs, none of `labs`, of which what is asked for is a part: they can only disprove it."""
+    about: About = field(init=False, repr=False, compare=False)
+    """Of every reason: what is asked for, how far back, within which limits."""
+
+    def __post_init__(self) -> None:
+        """Put the parameters together once: every result has them."""
+        limits = (
+            (relation, f"{shown(bound.value)} {bound.unit}".rstrip())
+            for relation, bound in self.bounds
+        )
+        object.__setattr__(self, "about", asked(self.labs, self.within_days, *limits))
+
+    @property
+    def bounds(self) -> tuple[tuple[Relation, Bound], ...]:
+        """Each limit, and how a value has to stand to it."""
+        low, high = self.more_than, self.at_most
+        found = []
+        if low is not None:
+            found.append((Relation.AT_LEAST if low.inclusive else Relation.MORE_THAN, low))
+        if high is not None:
+            found.append((Relation.AT_MOST if high.inclusive else Relation.LESS_THAN, high))
+        return tuple(found)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every lab that it looks at, those that it asks for first."""
+        return *self.labs, *self.upper_bounds
+
+    @property
+    def by_upper_limit(self) -> tuple[str, ...]:
+        """Labs that it compares with the upper limit of normal."""
+        return self.labs if self.at_most is not None and not self.at_most.unit else ()
+
+    def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
+        """Whether the newest reading is within the limits."""
+        limit = self.more_than or self.at_most
+        if case.is_silent_on(criterion):
+            window = back(as_of, self.within_days)
+            return silent(criterion.id, criterion.kind, self.kind, self.about, window, limit)
+        judge = partial(_judge, self)
+        question = Question(self.labs, self.within_days, criterion.kind, judge, self.upper_bounds)
+        readings = bounded(self, case, partial(_compared, self), as_of)
+        return newest_result(
+            criterion, question, case, as_of, readings=readings, about=self.about, limit=limit
+        )
 
 
 def _judge(rule: LabRule, reading: Measurement) -> Opinion:

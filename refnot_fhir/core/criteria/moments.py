@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, tzinfo
 from typing import NamedTuple, TypeVar
 
@@ -22,12 +22,18 @@ class Dated(NamedTuple):
     last: date
 
 
-def dated(reading: Measurement, when: When, zone: tzinfo) -> Dated:
-    """A reading with its bounds in `zone`, as `When.days` has them; exact moments cost half."""
-    first = when.earliest.astimezone(zone).date()
-    if when.latest == when.earliest:
-        return Dated(reading, when.earliest, when.latest, first, first)
-    return Dated(reading, when.earliest, when.latest, first, when.latest.astimezone(zone).date())
+def dated(readings: Iterable[Measurement], zone: tzinfo) -> tuple[Dated, ...]:
+    """Readings with their bounds in `zone`, as `When.days` has them; those without a date go."""
+    found = []
+    for reading in readings:
+        when = reading.collected
+        if when is None:
+            continue
+        first = last = when.earliest.astimezone(zone).date()
+        if when.latest != when.earliest:
+            last = when.latest.astimezone(zone).date()
+        found.append(Dated(reading, when.earliest, when.latest, first, last))
+    return tuple(found)
 
 
 def might_be_last(items: Sequence[T], when: Callable[[T], When | None]) -> list[T]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 from refnot_fhir.core.criteria.case import Case
@@ -16,15 +17,17 @@ from refnot_fhir.core.days import shifted
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
-from refnot_fhir.core.rules import Bound, Criterion
+from refnot_fhir.core.rules import About, Bound, Criterion
 from refnot_fhir.core.values import Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
 Opinion = tuple[Verdict, str]
 """A verdict and the stable code of its reason."""
 
-About = tuple[tuple[str, str], ...]
-"""Parameters of a reason."""
+
+def back(as_of: date, days: int) -> tuple[date, date]:
+    """First and last day of a window that looks back so many days."""
+    return shifted(as_of, -days), as_of
 
 
 @record
@@ -42,7 +45,7 @@ class Question:
 
     def window(self, as_of: date) -> tuple[date, date]:
         """First and last day that a reading may be from."""
-        return shifted(as_of, -self.within_days), as_of
+        return back(as_of, self.within_days)
 
 
 class Answer(NamedTuple):
@@ -56,34 +59,60 @@ class Answer(NamedTuple):
 _NOTHING = Answer(Verdict.UNKNOWN, ReasonCode.NO_EVIDENCE)
 
 
+def asked(labs: Iterable[str], within_days: int, *more: tuple[str, str]) -> About:
+    """The parameters of a reason that a rule gives: the labs, how far back, and more."""
+    return (*(("lab", lab) for lab in labs), ("within-days", f"{within_days}"), *more)
+
+
+# Cached: it is the same for every patient of a day, and most rules find nothing on a chart.
+@lru_cache(maxsize=4096)
+def silent(
+    criterion: str,
+    kind: CriterionKind,
+    rule: RuleKind,
+    about: About = (),
+    window: tuple[date, date] | None = None,
+    limit: Bound | None = None,
+) -> CriterionResult:
+    """What a criterion comes to where nothing on the chart is about it."""
+    return CriterionResult(
+        criterion=criterion,
+        kind=kind,
+        rule=rule,
+        verdict=Verdict.UNKNOWN,
+        reason=Reason(ReasonCode.NO_EVIDENCE, about),
+        window=window,
+        limit=None if limit is None else limit.value,
+        limit_unit="" if limit is None else limit.unit,
+    )
+
+
 def newest_result(
     criterion: Criterion,
-    rule: RuleKind,
     question: Question,
     case: Case,
     as_of: date,
     *,
     readings: Sequence[Dated],
-    about: About = (),
+    about: About,
     limit: Bound | None = None,
 ) -> CriterionResult:
     """What the newest reading says of a criterion, with the readings that could not be used.
 
-    `readings` are those to judge; `about` says more of the rule than its labs and its days, and
-    `limit` is the one that it is told with.
+    `readings` are those to judge, `about` are the parameters that the rule gives to every reason,
+    and `limit` is the one that it is told with.
     """
     said = answer(question, readings, as_of)
     window = question.window(as_of)
     evidence = _evidence(said.rivals, case)
     shown = {(item.source, item.formula) for item in evidence}
     others = set_aside(case, _parts(question, case), window)
-    labs: About = tuple(("lab", lab) for lab in question.labs)
     return CriterionResult(
         criterion=criterion.id,
         kind=criterion.kind,
-        rule=rule,
+        rule=criterion.rule.kind,
         verdict=said.verdict,
-        reason=Reason(said.reason, (*labs, ("within-days", f"{question.within_days}"), *about)),
+        reason=Reason(said.reason, about),
         evidence=(*evidence, *(it for it in others if (it.source, it.formula) not in shown)),
         window=window,
         holds_until=holds_until(question, readings, as_of, said),

@@ -50,7 +50,10 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
     week: days 1 to 7, 8 to 14 … of the course.
     """
     rule = protocol.dosing
-    found = occasions(_of_study(protocol, chart, as_of), rule, chart.zone)
+    of_study = list(_of_study(protocol, chart, as_of))
+    if not of_study:
+        return DosingRecord(chart.site, chart.patient, protocol.id, rule.unit)
+    found = occasions(of_study, rule, chart.zone)
     placed = places(found, rule)
     numbered = {id(place.occasion): place for place in placed}
     others = [occasion for occasion in found if id(occasion) not in numbered]

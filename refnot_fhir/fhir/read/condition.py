@@ -82,9 +82,7 @@ def _codes(resource: Json) -> Iterable[Concept]:
             yield substance
 
 
-def _status(
-    element: Json | None, systems: tuple[str, ...], known: Mapping[str, T], unsaid: T
-) -> T:
+def _status(element: Json | None, systems: tuple[str, ...], known: Mapping[str, T], unsaid: T) -> T:
     """What the codings of FHIR's own system say."""
     codings = () if element is None else element.get("coding", ())
     said = [known.get(c.get("code", "")) for c in codings if c.get("system") in systems]

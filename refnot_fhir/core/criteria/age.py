@@ -1,0 +1,82 @@
+"""Age in completed years on the date of assessment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from refnot_fhir.core.criteria.case import Case
+from refnot_fhir.core.criteria.newest import Opinion, last_day, silent
+from refnot_fhir.core.days import ages, birthday
+from refnot_fhir.core.record import record
+from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Shows
+from refnot_fhir.core.rules import Criterion, Rule
+from refnot_fhir.core.values import DaySpan, Reason
+from refnot_fhir.core.verdict import RuleKind, Verdict
+
+
+@record
+class AgeRule(Rule):
+    """Age in completed years on the date of assessment."""
+
+    kind = RuleKind.AGE
+
+    at_least: int | None
+    at_most: int | None
+
+    def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
+        """Whether the age is within the limits, for every possible birth date.
+
+        Somebody born on 29 February completes a year on 1 March of a common year.
+        """
+        person = case.chart.person
+        birth = person.birth if person is not None else None
+        if person is None or birth is None:
+            return silent(criterion.id, criterion.kind, self.kind)
+        verdict, code = _opinion(self, birth, as_of)
+        days = _turning_days(self, birth)
+        born = Evidence(person.source, Reason(Shows.BORN), days=(birth.first, birth.last))
+        return CriterionResult(
+            criterion=criterion.id,
+            kind=criterion.kind,
+            rule=self.kind,
+            verdict=verdict,
+            reason=Reason(code, tuple(_about(self, birth, as_of))),
+            evidence=(born,),
+            holds_until=last_day(as_of, verdict, days, lambda day: _opinion(self, birth, day)[0]),
+        )
+
+
+def _opinion(rule: AgeRule, birth: DaySpan, as_of: date) -> Opinion:
+    if birth.last > as_of:
+        return Verdict.UNKNOWN, ReasonCode.IMPLAUSIBLE
+    least, most = ages(birth, as_of)
+    low = rule.at_least if rule.at_least is not None else least
+    high = rule.at_most if rule.at_most is not None else most
+    if least >= low and most <= high:
+        return Verdict.MET, ReasonCode.WITHIN_AGE
+    if most < low or least > high:
+        return Verdict.NOT_MET, ReasonCode.BEYOND_AGE
+    return Verdict.UNKNOWN, ReasonCode.STRADDLES_LIMIT
+
+
+def _turning_days(rule: AgeRule, birth: DaySpan) -> Iterator[date]:
+    """Days on which the age may enter the rule or leave it."""
+    yield birth.last
+    limits = (rule.at_least, None if rule.at_most is None else rule.at_most + 1)
+    for age in limits:
+        for born in (birth.first, birth.last):
+            day = birthday(born, age) if age is not None else None
+            if day is not None:
+                yield day
+
+
+def _about(rule: AgeRule, birth: DaySpan, as_of: date) -> Iterator[tuple[str, str]]:
+    least, most = ages(birth, as_of)
+    yield "born", birth.text
+    yield "on", f"{as_of}"
+    yield "youngest", f"{least}"
+    yield "oldest", f"{most}"
+    for name, limit in (("at-least", rule.at_least), ("at-most", rule.at_most)):
+        if limit is not None:
+            yield name, f"{limit}"

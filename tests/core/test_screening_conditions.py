@@ -1,0 +1,191 @@
+"""Diagnoses and allergies: what decides, what a person judges, and what counts nothing."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.criteria.condition import ConditionRule
+from refnot_fhir.core.facts import Condition, State, Verification
+from refnot_fhir.core.results import CriterionResult, Role
+from refnot_fhir.core.rules import Criterion
+from refnot_fhir.core.values import Source
+from refnot_fhir.core.verdict import CriterionKind, Verdict
+from tests.builders import TODAY, chart, days_ago, protocol, whole_days
+
+MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
+ACUTE, ULCER = "acute-peptic-ulcer", "peptic-ulcer"
+EX02A = ConditionRule("a person's word", (ACUTE, ULCER), met=frozenset({ACUTE}))
+EX01 = ConditionRule("a person's word", ("stroke",), met=frozenset({"stroke"}), ever=True)
+EX08 = ConditionRule(
+    "a person's word", ("no-known-allergy", "allergy"),
+    clears=frozenset({"no-known-allergy"}), within_days=28,
+)  # fmt: skip
+IN02 = ConditionRule(
+    "a report", ("malignancy",), met=frozenset({"malignancy"}), tests=frozenset({"tissue-test"})
+)
+
+
+def record(*sets: str, id: str = "c1", **said: object) -> Condition:
+    """A confirmed and active record of today, unless it says otherwise."""
+    said.setdefault("recorded", whole_days(TODAY, TODAY))
+    said.setdefault("state", State.ACTIVE)
+    said.setdefault("verification", Verification.CONFIRMED)
+    source = Source("hospital", str(said.pop("type", "Condition")), id, "1")
+    return Condition(source, "p1", sets, **said)  # type: ignore[arg-type]
+
+
+def decide(rule: ConditionRule, *records: Condition, as_of: date = TODAY) -> CriterionResult:
+    asked = Criterion("EX02A", CriterionKind.EXCLUSION, "t", "t", "s", rule)
+    return assess(protocol(asked), chart(conditions=records), as_of).result("EX02A")
+
+
+def came_to(rule: ConditionRule, *records: Condition, as_of: date = TODAY) -> tuple[Verdict, str]:
+    found = decide(rule, *records, as_of=as_of)
+    return found.verdict, found.reason.code
+
+
+def day(ago: int) -> dict[str, object]:
+    return {"recorded": whole_days(days_ago(ago), days_ago(ago))}
+
+
+def ended(ago: int) -> dict[str, object]:
+    return {"abated": whole_days(days_ago(ago), days_ago(ago)), "state": State.PAST}
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "code"),
+    [
+        ({}, MET, "on-record"),
+        ({"verification": Verification.UNCONFIRMED}, UNKNOWN, "to-be-judged"),
+        ({"verification": Verification.UNSAID}, UNKNOWN, "to-be-judged"),
+        ({"verification": Verification.REFUTED}, UNKNOWN, "needs"),
+        ({"verification": Verification.RETRACTED}, UNKNOWN, "needs"),
+        ({"state": State.UNSAID}, UNKNOWN, "to-be-judged"),
+        ({"state": State.PAST}, UNKNOWN, "needs"),
+        (ended(1), UNKNOWN, "needs"),
+        (ended(0), UNKNOWN, "to-be-judged"),
+        (ended(-5), MET, "on-record"),
+        (day(-1), UNKNOWN, "needs"),
+        ({"recorded": None}, MET, "on-record"),
+    ],
+)
+def test_an_acute_ulcer_decides_when_it_is_confirmed_and_there_on_the_day(
+    said: dict[str, object], verdict: Verdict, code: str
+) -> None:
+    assert came_to(EX02A, record(ACUTE, ULCER, **said)) == (verdict, code)
+
+
+def test_an_ulcer_of_an_unclear_phase_is_for_a_person_to_judge() -> None:
+    assert came_to(EX02A, record(ULCER)) == (UNKNOWN, "to-be-judged")
+    assert came_to(EX02A, record(unclear=(ACUTE,))) == (UNKNOWN, "to-be-judged")
+
+
+def test_no_record_and_a_record_of_another_disease_show_nothing() -> None:
+    assert came_to(EX02A) == (UNKNOWN, "needs")
+    found = decide(EX02A, record("stroke"))
+    assert (found.verdict, found.evidence) == (UNKNOWN, ())
+
+
+def test_what_is_past_counts_where_the_criterion_asks_for_the_past() -> None:
+    for said in (ended(4000), {"state": State.PAST}, {"state": State.UNSAID}):
+        assert came_to(EX01, record("stroke", **said)) == (MET, "on-record")
+    unsure = record("stroke", verification=Verification.UNSAID, **ended(4000))
+    assert came_to(EX01, unsure) == (UNKNOWN, "to-be-judged")
+
+
+def test_a_refuted_record_is_shown_and_counts_nothing() -> None:
+    refuted = record(ACUTE, id="c2", verification=Verification.REFUTED)
+    found = decide(EX02A, refuted)
+    assert [(it.source.id, it.role) for it in found.evidence] == [("c2", Role.ASIDE)]
+    assert came_to(EX02A, refuted, record(ACUTE)) == (MET, "on-record")
+
+
+@pytest.mark.parametrize(
+    ("records", "verdict", "code"),
+    [
+        ([record("no-known-allergy")], NOT_MET, "none-known"),
+        ([record("no-known-allergy", **day(28))], NOT_MET, "none-known"),
+        ([record("no-known-allergy", **day(29))], UNKNOWN, "needs"),
+        ([record("no-known-allergy", recorded=None)], UNKNOWN, "needs"),
+        ([record("no-known-allergy", verification=Verification.UNSAID)], UNKNOWN, "needs"),
+        ([record("no-known-allergy", state=State.PAST)], UNKNOWN, "needs"),
+        ([record("allergy")], UNKNOWN, "to-be-judged"),
+        ([record("no-known-allergy"), record("allergy", id="c2")], UNKNOWN, "contradicted"),
+        (
+            [record("no-known-allergy"), record("allergy", id="c2", **day(900))],
+            UNKNOWN,
+            "contradicted",
+        ),
+        (
+            [
+                record("no-known-allergy"),
+                record("allergy", id="c2", verification=Verification.REFUTED),
+            ],
+            NOT_MET,
+            "none-known",
+        ),
+    ],
+)
+def test_a_statement_that_there_is_none_clears_unless_something_contradicts_it(
+    records: list[Condition], verdict: Verdict, code: str
+) -> None:
+    assert came_to(EX08, *records) == (verdict, code)
+
+
+def test_a_clearance_lapses_the_day_after_its_window() -> None:
+    cleared = record("no-known-allergy", **day(3))
+    found = decide(EX08, cleared)
+    assert found.holds_until == TODAY + timedelta(days=25)
+    assert came_to(EX08, cleared, as_of=TODAY + timedelta(days=26)) == (UNKNOWN, "needs")
+
+
+def test_a_diagnosis_is_confirmed_by_tissue_only_if_it_says_that_it_rests_on_it() -> None:
+    assert came_to(IN02, record("malignancy")) == (UNKNOWN, "to-be-judged")
+    assert came_to(IN02, record("malignancy", tests=("tissue-test",))) == (MET, "on-record")
+
+
+SETS = st.sampled_from([(ACUTE, ULCER), (ULCER,), ("stroke",), ("allergy",), ("no-known-allergy",)])
+RECORDS = st.lists(
+    st.builds(
+        lambda sets, state, verified, ago, id: record(
+            *sets, id=f"c{id}", state=state, verification=verified, **day(ago)
+        ),
+        SETS, st.sampled_from(State), st.sampled_from(Verification),
+        st.integers(-3, 60), st.integers(0, 99),
+    ),
+    max_size=4, unique_by=lambda it: it.source.id,
+)  # fmt: skip
+
+
+@given(RECORDS, st.sampled_from([EX01, EX02A, EX08]))
+def test_the_order_of_records_never_matters(records: list[Condition], rule: ConditionRule) -> None:
+    first = decide(rule, *records)
+    assert all(decide(rule, *order) == first for order in permutations(records))
+
+
+@given(RECORDS, st.sampled_from([EX01, EX02A, EX08]))
+def test_time_moves_a_verdict_only_after_the_last_day_that_it_holds(
+    records: list[Condition], rule: ConditionRule
+) -> None:
+    found = decide(rule, *records)
+    until = found.holds_until or TODAY + timedelta(days=100)
+    for ahead in range((until - TODAY).days + 1):
+        assert decide(rule, *records, as_of=days_ago(-ahead)).verdict is found.verdict
+    if found.holds_until is not None:
+        after = found.holds_until + timedelta(days=1)
+        assert decide(rule, *records, as_of=after).verdict is not found.verdict
+
+
+@given(RECORDS, SETS, st.sampled_from([EX01, EX02A, EX08]))
+def test_a_record_in_doubt_never_turns_a_verdict_into_its_contrary(
+    records: list[Condition], sets: tuple[str, ...], rule: ConditionRule
+) -> None:
+    before = decide(rule, *records).verdict
+    doubt = record(*sets, id="new", state=State.UNSAID, verification=Verification.UNCONFIRMED)
+    assert decide(rule, *records, doubt).verdict in (before, UNKNOWN)
