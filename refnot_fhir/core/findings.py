@@ -9,7 +9,7 @@ from datetime import date, datetime
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.death import days_of_death
-from refnot_fhir.core.life import Finding, FindingCode, MilestoneCode
+from refnot_fhir.core.life import Finding, FindingCode
 from refnot_fhir.core.results import Assessment, CriterionResult, Role, Subject
 from refnot_fhir.core.values import Source
 
@@ -27,9 +27,9 @@ def follow(
     found = {one.about: one for one in _found(subject, chart, then, today, now)}
     kept = []
     for one in subject.findings:
-        again = one.resolved is None and found.pop(one.about, None)
-        is_over = one.resolved is None and not again
-        kept.append(replace(one, resolved=now) if is_over else one)
+        is_open = one.resolved is None
+        again = found.pop(one.about, None) if is_open else None
+        kept.append(replace(one, resolved=now) if is_open and again is None else one)
     return (*kept, *found.values())
 
 
@@ -46,10 +46,8 @@ def _found(
                 FindingCode.SINCE_ENROLMENT, now, result.criterion,
                 was.get(result.criterion, ""), result.verdict.value, since, _sources(result),
             )  # fmt: skip
-    withdrawn = subject.milestone(MilestoneCode.CONSENT_WITHDRAWN)
-    given = subject.milestone(MilestoneCode.CONSENT)
-    if withdrawn is not None and (given is None or withdrawn.on >= given.on):
-        yield Finding(FindingCode.CONSENT_WITHDRAWN, now, on=withdrawn.on)
+    if subject.consent_withdrawn is not None:
+        yield Finding(FindingCode.CONSENT_WITHDRAWN, now, on=subject.consent_withdrawn.on)
     yield from _of_patient(chart, now)
 
 

@@ -125,13 +125,16 @@ class Milestone:
 
     code: str
     """One of `MilestoneCode`."""
-    on: date
+    on: date | None
+    """None: the day was not said."""
     at: datetime
     """When it became known here."""
     by: str
     """Who stated it."""
     reference: str = ""
     """The record of it: `Consent/c1`."""
+    codes: tuple[CodeKey, ...] = ()
+    """Under which it is published."""
 
 
 class FindingCode(StrEnum):

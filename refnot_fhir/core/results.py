@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from refnot_fhir.core.facts import Dose, Outcome
-from refnot_fhir.core.life import Finding, Milestone
+from refnot_fhir.core.life import Finding, Milestone, MilestoneCode
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
@@ -353,13 +353,24 @@ class Subject:
     """What contradicts the enrolment since, in the order in which it became known."""
 
     @property
+    def at_enrolment_of(self) -> tuple[object, ...]:
+        """What a report on the eligibility at enrolment is of: another one is another report."""
+        return self.enrolled_on, self.at_enrolment
+
+    @property
     def by_people(self) -> bool:
         """Whether people, or a system of theirs, set the status that it has."""
         return bool(self.history) and self.history[-1].by != "rule"
 
     def milestone(self, code: str) -> Milestone | None:
-        """The newest milestone of that code."""
+        """What was stated last of a milestone."""
         return next((one for one in reversed(self.milestones) if one.code == code), None)
+
+    @property
+    def consent_withdrawn(self) -> Milestone | None:
+        """That the consent was withdrawn, unless a consent was stated after that."""
+        last = self.milestones[-1] if self.milestones else None
+        return last if last is not None and last.code == MilestoneCode.CONSENT_WITHDRAWN else None
 
     @property
     def stages(self) -> tuple[tuple[StatusChange, date, date | None], ...]:

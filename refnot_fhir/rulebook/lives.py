@@ -55,7 +55,9 @@ def _named(table: Table) -> list[tuple[str, str]]:
         for name, said in table["status"].items()
         for after in said["next"]
     ]
-    found += [(f"verb.{name}.to", said["to"]) for name, said in table["verb"].items() if "to" in said]
+    found += [
+        (f"verb.{name}.to", said["to"]) for name, said in table["verb"].items() if "to" in said
+    ]
     return found + [
         (f"reason.{name}.to", status)
         for name, said in table["reason"].items()

@@ -149,6 +149,15 @@ class Content(NamedTuple):
     content: str
 
 
+class Report(NamedTuple):
+    """Of the table `report`."""
+
+    number: int
+    digest: bytes
+    stated: str
+    body: bytes
+
+
 class Name(NamedTuple):
     """Of the tables `site` and `type`."""
 

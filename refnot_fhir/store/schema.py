@@ -175,6 +175,16 @@ subject_version = Table(
 assessment = Table("assessment", metadata, _key(), Column("content", Text, nullable=False))
 """`number` is packed from the subject's number and a count of its assessments."""
 
+report = Table(
+    "report",
+    metadata,
+    _key(),
+    Column("digest", LargeBinary, nullable=False),
+    Column("stated", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Reports that were frozen, byte for byte; `number` is that of the version of the subject."""
+
 subject_identifier = Table(
     "subject_identifier",
     metadata,

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Table
 
 from refnot_fhir.core.results import Assessment, Subject
+from refnot_fhir.errors import Conflict
 from refnot_fhir.store import codec, rows, statements
 from refnot_fhir.store import schema as tables
+from refnot_fhir.store.contract import FrozenReport
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.read import SqlReader
 from refnot_fhir.store.schema import packed
@@ -48,6 +50,17 @@ class SubjectWriter(SqlReader):
         self._changed.add(row.patient)
         self._save_subject_version(subject, number, before.version if before else 0)
         self._identify_subjects({number: subject}, known=before is not None)
+
+    def save_report(self, subject: Subject, report: FrozenReport) -> None:
+        """Freeze a report with a version of a subject that is kept."""
+        place = self._subject(subject.id)
+        if place is None:
+            raise Conflict(
+                f"ResearchSubject/{subject.id} is not kept, so nothing is frozen with it"
+            )
+        number = packed(place.number, subject.version)
+        row = rows.Report(number, report.digest, codec.report_text(report), report.body)
+        self._session.insert(tables.report, [row])
 
     def _add_subjects(
         self, subjects: Sequence[tuple[Subject, Assessment | None]], view: View

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
-from refnot_fhir.core import subject
+from refnot_fhir.core import findings, people, subject
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.chart import charts as build
 from refnot_fhir.core.criteria import assess as screening
@@ -98,10 +98,7 @@ def stand(
     """
     today = judge.today(site)
     enrolled = before.enrolled_on if before else None
-    # What only a replay ended follows from the chart itself, and may be taken back by it.
-    ended = before.ended_on if before and not before.replay else None
-    if (chart.enrolled_on, chart.ended_on) != (enrolled, ended):
-        chart = replace(chart, enrolled_on=enrolled, ended_on=ended)
+    chart = people.known_on(chart, before)
     assessment = screening.assess(protocol, chart, on or enrolled or today)
     record = dosing.follow(protocol, chart, on or today)
     after = subject.proposed(
@@ -112,6 +109,10 @@ def stand(
     if current is not None and current.enrolled_on != enrolled:
         chart = replace(chart, enrolled_on=current.enrolled_on)
         assessment = screening.assess(protocol, chart, on or current.enrolled_on or today)
+    if current is not None and current.by_people and on is None and current.at_enrolment:
+        then_and_now = assessment, screening.assess(protocol, chart, today)
+        found = findings.follow(current, chart, *then_and_now, judge.now)
+        current = replace(current, findings=found)
     return Standing(protocol, chart, before, current, assessment, record)
 
 
