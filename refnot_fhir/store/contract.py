@@ -173,6 +173,14 @@ class SubjectRow(NamedTuple):
     """How many are kept of it."""
 
 
+class Past(NamedTuple):
+    """A version of a subject, and the assessment that led to it."""
+
+    subject: Subject
+    assessment: Assessment | None
+    """None: an earlier release did not keep it."""
+
+
 class PatientRow(NamedTuple):
     """A patient and its place in the order of pages: that in which patients arrived."""
 
@@ -226,7 +234,7 @@ class Reader(Protocol):
     def subject_version(self, id: str, version: int) -> Subject | None:
         """One version of a subject."""
 
-    def subject_history(self, id: str) -> list[Subject]:
+    def subject_history(self, id: str) -> list[Past]:
         """Every version of a subject, newest first."""
 
     def frozen_report(self, subject: str, version: int | None = None) -> FrozenReport | None:

@@ -142,8 +142,16 @@ class Subject(NamedTuple):
     assessments: int
 
 
+class SubjectVersion(NamedTuple):
+    """Of the table `subject_version`."""
+
+    number: int
+    content: str
+    assessment: int | None
+
+
 class Content(NamedTuple):
-    """Of the tables `subject_version` and `assessment`."""
+    """Of the table `assessment`."""
 
     number: int
     content: str

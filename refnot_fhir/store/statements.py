@@ -282,7 +282,7 @@ subject_version = select(t.subject_version.c.content).where(
     t.subject_version.c.number == bindparam("number")
 )
 subject_versions = (
-    select(t.subject_version.c.content)
+    select(t.subject_version.c.content, t.subject_version.c.assessment)
     .where(
         t.subject_version.c.number > bindparam("first"),
         t.subject_version.c.number <= bindparam("last"),
@@ -294,6 +294,9 @@ report = (
     .where(t.report.c.number > bindparam("first"), t.report.c.number <= bindparam("last"))
     .order_by(t.report.c.number.desc())
     .limit(1)
+)
+assessments = select(t.assessment.c.number, t.assessment.c.content).where(
+    one_of(t.assessment.c.number, "numbers")
 )
 assessment = select(t.assessment.c.content).where(t.assessment.c.number == bindparam("number"))
 

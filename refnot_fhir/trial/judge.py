@@ -229,7 +229,7 @@ def _changed(
         return None
     if before is not None and noted.version == before.version:
         noted = replace(noted, version=before.version + 1, updated=now)
-    moved = _moves(dict(before.verdicts) if before else {}, noted.verdicts)
+    moved = moves(dict(before.verdicts) if before else {}, noted.verdicts)
     return noted, standing.assessment, moved
 
 
@@ -243,7 +243,7 @@ def summary(assessment: Assessment) -> tuple[tuple[str, str], ...]:
     return tuple([(one.criterion, one.verdict.code) for one in assessment.results])
 
 
-def _moves(before: dict[str, str], after: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+def moves(before: Mapping[str, str], after: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     """`IN07A unknown → met` for each criterion whose verdict moved; unknown is where all begin."""
     return tuple(
         f"{criterion} {before.get(criterion, 'unknown')} → {verdict}"

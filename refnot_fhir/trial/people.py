@@ -39,6 +39,7 @@ from refnot_fhir.store.contract import (
 )
 from refnot_fhir.trial.judge import Judge, charts, heir, lapses, stand, summary
 from refnot_fhir.wording import language
+from refnot_fhir.wording.results import why_status
 
 
 @record
@@ -98,7 +99,7 @@ class _Carrying:
         before, by_time = self._until_now(kept, chart, protocol)
         self._check_version(before)
         basis = self._basis(before, chart, protocol)
-        after = decided(basis, self._asked.wish)
+        after = decided(basis, self._without_echo(before, protocol))
         if isinstance(after, tuple):
             raise _refused(after)
         if after is basis.subject and kept is not None:
@@ -164,6 +165,13 @@ class _Carrying:
                 f"the newest version of ResearchSubject/{before.id} is {before.version}, and not "
                 f"{wanted}: read it again"
             )
+
+    def _without_echo(self, before: Subject, protocol: Protocol) -> Wish:
+        """The wish without a reason that is only what was published of the status."""
+        wish = self._asked.wish
+        published = why_status(language(), protocol.labs, before.history[-1])
+        is_echo = wish.to == before.status and wish.said == published
+        return replace(wish, said="", code="") if is_echo else wish
 
     def _basis(self, before: Subject, chart: Chart, protocol: Protocol) -> Basis:
         """The subject as it stood on the day that the wish is about, and its assessment then."""

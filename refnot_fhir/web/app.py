@@ -14,7 +14,16 @@ from refnot_fhir.trial.service import DEFAULT_SITE, Service
 from refnot_fhir.web.answer import as_page
 from refnot_fhir.web.data.records import records
 from refnot_fhir.web.errors import answer_errors
-from refnot_fhir.web.fhir import bundle, decisions, metadata, operations, read, search, write
+from refnot_fhir.web.fhir import (
+    bundle,
+    decisions,
+    history,
+    metadata,
+    operations,
+    read,
+    search,
+    write,
+)
 from refnot_fhir.web.fhir.served import Registry, registry
 from refnot_fhir.web.health import health
 from refnot_fhir.web.pages.home import home
@@ -56,6 +65,7 @@ def _fhir(service: Service, served: Registry) -> Iterator[Blueprint]:
     yield metadata.routes(service, served)
     yield operations.routes(service)
     yield decisions.routes(service)
+    yield history.routes(service)
     yield bundle.routes(service)
     yield write.routes(service, served)
     yield search.routes(service, served)

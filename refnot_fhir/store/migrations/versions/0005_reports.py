@@ -1,4 +1,4 @@
-"""Reports that were frozen when people enrolled a patient, byte for byte."""
+"""Reports that people enrolled a patient by, and which assessment led to a version of a subject."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the table."""
+    """Add the table and the column; of what is there already the assessment is not known."""
+    op.add_column("subject_version", sa.Column("assessment", sa.Integer))
     op.create_table(
         "report",
         sa.Column("number", _number, primary_key=True, autoincrement=False),
