@@ -199,6 +199,12 @@ class DeviationCode(StrEnum):
     POSSIBLE_DUPLICATE = "possible-duplicate"
     DOSE_AFTER_DEATH = "dose-after-death"
     DOSE_BEFORE_ELIGIBLE = "dose-before-eligible"
+    DOSE_BEFORE_CONSENT = "dose-before-consent"
+    DOSE_BEFORE_ENROLMENT = "dose-before-enrolment"
+    DOSE_AFTER_CONSENT_WITHDRAWN = "dose-after-consent-withdrawn"
+    DOSE_AFTER_OFF_STUDY = "dose-after-off-study"
+    ELIGIBILITY_FINDING = "eligibility-finding"
+    """No dose: what contradicts an enrolment after people decided it."""
 
 
 class DosingReason(StrEnum):
@@ -231,6 +237,9 @@ class DosingReason(StrEnum):
     AFTER_DEATH_ON = "after-death-on"
     AFTER_DEATH_BY = "after-death-by"
     NOT_ELIGIBLE = "not-eligible"
+    BEFORE_DAY = "before-day"
+    AFTER_DAY = "after-day"
+    PROGRESSED = "progressed"
 
 
 @record
@@ -289,7 +298,10 @@ class DosingRecord:
     cumulative_complete: bool = True
     """False when an amount given is not known, so that the true sum is higher or unknown."""
     given: int = 0
+    missed: int = 0
     planned: int = 0
+    intensity: Decimal | None = None
+    """Relative dose intensity in percent; None while it cannot be told."""
     next_due: tuple[date, date] | None = None
     """First and last day on schedule for the next dose; None when the course is complete."""
     first_given_on: date | None = None

@@ -144,6 +144,14 @@ class DosingRule:
     source: str = ""
     decisions: tuple[str, ...] = ()
     """Anchors in `DECISIONS.md` of the readings taken."""
+    progression: frozenset[str] = frozenset()
+    """Labs that say whether the disease has progressed."""
+    progressed: frozenset[str] = frozenset()
+    """Their answers that say that it has."""
+    not_progressed: frozenset[str] = frozenset()
+    """Their answers that say that it has not: with one of these another course may begin."""
+    severities: Mapping[str, str] = field(default_factory=dict)
+    """Code of a deviation to how severe it is: `high`, `moderate`, `low`."""
     route_codes: Mapping[str, CodeKey] = field(default_factory=dict)
     """Route to the code under which it is published."""
     site_codes: Mapping[tuple[str, str], CodeKey] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Derivation, Lab, PlaceWords
 from refnot_fhir.core.record import record
+from refnot_fhir.core.results import DeviationCode
 from refnot_fhir.core.rules import AnotherCourse, Arm, Bound, Criterion, DosingRule, Protocol, Rule
 from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.verdict import CriterionKind
@@ -76,7 +77,8 @@ def protocol(
     """One study from its three files, every reference in them checked."""
     table = record.content
     criteria = _criteria(eligibility, words)
-    labs, derivations = _needed(criteria, words)
+    schedule = _dosing(dosing, words)
+    labs, derivations = _needed(criteria, schedule, words)
     period = table["period"]
     return Protocol(
         id=table["id"],
@@ -96,7 +98,7 @@ def protocol(
         actual=table["actual"],
         arms=_arms(record),
         criteria=criteria,
-        dosing=_dosing(dosing, words),
+        dosing=schedule,
         labs=labs,
         derivations=derivations,
         canonical=table["canonical"],
@@ -261,7 +263,7 @@ _RULES: Mapping[str, Callable[[_Place, Table], Rule]] = {
 
 
 def _needed(
-    criteria: tuple[Criterion, ...], words: Dictionaries
+    criteria: tuple[Criterion, ...], dosing: DosingRule, words: Dictionaries
 ) -> tuple[dict[str, Lab], tuple[Derivation, ...]]:
     """The labs that the criteria ask for, and the derivations that lead to them."""
     asked: dict[str, None] = {}
@@ -275,6 +277,7 @@ def _needed(
             asked |= dict.fromkeys(rule.supporting)
         if isinstance(rule, DrugRule) and rule.answer is not None:
             asked |= dict.fromkeys(rule.answer.labs)
+    asked |= dict.fromkeys(sorted(dosing.progression))
     derivations = tuple(way for way in words.derivations if way.lab in asked)
     for way in derivations:
         asked |= dict.fromkeys(way.parts)
@@ -291,6 +294,11 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
     routes = {*places.routes.values(), *places.route_texts.values()}
     sites = {name for name, _ in (*places.sites.values(), *places.site_texts.values())}
     tolerance = {"value": table["tolerance"], "unit": table["dose"]["unit"]}
+    progression, progressed, not_progressed = _progression(file, words)
+    severity = table.get("severity", {})
+    for code in (code for codes in severity.values() for code in codes):
+        if code not in set(DeviationCode):
+            raise file.wrong("severity", f"{code!r} is no deviation", list(DeviationCode))
     gaps, early, late = table["gap_days"], table["early_days"], table["late_days"]
     if early >= min(gaps):
         raise file.wrong("early_days", "the day of the last dose itself would be on schedule")
@@ -309,10 +317,23 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
         another_course=AnotherCourse(table["another_course"]),
         source=table["source"],
         decisions=tuple(table["decisions"]),
+        progression=progression,
+        progressed=progressed,
+        not_progressed=not_progressed,
+        severities={code: degree for degree, codes in severity.items() for code in codes},
         route_codes=places.route_codes,
         site_codes=places.site_codes,
         **{name: table[name] for name in _NUMBERS},
     )
+
+
+def _progression(file: MappingFile, words: Dictionaries) -> tuple[frozenset[str], ...]:
+    """What says whether the disease has progressed: labs, answers that it has, that it has not."""
+    table = file.content.get("progression")
+    if table is None:
+        return frozenset(), frozenset(), frozenset()
+    labs, met, not_met = _answers(_Place(file, "progression", words, {}), table)
+    return frozenset(labs), met, not_met
 
 
 _NUMBERS = (
