@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from decimal import Decimal
 
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import record, shared
 
 CodeKey = tuple[str, str]
 """(system, code)."""
@@ -34,7 +34,7 @@ class Dimension:
     """What stands behind the slash, likewise."""
 
 
-@record
+@shared
 class Lab:
     """One analyte, score or question that a protocol asks for. Source: `mappings/labs.toml`."""
 
@@ -133,11 +133,13 @@ class Derivation:
     source: str = ""
     at_least: bool = False
     """Whether the parts are not all of the lab, so that it is at least the result."""
+    parts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Every lab that it needs, the factor first."""
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Every lab that it needs, the factor first."""
-        return (self.factor, *self.sum_of) if self.factor else self.sum_of
+    def __post_init__(self) -> None:
+        """Put the parts together once."""
+        parts = (self.factor, *self.sum_of) if self.factor else self.sum_of
+        object.__setattr__(self, "parts", parts)
 
 
 @record

@@ -11,9 +11,8 @@ _PLAIN_PLACES = 30
 """Decimals longer than this are shown with an exponent."""
 
 
-def product(left: Decimal, right: Decimal) -> Decimal:
-    """The product with all its digits."""
-    return _EXACT.multiply(left, right)
+product = _EXACT.multiply
+"""The product of two decimals with all its digits."""
 
 
 def total(left: Decimal, right: Decimal) -> Decimal:

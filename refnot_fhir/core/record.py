@@ -15,3 +15,14 @@ def record(cls: type[T]) -> type[T]:
     Nothing forbids it at run time: a frozen dataclass takes three times as long to make.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def shared(cls: type[T]) -> type[T]:
+    """Make a record that is made once and used by all, such as a hospital or a laboratory test.
+
+    It is hashed by identity, in no time however large it is, so that what was worked out with it
+    can be remembered by it. Of two that are equal each is remembered by itself.
+    """
+    cls.__hash__ = object.__hash__  # type: ignore[method-assign]
+    return dataclass(slots=True)(cls)

@@ -27,7 +27,7 @@ from refnot_fhir.core.dictionary import (
     Reasons,
 )
 from refnot_fhir.core.life import Life
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind, RuleKind
 
@@ -237,7 +237,7 @@ class Decision:
     source: str
 
 
-@record
+@shared
 class Rulebook:
     """All mapping files, understood."""
 

@@ -7,14 +7,12 @@ from dataclasses import field
 from datetime import tzinfo
 from decimal import Decimal
 
-from refnot_fhir.core.dictionary import (
-    CodeKey,
-)
+from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.facts import CompleteFeed
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import record, shared
 
 
-@record
+@shared
 class Site:
     """One hospital's feed and its habits. Source: `mappings/sites/<hospital>.toml`."""
 

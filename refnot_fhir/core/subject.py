@@ -196,7 +196,8 @@ def _assessed(assessment: Assessment, chart: Chart, today: date) -> _Status:
     if assessment.standing == Eligibility.ELIGIBLE:
         return _Status(Status.ELIGIBLE, Reason(ChangeCode.ALL_SATISFIED, (as_of,)), today)
     if assessment.standing == Eligibility.INELIGIBLE:
-        against = [result for result in assessment.results if result.speaks_against]
+        decided = [one for one in assessment.results if one.verdict is not Verdict.UNKNOWN]
+        against = [one for one in decided if one.speaks_against]
         reason = Reason(ChangeCode.NOT_SATISFIED, (as_of, *_criteria(against)))
         return _Status(Status.INELIGIBLE, reason, today, against[0])
     if _has_readings(chart):
@@ -207,4 +208,4 @@ def _assessed(assessment: Assessment, chart: Chart, today: date) -> _Status:
 
 
 def _criteria(results: list[CriterionResult]) -> tuple[tuple[str, str], ...]:
-    return tuple(("criterion", result.criterion) for result in results)
+    return tuple([("criterion", result.criterion) for result in results])

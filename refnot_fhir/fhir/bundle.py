@@ -128,14 +128,16 @@ def answer(
     resource: Json | None = None,
 ) -> Json:
     """One entry of a response: `status` is the HTTP status with its text, `201 Created`."""
-    response: Mapping[str, object] = {
-        "status": status,
-        "location": location,
-        "etag": etag,
-        "lastModified": None if last_modified is None else instant(last_modified),
-        "outcome": outcome,
-    }
-    return filled({"resource": resource, "response": filled(response)})
+    found: Json = {"status": status}
+    if location:
+        found["location"] = location
+    if etag:
+        found["etag"] = etag
+    if last_modified is not None:
+        found["lastModified"] = instant(last_modified)
+    if outcome:
+        found["outcome"] = outcome
+    return {"resource": resource, "response": found} if resource else {"response": found}
 
 
 def response(kind: str, entries: Sequence[Json]) -> Json:
@@ -253,11 +255,10 @@ def _reads(entries: Sequence[Entry]) -> Iterator[tuple[int, Problem]]:
 
 def _same_target(entries: Sequence[Entry]) -> Iterator[tuple[int, Problem]]:
     """The outcome of a transaction must not depend on the order of its entries."""
-    first: dict[str, Entry] = {}
+    first: dict[tuple[str, str], Entry] = {}
     for entry in entries:
-        target = entry.target if entry.method in ("PUT", "DELETE") else ""
-        if target:
-            known = first.setdefault(target, entry)
+        if entry.id and entry.method in ("PUT", "DELETE"):
+            known = first.setdefault((entry.type, entry.id), entry)
             if known is not entry:
                 said = f"{known.place} writes the same resource; a transaction may do so once"
                 yield entry.index, Problem("duplicate", said, f"{entry.place}.request.url")
@@ -284,8 +285,11 @@ def _read(raw: Mapping[str, Any], index: int, base: str) -> Entry:
     )
     if unclear:
         return _with(entry, Problem("value", unclear, f"{entry.place}.request.url"))
-    entry = _with(entry, *_CHECKS.get(entry.method, _unknown_method)(entry))
-    return entry if entry.method == "GET" else _conditional(entry, request)
+    problems = tuple(_CHECKS.get(entry.method, _unknown_method)(entry))
+    if problems:
+        entry = _with(entry, *problems)
+    conditional = "ifMatch" in request or "ifNoneMatch" in request
+    return _conditional(entry, request) if conditional and entry.method != "GET" else entry
 
 
 def _conditional(entry: Entry, request: Mapping[str, Any]) -> Entry:
@@ -326,10 +330,9 @@ def _get(entry: Entry) -> Iterator[Problem]:
         yield Problem("invalid", "a GET takes no resource", f"{entry.place}.resource")
 
 
-def _of_a_version(entry: Entry) -> Iterator[Problem]:
-    if "/" in entry.id:
-        said = "a version can be read and not written: leave /_history out"
-        yield Problem("value", said, f"{entry.place}.request.url")
+def _of_a_version(entry: Entry) -> Problem:
+    said = "a version can be read and not written: leave /_history out"
+    return Problem("value", said, f"{entry.place}.request.url")
 
 
 def _post(entry: Entry) -> Iterator[Problem]:
@@ -339,16 +342,19 @@ def _post(entry: Entry) -> Iterator[Problem]:
             "the ifNoneExist of the request)"
         )
         yield Problem("value", said, f"{entry.place}.request.url")
-    yield from _carried(entry)
+    if entry.resource is None or entry.resource.get("resourceType") != entry.type:
+        yield _not_carried(entry)
 
 
 def _put(entry: Entry) -> Iterator[Problem]:
     if not entry.id and not entry.search:
         said = "a PUT names what it writes: Type/id, or Type?query"
         yield Problem("value", said, f"{entry.place}.request.url")
-    yield from _of_a_version(entry)
-    yield from _carried(entry)
+    if "/" in entry.id:
+        yield _of_a_version(entry)
     resource = entry.resource
+    if resource is None or resource.get("resourceType") != entry.type:
+        yield _not_carried(entry)
     if entry.id and resource is not None and resource.get("id") != entry.id:
         said = "must be the id that the url names"
         yield Problem("invalid", said, f"{entry.place}.resource.id")
@@ -358,17 +364,16 @@ def _delete(entry: Entry) -> Iterator[Problem]:
     if not entry.id and not entry.search:
         said = "a DELETE names what it removes: Type/id, or Type?query"
         yield Problem("value", said, f"{entry.place}.request.url")
-    yield from _of_a_version(entry)
+    if "/" in entry.id:
+        yield _of_a_version(entry)
 
 
-def _carried(entry: Entry) -> Iterator[Problem]:
+def _not_carried(entry: Entry) -> Problem:
     """POST and PUT carry a resource of the type that their url names."""
     if entry.resource is None:
-        said = f"a {entry.method} needs a resource"
-        yield Problem("required", said, f"{entry.place}.resource")
-    elif entry.resource.get("resourceType") != entry.type:
-        said = "is not of the type that the url names"
-        yield Problem("invalid", said, f"{entry.place}.resource")
+        return Problem("required", f"a {entry.method} needs a resource", f"{entry.place}.resource")
+    said = "is not of the type that the url names"
+    return Problem("invalid", said, f"{entry.place}.resource")
 
 
 _CHECKS = {"GET": _get, "POST": _post, "PUT": _put, "DELETE": _delete}
@@ -376,4 +381,4 @@ _CHECKS = {"GET": _get, "POST": _post, "PUT": _put, "DELETE": _delete}
 
 def _with(entry: Entry, *problems: Problem) -> Entry:
     """The entry with more problems."""
-    return replace(entry, problems=(*entry.problems, *problems)) if problems else entry
+    return replace(entry, problems=(*entry.problems, *problems))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from refnot_fhir.core.values import DaySpan, When
@@ -69,6 +70,12 @@ def when(text: str, *, zone: tzinfo, dates_in_utc: bool = False) -> When:
     zero for what some feeds make of it, the local clock with a false `Z`. Raises ValueError for
     text that is neither.
     """
+    if len(text) > _LONG:
+        return _when(text, zone, dates_in_utc)
+    return _when_known(text, zone, dates_in_utc)
+
+
+def _when(text: str, zone: tzinfo, dates_in_utc: bool) -> When:
     exact = _stated(text)
     if exact is not None and not (dates_in_utc and exact.utcoffset() == _NO_OFFSET):
         moment = _in_utc(exact)
@@ -78,6 +85,11 @@ def when(text: str, *, zone: tzinfo, dates_in_utc: bool = False) -> When:
         return When(_local(first, zone)[0], _local(last, zone)[1], text)
     stated = timezone(offset)
     return When(_in_utc(first.replace(tzinfo=stated)), _in_utc(last.replace(tzinfo=stated)), text)
+
+
+# What was collected together, or came in together, says one moment many times.
+_LONG = 40
+_when_known = lru_cache(maxsize=4096)(_when)
 
 
 def may_precede(start: str, end: str) -> bool:

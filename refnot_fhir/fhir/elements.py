@@ -77,10 +77,17 @@ def concept(element: Json | None) -> Concept | None:
     """A CodeableConcept."""
     if element is None:
         return None
-    codings = element.get("coding", ())
-    # Nearly all have one coding.
-    coded = (coding(codings[0]),) if len(codings) == 1 else tuple(map(coding, codings))
-    return Concept(coded, element.get("text", ""))
+    codings, text = element.get("coding", ()), element.get("text", "")
+    if len(codings) != 1:
+        return Concept(tuple(map(coding, codings)), text)
+    get = codings[0].get
+    system, code, display = get("system", ""), get("code", ""), get("display", "")
+    short = len(system) + len(code) + len(display) + len(text) < _LONG
+    return (_concept_known if short else _concept)(system, code, display, text)
+
+
+def _concept(system: str, code: str, display: str, text: str) -> Concept:
+    return Concept((Coding(system, code, display),), text)
 
 
 def concepts(elements: list[Json] | None) -> tuple[Concept, ...]:
@@ -108,8 +115,9 @@ def _read_id(literal: str, type_: str) -> str:
 
 
 _ID = re.compile(r"/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
-# The results of a bundle name the same few patients. What is remembered must stay small.
-_LONG = 200
+# The same few patients and concepts are named again and again. What is remembered must stay small.
+_LONG = 400
+_concept_known = lru_cache(maxsize=4096)(_concept)
 _id_in = lru_cache(maxsize=1024)(_read_id)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from refnot_fhir.errors import Problem
-from refnot_fhir.fhir.write.published import Json, filled
+from refnot_fhir.fhir.write.published import Json
 
 
 class Severity(StrEnum):
@@ -27,15 +27,14 @@ class Severity(StrEnum):
 
 def issue(problem: Problem, severity: Severity = Severity.ERROR, *, diagnostics: str = "") -> Json:
     """A problem as one issue."""
-    return filled(
-        {
-            "severity": severity.value,
-            "code": problem.code,
-            "details": filled({"text": problem.message}),
-            "diagnostics": diagnostics,
-            "expression": [problem.expression] if problem.expression else [],
-        }
-    )
+    found: Json = {"severity": str(severity), "code": problem.code}
+    if problem.message:
+        found["details"] = {"text": problem.message}
+    if diagnostics:
+        found["diagnostics"] = diagnostics
+    if problem.expression:
+        found["expression"] = [problem.expression]
+    return found
 
 
 def information(text: str) -> Json:

@@ -6,7 +6,7 @@ All of it works on the parsed resource, because one reference has many spellings
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,77 +15,56 @@ from refnot_fhir.fhir.wire import BOM, encode
 
 Links = Mapping[str, str]
 """What a reference says, and the literal reference (`Patient/p1`) that it stands for."""
+Path = tuple[str | int, ...]
+"""The members and indexes on the way from a resource to a Reference in it."""
+Stated = Mapping[str, Sequence[Path]]
+"""What the references of a resource say, and where each stands."""
 
 
-def stated(resource: Mapping[str, Any]) -> set[str]:
-    """Every value of a member `reference`, however deep."""
-    found = set()
-    todo: list[Any] = [resource]
+def stated(resource: Any) -> dict[str, list[Path]]:
+    """Every value of a member `reference`, however deep, with the paths of what has it."""
+    found: dict[str, list[Path]] = {}
+    todo: list[tuple[Any, Path]] = [(resource, ())] if isinstance(resource, dict | list) else []
     while todo:
-        node = todo.pop()
-        if type(node) is dict:
-            if "reference" in node and type(node["reference"]) is str:
-                found.add(node["reference"])
-            for value in node.values():
-                kind = type(value)
-                if kind is dict:
-                    todo.append(value)
-                elif kind is list:
-                    todo += value
-        elif type(node) is list:
-            todo += node
+        node, path = todo.pop()
+        members: Iterable[tuple[Any, Any]] = node.items() if type(node) is dict else enumerate(node)
+        for step, value in members:
+            kind = type(value)
+            if kind is dict or kind is list:
+                todo.append((value, (*path, step)))
+            elif kind is str and step == "reference":
+                found.setdefault(value, []).append(path)
     return found
 
 
-def places(resource: Mapping[str, Any], wanted: str) -> Iterator[str]:
-    """FHIRPath, below the resource, of each member `reference` with this value."""
-    todo: list[tuple[str, Any]] = [("", resource)]
-    while todo:
-        path, node = todo.pop()
-        if isinstance(node, dict):
-            if node.get("reference") == wanted:
-                yield f"{path}.reference"
-            todo += [(f"{path}.{name}", value) for name, value in node.items()]
-        elif isinstance(node, list):
-            todo += [(f"{path}[{index}]", value) for index, value in enumerate(node)]
+def expression(path: Path) -> str:
+    """FHIRPath, below the resource, of the member `reference` at a path."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return f"{''.join(steps)}.reference"
 
 
-def resolved(value: Any, links: Links) -> Any:
+def resolved(value: Any, links: Links, places: Stated | None = None) -> Any:
     """The same value with each reference that `links` knows replaced; `value` is left alone.
 
-    What holds no such reference is not copied.
+    What holds no such reference is not copied. `places` are what `stated` finds in it.
     """
-    if type(value) is dict:
-        return _resolved_object(value, links)
-    return _resolved_list(value, links) if type(value) is list else value
-
-
-def _resolved_object(value: dict[str, Any], links: Links) -> dict[str, Any]:
+    places = stated(value) if places is None else places
     changed = value
-    new: Any
-    for name, member in value.items():
-        kind = type(member)
-        if kind is dict:
-            new = _resolved_object(member, links)
-        elif kind is list:
-            new = _resolved_list(member, links)
-        elif name == "reference" and kind is str:
-            new = links.get(member, member)
-        else:
-            continue
-        if new is not member:
-            changed = value.copy() if changed is value else changed
-            changed[name] = new
-    return changed
-
-
-def _resolved_list(value: list[Any], links: Links) -> list[Any]:
-    changed = value
-    for index, item in enumerate(value):
-        new = _resolved_object(item, links) if type(item) is dict else resolved(item, links)
-        if new is not item:
-            changed = value.copy() if changed is value else changed
-            changed[index] = new
+    own: set[int] = set()
+    """Which objects are copies: those may be changed, and each is made once."""
+    for reference, target in links.items():
+        for path in places.get(reference, ()) if reference != target else ():
+            if changed is value:
+                changed = value.copy()
+                own.add(id(changed))
+            node = changed
+            for step in path:
+                below = node[step]
+                if id(below) not in own:
+                    below = node[step] = below.copy()
+                    own.add(id(below))
+                node = below
+            node["reference"] = target
     return changed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from refnot_fhir.core.facts import Fact, Person
@@ -65,7 +65,8 @@ def _never(_resource: Json, _rulebook: Rulebook) -> bool:
 class Kind:
     """How the resources of one type are understood."""
 
-    read: Callable[[Json, Source, Context], Iterator[Fact]]
+    read: Callable[[Json, Source, Context, str], Iterable[Fact]]
+    """The facts of a resource that is about the patient with this id."""
     about_patient: bool = True
     """That it names the patient whose facts it gives, as `subject` or `patient`."""
     depends_on: Callable[[Json], tuple[str, ...]] = _nothing
@@ -93,10 +94,10 @@ class Understood:
 def understand(resource: Json, source: Source, context: Context) -> Understood:
     """Read a gated resource of a received type and translate it; nothing is guessed."""
     kind = KINDS[source.type]
-    facts = tuple(kind.read(resource, source, context))
-    useful = bool(facts) or kind.useful(resource, context.rulebook)
     # The body of a create has no id yet: a Patient is called as its source is.
     patient = source.id if source.type == "Patient" else patient_of(resource)
+    facts = tuple(kind.read(resource, source, context, patient))
+    useful = bool(facts) or kind.useful(resource, context.rulebook)
     return Understood(patient, useful, facts, kind.depends_on(resource))
 
 
@@ -112,36 +113,37 @@ def patient_of(resource: Json) -> str:
     return id_of(resource.get("subject") or resource.get("patient"), "Patient")
 
 
-def _patient(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _person(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
     site = context.site
-    yield patient.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc)
+    return (patient.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc),)
 
 
-def _observation(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _observation(resource: Json, source: Source, context: Context, of: str) -> Iterable[Fact]:
     site = context.site
     seen = observation.read(
         resource,
         source,
         zone=site.zone,
         dates_in_utc=site.dates_in_utc,
-        version=context.version,
         resource_of=context.resource,
     )
-    return _measured(seen, patient_of(resource), context)
+    return _measured(seen, of, context)
 
 
-def _measured(seen: Iterable[MeasurementSeen], patient: str, context: Context) -> Iterator[Fact]:
-    site = context.site
+def _measured(seen: Iterable[MeasurementSeen], of: str, context: Context) -> list[Fact]:
+    site, rulebook, person = context.site, context.rulebook, context.person
+    found: list[Fact] = []
     for one in seen:
         # A member sent inside a panel may be of another patient than the panel: no fact of either.
-        if one.patient == patient:
-            found = measurement(one, site=site, rulebook=context.rulebook, person=context.person)
-            if found is not None:
-                yield found
+        if one.patient == of:
+            fact = measurement(one, site=site, rulebook=rulebook, person=person)
+            if fact is not None:
+                found.append(fact)
+    return found
 
 
-def _report(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
-    site, of = context.site, patient_of(resource)
+def _report(resource: Json, source: Source, context: Context, of: str) -> Iterable[Fact]:
+    site = context.site
     seen = observation.read_listed(
         resource,
         source,
@@ -150,8 +152,7 @@ def _report(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
         dates_in_utc=site.dates_in_utc,
         resource_of=context.resource,
     )
-    yield from _measured(seen, of, context)
-    yield from diagnostic_report.read(resource, source, of)
+    return (*_measured(seen, of, context), *diagnostic_report.read(resource, source, of))
 
 
 def _is_panel(resource: Json, rulebook: Rulebook) -> bool:
@@ -159,7 +160,7 @@ def _is_panel(resource: Json, rulebook: Rulebook) -> bool:
     return any((c.get("system", ""), c.get("code", "")) in rulebook.panels for c in codings)
 
 
-def _administration(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _administration(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
     site = context.site
     seen = medication_administration.read(
         resource,
@@ -169,7 +170,7 @@ def _administration(resource: Json, source: Source, context: Context) -> Iterato
         version=context.version,
         medication=context.resource,
     )
-    yield dose(seen, site=site, rulebook=context.rulebook)
+    return (dose(seen, site=site, rulebook=context.rulebook),)
 
 
 def _condition(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
@@ -189,12 +190,12 @@ def _product(resource: Json) -> tuple[str, ...]:
     return (f"Medication/{id}",) if id else ()
 
 
-def _no_facts(_resource: Json, _source: Source, _context: Context) -> Iterator[Fact]:
-    return iter(())
+def _no_facts(_resource: Json, _source: Source, _context: Context, _of: str) -> Iterable[Fact]:
+    return ()
 
 
 KINDS: Mapping[str, Kind] = {
-    "Patient": Kind(_patient, about_patient=False, shared=True),
+    "Patient": Kind(_person, about_patient=False, shared=True),
     "Observation": Kind(
         _observation, depends_on=specimen.references, depends_on_person=True, useful=_is_panel
     ),

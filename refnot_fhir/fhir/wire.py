@@ -81,10 +81,8 @@ def digest(value: Any) -> bytes:
 def raw_entries(body: bytes) -> tuple[bytes | None, ...]:
     """For each entry of a Bundle its resource exactly as received, or None without one."""
     bundle = _BUNDLE.decode(body.removeprefix(BOM))
-    return tuple(
-        bytes(entry.resource) if isinstance(entry.resource, msgspec.Raw) else None
-        for entry in bundle.entry
-    )
+    resources = [entry.resource for entry in bundle.entry]
+    return tuple([bytes(one) if isinstance(one, msgspec.Raw) else None for one in resources])
 
 
 def with_members(raw: bytes, **members: bytes) -> bytes:

@@ -1,12 +1,16 @@
-"""Commits shared by writers that come at the same time: one wait for the disk for all of them."""
+"""Commits shared by writers that come at the same time: one wait for the disk for all of them.
+
+Whoever comes while nobody commits does so himself, with those who come before it begins to be made
+durable. Whoever comes later waits, and the first of those who wait commits next, for all of them.
+So a writer alone hands nothing over: a second thread would cost more than half of a small commit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread, current_thread
+from threading import Condition, Lock, get_ident
 from time import monotonic
 from typing import Any
 
@@ -23,40 +27,33 @@ _LONGEST = 0.05
 """Seconds after which no further work joins a commit."""
 
 
-@dataclass(slots=True)
+def _locked() -> Lock:
+    lock = Lock()
+    lock.acquire()
+    return lock
+
+
+@dataclass(slots=True, eq=False)
 class Job:
     """A work, and what became of it."""
 
     work: Work
-    answer: Future[Any] = field(default_factory=Future)
+    thread: int = field(default_factory=get_ident)
     result: Any = None
     error: BaseException | None = None
-
-    def begin(self) -> bool:
-        """From now on the caller waits to the end; False when it has given up."""
-        if self.answer.cancelled():
-            return False
-        return self.answer.running() or self.answer.set_running_or_notify_cancel()
-
-    def settle(self, failure: BaseException | None) -> None:
-        """Tell the caller, if it still waits; a failure of the commit makes all else untrue."""
-        if not self.begin():
-            return
-        error = failure or self.error
-        if error is not None:
-            self.answer.set_exception(error)
-        else:
-            self.answer.set_result(self.result)
+    leads: bool = False
+    """It is this one's turn to commit, for those that wait as well."""
+    news: Lock = field(default_factory=_locked)
+    """Free once the work is done, or is to lead."""
 
 
 class Group:
-    """The works of one commit, taken from the queue as long as there is room and time."""
+    """The works of one commit, taken from those that wait as long as there is room and time."""
 
-    def __init__(self, first: Job, queue: SimpleQueue[Job | None]) -> None:
+    def __init__(self, first: Job, waiting: deque[Job]) -> None:
         self.jobs: list[Job] = []
-        self.closing = False
-        self._next: Job | None = first
-        self._queue = queue
+        self._first: Job | None = first
+        self._waiting = waiting
         self._end = monotonic() + _LONGEST
 
     def __iter__(self) -> Group:
@@ -64,28 +61,20 @@ class Group:
 
     def __next__(self) -> Job:
         """The next work; it ends when nobody waits, so that a writer alone is not held up."""
-        while True:
-            job = self._next or self._more()
-            self._next = None
-            if job.begin():
-                self.jobs.append(job)
-                return job
-
-    def _more(self) -> Job:
-        if self.closing or len(self.jobs) >= _MOST or monotonic() > self._end:
-            raise StopIteration
-        try:
-            job = self._queue.get_nowait()
-        except Empty:
-            raise StopIteration from None
+        job, self._first = self._first, None
         if job is None:
-            self.closing = True
-            raise StopIteration
+            if len(self.jobs) >= _MOST or monotonic() > self._end:
+                raise StopIteration
+            try:
+                job = self._waiting.popleft()
+            except IndexError:
+                raise StopIteration from None
+        self.jobs.append(job)
         return job
 
 
-class WriterThread:
-    """Runs works one after another in a thread of its own, started by the first of them.
+class Line:
+    """Runs works one after another, each in the thread of one of those who wait for them.
 
     `commit` runs every work of a group and returns once they are durable; what it raises is the
     answer to all of them.
@@ -93,67 +82,95 @@ class WriterThread:
 
     def __init__(self, commit: Callable[[Group], None]) -> None:
         self._commit = commit
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._lock = Lock()
-        self._thread: Thread | None = None
+        self._waiting: deque[Job] = deque()
+        """Works that were not begun; who takes one away, to begin it or to give up, has it."""
+        self._leader: int | None = None
+        """The thread that commits."""
+        self._changed = Condition(Lock())
         self._closed = False
 
     def run(self, work: Work) -> Any:
         """What `work` returns, once it is durable."""
         job = Job(work)
-        with self._lock:
+        with self._changed:
             if self._closed:
                 raise RuntimeError("the store is closed")
-            if self._thread is None:
-                self._thread = Thread(target=self._loop, name="refnot-store-writer", daemon=True)
-                self._thread.start()
-            if current_thread() is self._thread:
+            if self._leader == job.thread:
                 raise RuntimeError("a work cannot begin a transaction inside its own")
-            self._queue.put(job)
-        try:
-            return job.answer.result(LONGEST_WAIT)
-        except TimeoutError:
-            if job.answer.cancel():
-                raise Busy("the transactions before this one take too long") from None
-            return job.answer.result()
+            if self._leader is None:
+                self._leader, job.leads = job.thread, True
+            else:
+                self._waiting.append(job)
+        if not job.leads:
+            self._wait(job)
+        if job.leads:
+            self._lead(job)
+        if job.error is not None:
+            raise job.error
+        return job.result
 
     def close(self) -> None:
-        """Finish the works that were handed in, then end the thread."""
-        with self._lock:
+        """Finish the works that were handed in; take no others."""
+        with self._changed:
             self._closed = True
-            thread = self._thread
-        if thread is not None:
-            self._queue.put(None)
-            thread.join()
+            while self._leader is not None:
+                self._changed.wait()
 
-    def _loop(self) -> None:
-        closing = False
-        while not closing:
-            first = self._queue.get()
-            if first is None:
+    def _wait(self, job: Job) -> None:
+        try:
+            if job.news.acquire(timeout=LONGEST_WAIT):
                 return
-            group = Group(first, self._queue)
-            failure: BaseException | None = None
-            try:
-                self._commit(group)
-            except BaseException as error:
-                failure = error
-            jobs = group.jobs or [first, *self._waiting(group)]
-            for job in jobs:
-                job.settle(failure)
-            closing = group.closing
+            if self._given_up(job):
+                raise Busy("the transactions before this one take too long")
+            job.news.acquire()
+        except KeyboardInterrupt:
+            # Only if it has begun is there somebody else to go on after it.
+            if not self._given_up(job) and job.leads:
+                self._pass_on()
+            raise
 
-    def _waiting(self, group: Group) -> Iterator[Job]:
-        """Works that came while the transaction could not begin: they waited as long, and fail too.
+    def _given_up(self, job: Job) -> bool:
+        try:
+            self._waiting.remove(job)
+        except ValueError:
+            return False
+        return True
 
-        One after another each of them would wait for a lock as long as the first one did.
-        """
-        while not group.closing:
+    def _lead(self, job: Job) -> None:
+        group = Group(job, self._waiting)
+        failure: BaseException | None = None
+        try:
+            self._commit(group)
+        except BaseException as error:
+            failure = error
+        jobs = group.jobs
+        if not jobs:
+            # The transaction could not begin. Those who came meanwhile waited as long for the lock:
+            # one after another each of them would wait for it as long as the first one did.
+            jobs = [job, *self._all_waiting()]
+        self._pass_on()
+        for one in jobs:
+            # A failure of the commit makes all else untrue.
+            one.error = failure or one.error
+            one.news.release()
+
+    def _all_waiting(self) -> list[Job]:
+        found = []
+        while self._waiting:
             try:
-                job = self._queue.get_nowait()
-            except Empty:
+                found.append(self._waiting.popleft())
+            except IndexError:  # it has just been given up
+                break
+        return found
+
+    def _pass_on(self) -> None:
+        """Have the first of those who wait lead."""
+        with self._changed:
+            try:
+                following = self._waiting.popleft()
+            except IndexError:
+                self._leader = None
+                self._changed.notify_all()
                 return
-            if job is None:
-                group.closing = True
-            else:
-                yield job
+            self._leader, following.leads = following.thread, True
+        following.news.release()

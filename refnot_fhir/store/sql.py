@@ -247,6 +247,10 @@ class Session(ABC):
         """
         return dict
 
+    def unchanged_since(self, state: object) -> bool:  # noqa: ARG002
+        """Whether nobody has written since that state of the store; False where it cannot tell."""
+        return False
+
     def claim(self, sites: Iterable[str]) -> bool:  # noqa: ARG002 - for those that must wait
         """Keep other transactions from the data of these sites until the end of this one.
 

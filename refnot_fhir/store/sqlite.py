@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
+from itertools import chain
 from tempfile import TemporaryDirectory
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import msgspec
 from sqlalchemy import Table, event
@@ -31,12 +32,12 @@ from refnot_fhir.store.contract import (
     SubjectRow,
     Writer,
 )
-from refnot_fhir.store.group import Group, Job, WriterThread
+from refnot_fhir.store.group import Group, Job, Line
 from refnot_fhir.store.look import look
 from refnot_fhir.store.names import Known, Names
 from refnot_fhir.store.read import SqlReader
 from refnot_fhir.store.rows import Row, columns
-from refnot_fhir.store.sql import Cursor, Given, Session, Texts
+from refnot_fhir.store.sql import Given, Session, Texts
 from refnot_fhir.store.sqlite_file import engine_for, explained, patiently
 from refnot_fhir.store.view import Changes, View, Wanted
 from refnot_fhir.store.write import SqlWriter
@@ -50,12 +51,53 @@ _LARGEST_CHUNK = 128
 _encode = msgspec.json.Encoder().encode
 
 
+class _State(NamedTuple):
+    """What distinguishes what a database holds from what it held before, for one connection."""
+
+    connection: sqlite3.Connection
+    others: int
+    """Another number whenever others have written."""
+    own: int
+    """Rows written through the connection."""
+
+
+class _End(NamedTuple):
+    """How a transaction left the database: who writes next need not ask, if nobody else wrote."""
+
+    state: _State
+    next: dict[str, int]
+    """The numbers of the next rows, by table."""
+    chain: tuple[int, int, bytes] | None
+    """The lane of the audit trail, and the number and the hash of its last row."""
+
+
 class SqliteSession(Session):
     """One transaction of SQLite. Rows get their numbers while nobody else can write."""
 
-    def __init__(self, cursor: Cursor, texts: Texts) -> None:
+    def __init__(self, cursor: sqlite3.Cursor, texts: Texts) -> None:
         super().__init__(cursor, texts)
+        self.learned: Known = {}
+        self._connection = cursor.connection
+        self._others = 0
         self._next: dict[str, int] = {}
+        self._chain: tuple[int, int, bytes] | None = None
+
+    def follow(self, last: _End | None) -> None:
+        """Begin to write where the last transaction ended, if others have not written since."""
+        self._others = self.cursor.execute("PRAGMA data_version").fetchall()[0][0]
+        if last is not None and last.state[:2] == self._state()[:2]:
+            self._next, self._chain = dict(last.next), last.chain
+
+    def end(self) -> _End:
+        """How it leaves the database, if it is committed."""
+        return _End(self._state(), self._next, self._chain)
+
+    def unchanged_since(self, state: object) -> bool:
+        """Whether nobody has written since, this transaction included."""
+        return state == self._state()
+
+    def _state(self) -> _State:
+        return _State(self._connection, self._others, self._connection.total_changes)
 
     def insert(self, table: Table, added: Sequence[Row]) -> None:
         """Add rows, many with one statement: each step gives up Python's lock once."""
@@ -74,10 +116,11 @@ class SqliteSession(Session):
 
     def append(self, entries: Sequence[AuditEntry]) -> None:
         """Add rows to the end of the only chain."""
-        lane, _, before = self.rows(audit.lanes)[0]
+        lane, _, before = self._chain or self.rows(audit.lanes)[0]
         added = audit.extended(lane, before, self.numbers(schema.audit, len(entries)), entries)
         self.insert(schema.audit, added)
-        self.update(schema.audit_head, [rows.AuditHead(lane, added[-1].number, added[-1].hash)])
+        self._chain = rows.AuditHead(lane, added[-1].number, added[-1].hash)
+        self.update(schema.audit_head, [self._chain])
 
     def suppose(self, moved: ClauseElement, values: Mapping[str, object]) -> None:
         """Raise Moved if a statement gives a row: nobody else can write any more."""
@@ -126,9 +169,10 @@ class SqliteStore:
         self._texts = Texts(SQLiteDialect(paramstyle="named"))
         self._known: Known = {}
         self._connection: sqlite3.Connection | None = None
+        self._last: _End | None = None
         self._idle: list[sqlite3.Connection] = []
         """Connections that nobody reads with now: cheaper to borrow than from the engine's pool."""
-        self._writer = WriterThread(self._commit)
+        self._writer = Line(self._commit)
 
     def write(self, work: Callable[[Writer], T]) -> T:
         """Run `work` in one transaction and return what it returns once that is durable."""
@@ -138,7 +182,7 @@ class SqliteStore:
         """Read what is wanted of a site, all as it was at one moment."""
         done = False
         while not done:
-            view = View(site)
+            view = View(site, state=self._last and self._last.state)
             with self._session() as session:
                 names = Names(session, self._known)
                 done = look(session, names, wanted, view, new)()
@@ -237,13 +281,14 @@ class SqliteStore:
             cursor = connection.cursor()
             patiently(cursor.execute, "BEGIN IMMEDIATE")
             try:
-                learned = self._run(group, cursor)
+                session = self._run(group, cursor)
                 cursor.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
                     connection.rollback()
                 raise
-            self._known.update(learned)
+            self._last = session.end()
+            self._known.update(session.learned)
 
     def _forget(self) -> None:
         """Give up all connections: one opened while a file was read-only stays so for ever."""
@@ -255,21 +300,30 @@ class SqliteStore:
             while True:
                 self._idle.pop().close()
 
-    def _run(self, group: Group, cursor: sqlite3.Cursor) -> Known:
+    def _run(self, jobs: Iterator[Job], cursor: sqlite3.Cursor) -> SqliteSession:
+        """Run works one after another. Where one fails that has written, the others run again.
+
+        That is rare. Savepoints would have SQLite copy every page that a work changes, each time,
+        and put the copies into a file.
+        """
+        connection = cursor.connection
         session = SqliteSession(cursor, self._texts)
-        learned: Known = {}
-        for job in group:
+        session.follow(self._last)
+        done = []
+        for job in jobs:
+            before = connection.total_changes
             writer = SqlWriter(session, self._known)
-            cursor.execute("SAVEPOINT work")
             if _done(job, writer):
-                learned.update(writer.names)
-            elif job.error and not cursor.connection.in_transaction:
+                session.learned.update(writer.names)
+                done.append(job)
+            elif job.error and not connection.in_transaction:
                 # The trouble undid the whole transaction, so it is everybody's.
                 raise job.error
-            else:
-                cursor.execute("ROLLBACK TO work")
-            cursor.execute("RELEASE work")
-        return learned
+            elif connection.total_changes != before:
+                cursor.execute("ROLLBACK")
+                patiently(cursor.execute, "BEGIN IMMEDIATE")
+                return self._run(chain(done, jobs), cursor)
+        return session
 
     def _connect(self) -> sqlite3.Connection:
         connection = self._detached()

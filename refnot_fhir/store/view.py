@@ -98,6 +98,8 @@ class View:
     numbers: dict[str, list[int]] = field(default_factory=dict)
     """Rows that are reserved for what will be added, by table."""
     missing: Wanted = field(default_factory=Wanted)
+    state: object = None
+    """What the engine knows this moment by, if it can tell that nobody has written since."""
 
     def holds(self, wanted: Wanted) -> bool:
         """Whether everything that is wanted was read."""

@@ -41,6 +41,9 @@ class SqlWriter(SubjectWriter):
                 for match in matches:
                     found = Place(match.number, match.version, 0, 0)
                     self._places.setdefault(match.key, found)
+        for _, type in view.of_patient:
+            # Once it has a number, nobody asks for that any more with each delivery.
+            self._names.add_type(type)
         for id, place in view.places.items():
             if place is None:
                 self._new_patients.add((view.site, id))
@@ -50,12 +53,8 @@ class SqlWriter(SubjectWriter):
     def change(self, changes: Changes, view: View) -> None:
         """Make all of these changes if the view that they were decided by still holds."""
         self._session.hold(lambda: claims.claims(changes, view))
-        parts, values = claims.supposed(self._session, self._names, view)
-        if parts:
-            self._session.suppose(claims.moved(parts), values)
-        for digest in (digest for digest, receipt in view.receipts.items() if receipt is None):
-            site_number = self._names.site(changes.site) or 0
-            self._session.suppose(statements.receipt, {"site": site_number, "digest": digest})
+        if not self._session.unchanged_since(view.state):
+            self._suppose(view)
         self._know(view)
         site = changes.site
         self._number_patients(
@@ -79,6 +78,16 @@ class SqlWriter(SubjectWriter):
             self.save_receipt(receipt)
         self.log(changes.audit)
         self.finish()
+
+    def _suppose(self, view: View) -> None:
+        """Have the transaction fail unless the view still holds."""
+        parts, values = claims.supposed(self._session, self._names, view)
+        if parts:
+            self._session.suppose(claims.moved(parts), values)
+        site = self._names.site(view.site) or 0
+        for digest, receipt in view.receipts.items():
+            if receipt is None:
+                self._session.suppose(statements.receipt, {"site": site, "digest": digest})
 
     # Resources
 

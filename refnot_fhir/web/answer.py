@@ -20,17 +20,14 @@ def fhir(
     version: Version = Version.R4,
 ) -> Response:
     """A FHIR resource as a response; None is a response without a body."""
+    named = [("Cache-Control", "no-store"), *(headers or {}).items()]
     if body is None:
-        response = Response(status=status)
+        response = Response(status=status, headers=named)
         del response.headers["Content-Type"]
-    else:
-        text = body if isinstance(body, bytes) else wire.encode(body)
-        media = f"application/fhir+json; charset=utf-8; fhirVersion={version.mime}"
-        response = Response(text, status=status, content_type=media)
-    response.headers["Cache-Control"] = "no-store"
-    if headers:
-        response.headers.update(headers)
-    return response
+        return response
+    text = body if isinstance(body, bytes) else wire.encode(body)
+    media = f"application/fhir+json; charset=utf-8; fhirVersion={version.mime}"
+    return Response(text, status=status, headers=named, content_type=media)
 
 
 def content(response: Response) -> Any:

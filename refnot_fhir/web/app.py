@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, request
@@ -52,12 +53,24 @@ def create_app(service: Service) -> Flask:
     for others in (health, home, records):
         app.register_blueprint(others(service))
     answer_errors(app, service.new_id)
-    app.before_request(lambda: _refuse_strangers(settings))
-    app.before_request(_name_empty_parts)
-    app.after_request(_harden)
-    app.after_request(as_page)
-    app.after_request(lambda response: _allow_reading_only(response, served, settings.base_path))
+    _look_at_every_request(app, settings, served)
     return app
+
+
+def _look_at_every_request(app: Flask, settings: Settings, served: Registry) -> None:
+    @app.before_request
+    def before() -> None:
+        _refuse_strangers(settings)
+        _name_empty_parts()
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        if request.method == "OPTIONS":
+            _allow_reading_only(response, served, settings.base_path)
+        response = as_page(response)
+        # No framing, no sniffing, no script: nothing that is served here needs any.
+        response.headers.extend(_HARDENING)
+        return response
 
 
 def _fhir(service: Service, served: Registry) -> Iterator[Blueprint]:
@@ -72,14 +85,12 @@ def _fhir(service: Service, served: Registry) -> Iterator[Blueprint]:
     yield read.routes(service, served)
 
 
-def _allow_reading_only(response: Response, served: Registry, base: str) -> Response:
+def _allow_reading_only(response: Response, served: Registry, base: str) -> None:
     """What is published shares its routes with what is received, and cannot be written."""
     below = request.path.partition(f"{base}/")[2].split("/")
-    is_read_only = below[0] == "metadata" or served.is_read_only(below[0])
-    if request.method == "OPTIONS" and is_read_only:
+    if below[0] == "metadata" or served.is_read_only(below[0]):
         posted = below[-1] == "_search" or below[-1].startswith("$")
         response.headers["Allow"] = "GET, HEAD, OPTIONS" + (", POST" if posted else "")
-    return response
 
 
 def _refuse_strangers(settings: Settings) -> None:
@@ -90,13 +101,20 @@ def _refuse_strangers(settings: Settings) -> None:
     """
     if request.method not in ("GET", "HEAD", "OPTIONS") and _of_another_site(settings):
         raise Forbidden("a page of another site may not send anything here")
-    known = (settings.host, urlsplit(settings.public_url).hostname)
-    name = urlsplit(f"//{request.host}").hostname or ""
-    if not (settings.allow_unprotected or is_loopback(name) or name in known):
+    if not (
+        settings.allow_unprotected or _is_ours(request.host, settings.host, settings.public_url)
+    ):
         raise Forbidden(
             "the Host of the request is not an address of this service: REFNOT_PUBLIC_URL names "
             "the one by which a proxy is reached"
         )
+
+
+@lru_cache(maxsize=64)
+def _is_ours(host: str, own: str, public_url: str) -> bool:
+    """Whether the Host of a request is an address of this service."""
+    name = urlsplit(f"//{host}").hostname or ""
+    return is_loopback(name) or name in (own, urlsplit(public_url).hostname)
 
 
 def _of_another_site(settings: Settings) -> bool:
@@ -129,14 +147,6 @@ def _name_empty_parts() -> None:
     if "//" in path:
         meant = re.sub("/{2,}", "/", path)
         raise NotFound(f"the address has an empty part: ask for {meant}")
-
-
-def _harden(response: Response) -> Response:
-    """No framing, no sniffing, no script: nothing that is served here needs any."""
-    for name, value in _HARDENING:
-        if name not in response.headers:
-            response.headers.add(name, value)
-    return response
 
 
 _HARDENING = (

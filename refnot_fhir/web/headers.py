@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from flask import request
 
@@ -51,6 +52,7 @@ def preferences() -> Preferences:
     return read(", ".join(request.headers.getlist("Prefer")))
 
 
+@lru_cache(maxsize=256)
 def read(text: str) -> Preferences:
     """Those that the value of the header states."""
     stated: dict[str, str] = {}

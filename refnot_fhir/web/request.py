@@ -118,7 +118,10 @@ def _preferred(text: str, own: Version) -> Version:
 
 
 def _accepted() -> str:
-    stated = request.args.get("_format", "")
+    stated = ""
+    # To look for what is not there costs more than to see first whether there is anything.
+    if request.query_string and "_format" in request.args:
+        stated = request.args["_format"]
     if not stated and request.path.endswith("/_search") and request.mimetype == FORM:
         stated = request.form.get("_format", "")
     # A plus sign in an address that was not escaped arrives as a blank.

@@ -22,6 +22,11 @@ DEVIATIONS = {
     "possible-duplicate",
     "dose-after-death",
     "dose-before-eligible",
+    "dose-before-consent",
+    "dose-before-enrolment",
+    "dose-after-consent-withdrawn",
+    "dose-after-off-study",
+    "eligibility-finding",
 }
 
 

@@ -12,7 +12,6 @@ from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange, S
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source
 from refnot_fhir.core.vocabulary import Standing
 from refnot_fhir.fhir.read import observation
-from refnot_fhir.fhir.versions import Version
 from tests.fhir import builders as build
 
 SOURCE = Source("default", "Observation", "o1", "1")
@@ -21,8 +20,8 @@ PLATELETS = build.quantity(Decimal("151"), "10*9/L")
 DENIED = [{"url": "http://example.org/not", "valueBoolean": True}]
 
 
-def read(resource: dict[str, object], version: Version = Version.R4) -> tuple[MeasurementSeen, ...]:
-    return observation.read(resource, SOURCE, zone=MOSCOW, dates_in_utc=False, version=version)
+def read(resource: dict[str, object]) -> tuple[MeasurementSeen, ...]:
+    return observation.read(resource, SOURCE, zone=MOSCOW, dates_in_utc=False)
 
 
 def only(**more: object) -> MeasurementSeen:
@@ -331,10 +330,10 @@ def test_a_collection_without_an_end_was_over_when_the_result_was_issued():
     assert seen.collected.latest == datetime(2010, 3, 2, 10, tzinfo=UTC)
 
 
-def test_r5_observations_read_the_same():
-    resource = build.observation(valueQuantity=PLATELETS, effectiveInstant="2010-03-01T10:00:00Z")
+def test_an_instant_is_a_collection_time():
+    seen = only(valueQuantity=PLATELETS, effectiveInstant="2010-03-01T10:00:00Z")
 
-    assert read(resource, Version.R5) == read(resource, Version.R4)
+    assert seen.collected.earliest == datetime(2010, 3, 1, 10, tzinfo=UTC)
 
 
 def specimen(**more: object) -> dict[str, object]:
@@ -360,7 +359,7 @@ def test_a_specimen_is_known_inside_or_as_a_resource_of_its_own(sent, expected, 
         specimen={"reference": reference},
     )
     (seen,) = observation.read(
-        resource, SOURCE, zone=MOSCOW, dates_in_utc=False, version=Version.R4,
+        resource, SOURCE, zone=MOSCOW, dates_in_utc=False,
         resource_of={"Specimen/s1": specimen(**sent)}.get,
     )  # fmt: skip
 

@@ -19,10 +19,10 @@ FOCUS_CODE = "http://hl7.org/fhir/StructureDefinition/observation-focusCode"
 DONOR = build.concept(("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "DON"))
 
 
-def read(resource: dict[str, object], version: Version = Version.R4) -> tuple[MeasurementSeen, ...]:
+def read(resource: dict[str, object]) -> tuple[MeasurementSeen, ...]:
     source = Source("default", "Observation", "o1", "1")
     zone = ZoneInfo("Europe/Moscow")
-    return observation.read(resource, source, zone=zone, dates_in_utc=False, version=version)
+    return observation.read(resource, source, zone=zone, dates_in_utc=False)
 
 
 def only(**more: object) -> MeasurementSeen:
@@ -48,7 +48,7 @@ def test_a_focus_that_is_not_the_subject_is_told_with_whether_it_is_another_pers
     resource = build.observation(valueQuantity=PLATELETS, focus=[reference])
     assert not list(gate.problems(resource, version))
 
-    (seen,) = read(resource, version)
+    (seen,) = read(resource)
 
     label = reference.get("display") or reference["reference"]
     assert seen.focus == (Focus(Concept(text=str(label)), of_another),)
@@ -134,7 +134,7 @@ def test_components_and_members_share_the_focus_and_the_place_of_their_panel() -
 def test_the_body_structure_of_r5_is_a_body_site() -> None:
     reference = {"reference": "BodyStructure/b1", "display": "left arm"}
     resource = build.observation(valueQuantity=PLATELETS, bodyStructure=reference)
-    (seen,) = read(resource, Version.R5)
+    (seen,) = read(resource)
     assert seen.body_site == Concept(text="left arm")
 
 

@@ -27,9 +27,7 @@ def read(resource: dict, version: Version) -> int:
         case "Medication":
             return len(medication.read(resource, version))
         case "Observation":
-            found = observation.read(
-                resource, source, zone=MOSCOW, dates_in_utc=False, version=version
-            )
+            found = observation.read(resource, source, zone=MOSCOW, dates_in_utc=False)
             assert found or "hasMember" in resource
             return len(found)
         case "MedicationAdministration":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refnot_fhir.trial.receive.circles import components
+from refnot_fhir.trial.receive.naming import components
 
 
 @st.composite

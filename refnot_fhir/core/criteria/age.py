@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 
 from refnot_fhir.core.criteria.case import Case
@@ -10,9 +9,11 @@ from refnot_fhir.core.criteria.newest import Opinion, last_day, silent
 from refnot_fhir.core.days import ages, birthday
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Shows
-from refnot_fhir.core.rules import Criterion, Rule
+from refnot_fhir.core.rules import About, Criterion, Rule
 from refnot_fhir.core.values import DaySpan, Reason
 from refnot_fhir.core.verdict import RuleKind, Verdict
+
+_BORN = Reason(Shows.BORN)
 
 
 @record
@@ -35,14 +36,13 @@ class AgeRule(Rule):
             return silent(criterion.id, criterion.kind, self.kind)
         verdict, code = _opinion(self, birth, as_of)
         days = _turning_days(self, birth)
-        born = Evidence(person.source, Reason(Shows.BORN), days=(birth.first, birth.last))
         return CriterionResult(
             criterion=criterion.id,
             kind=criterion.kind,
             rule=self.kind,
             verdict=verdict,
-            reason=Reason(code, tuple(_about(self, birth, as_of))),
-            evidence=(born,),
+            reason=Reason(code, _about(self, birth, as_of)),
+            evidence=(Evidence(person.source, _BORN, days=(birth.first, birth.last)),),
             holds_until=last_day(as_of, verdict, days, lambda day: _opinion(self, birth, day)[0]),
         )
 
@@ -60,23 +60,21 @@ def _opinion(rule: AgeRule, birth: DaySpan, as_of: date) -> Opinion:
     return Verdict.UNKNOWN, ReasonCode.STRADDLES_LIMIT
 
 
-def _turning_days(rule: AgeRule, birth: DaySpan) -> Iterator[date]:
+def _turning_days(rule: AgeRule, birth: DaySpan) -> list[date]:
     """Days on which the age may enter the rule or leave it."""
-    yield birth.last
-    limits = (rule.at_least, None if rule.at_most is None else rule.at_most + 1)
-    for age in limits:
-        for born in (birth.first, birth.last):
-            day = birthday(born, age) if age is not None else None
-            if day is not None:
-                yield day
+    days = [birth.last]
+    for limit in (rule.at_least, None if rule.at_most is None else rule.at_most + 1):
+        if limit is not None:
+            reached = (birthday(birth.first, limit), birthday(birth.last, limit))
+            days += [day for day in reached if day is not None]
+    return days
 
 
-def _about(rule: AgeRule, birth: DaySpan, as_of: date) -> Iterator[tuple[str, str]]:
+def _about(rule: AgeRule, birth: DaySpan, as_of: date) -> About:
     least, most = ages(birth, as_of)
-    yield "born", birth.text
-    yield "on", f"{as_of}"
-    yield "youngest", f"{least}"
-    yield "oldest", f"{most}"
+    about = [("born", birth.text), ("on", f"{as_of}")]
+    about += [("youngest", f"{least}"), ("oldest", f"{most}")]
     for name, limit in (("at-least", rule.at_least), ("at-most", rule.at_most)):
         if limit is not None:
-            yield name, f"{limit}"
+            about.append((name, f"{limit}"))
+    return tuple(about)

@@ -48,8 +48,9 @@ def bounded(rule: LabRule, case: Case, compare: Compare, as_of: date) -> Sequenc
     the newest reading before it, or where there is none: otherwise it says nothing new.
     """
     mains, wholes = case.of(rule.labs), case.of(rule.upper_bounds)
-    start = max((it.earliest for it in mains if it.first <= as_of), default=None)
-    if start is not None:
+    begun = [it.earliest for it in mains if it.first <= as_of]
+    if begun:
+        start = max(begun)
         mains = [it for it in mains if it.latest >= start]
         wholes = [it for it in wholes if it.latest >= start]
     if not rule.lower_bounds and not rule.upper_bounds:
@@ -60,6 +61,9 @@ def bounded(rule: LabRule, case: Case, compare: Compare, as_of: date) -> Sequenc
     combined: list[Dated] = []
     alone: list[Dated] = []
     for group in groups.values():
+        if len(group) == 1:
+            (combined if group[0].reading.analyte in rule.labs else alone).append(group[0])
+            continue
         one_sample = of_one_sample([it.reading for it in group])
         group.sort(key=_by_source)
         here = [it for it in group if it.reading.analyte in rule.labs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from itertools import combinations
@@ -41,16 +41,12 @@ def derived(protocol: Protocol, readings: Mapping[str, Sequence[Measurement]]) -
     by_collection: dict[str, dict[_Collection, list[Measurement]]] = {}
     found: dict[tuple[str, _Collection], list[Measurement]] = {}
     for rule in protocol.derivations:
-        labs = rule.parts
-        if not all(map(readings.__contains__, labs)):
+        if rule.parts[0] not in readings:
             continue
-        for lab in labs:
+        for lab in rule.parts:
             if lab not in by_collection:
-                by_collection[lab] = _by_collection(readings[lab])
-        for collection in by_collection[labs[0]]:
-            if not all(collection in by_collection[lab] for lab in labs):
-                continue
-            parts = [_part(by_collection[lab][collection]) for lab in labs]
+                by_collection[lab] = _by_collection(readings.get(lab, ()))
+        for collection, parts in _complete([by_collection[lab] for lab in rule.parts]):
             # A lower bound with a part that is not usable bounds nothing, and hides nothing.
             if rule.at_least and _problem(parts) is not None:
                 continue
@@ -59,6 +55,18 @@ def derived(protocol: Protocol, readings: Mapping[str, Sequence[Measurement]]) -
                     _computed(protocol, rule, parts)
                 )
     return [one for group in found.values() for one in _usable(group) or group]
+
+
+def _complete(
+    by_lab: Sequence[Mapping[_Collection, Sequence[Measurement]]],
+) -> Iterator[tuple[_Collection, list[_Part]]]:
+    """The collections that have every part."""
+    if not all(by_lab):
+        return
+    for collection in by_lab[0]:
+        groups = [lab[collection] for lab in by_lab if collection in lab]
+        if len(groups) == len(by_lab):
+            yield collection, [_part(group) for group in groups]
 
 
 def _usable(group: Iterable[Measurement]) -> list[Measurement]:

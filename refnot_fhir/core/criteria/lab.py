@@ -20,7 +20,7 @@ from refnot_fhir.core.rules import About, Bound, Criterion, Relation, Rule
 from refnot_fhir.core.values import Interval
 from refnot_fhir.core.verdict import RuleKind, Verdict
 
-_REASONS = {Verdict.MET: ReasonCode.WITHIN_LIMIT, Verdict.NOT_MET: ReasonCode.BEYOND_LIMIT}
+_MET = (Verdict.MET, ReasonCode.WITHIN_LIMIT)
 
 
 @record
@@ -89,17 +89,21 @@ def _judge(rule: LabRule, reading: Measurement) -> Opinion:
         return Verdict.UNKNOWN, reading.not_usable.code
     if reading.value is None:
         return Verdict.UNKNOWN, ReasonCode.NO_VALUE
-    opinions = dict(_opinions(rule, reading, proved(rule, reading)))
-    if Verdict.NOT_MET in opinions:
-        return Verdict.NOT_MET, opinions[Verdict.NOT_MET]
-    if Verdict.UNKNOWN not in opinions:
-        return Verdict.MET, _REASONS[Verdict.MET]
-    reason = opinions[Verdict.UNKNOWN]
+    found = list(_opinions(rule, reading, proved(rule, reading)))
+    for opinion in found:
+        if opinion[0] is Verdict.NOT_MET:
+            return opinion
+    reasons = [reason for verdict, reason in found if verdict is Verdict.UNKNOWN]
+    return (Verdict.UNKNOWN, _doubt(rule, reading, reasons[-1])) if reasons else _MET
+
+
+def _doubt(rule: LabRule, reading: Measurement, reason: str) -> str:
+    """The reason, told apart where only the kind of the reading leaves it open."""
     if reason == ReasonCode.STRADDLES_LIMIT and reading.analyte in rule.lower_bounds:
-        return Verdict.UNKNOWN, ReasonCode.LOWER_BOUND
+        return ReasonCode.LOWER_BOUND
     if reason == ReasonCode.STRADDLES_LIMIT and reading.analyte in rule.upper_bounds:
-        return Verdict.UNKNOWN, ReasonCode.UPPER_BOUND
-    return Verdict.UNKNOWN, reason
+        return ReasonCode.UPPER_BOUND
+    return reason
 
 
 def _compared(rule: LabRule, value: Interval) -> Verdict:
@@ -118,12 +122,19 @@ def _opinions(rule: LabRule, reading: Measurement, value: Interval) -> Iterator[
         if isinstance(limits, ReasonCode):
             yield Verdict.UNKNOWN, limits
             continue
-        verdicts = {compare(value, limit, inclusive=bound.inclusive) for limit in limits}
-        if len(verdicts) > 1:
+        verdicts = [compare(value, limit, inclusive=bound.inclusive) for limit in limits]
+        verdict = verdicts[0]
+        if any(other is not verdict for other in verdicts[1:]):
             yield Verdict.UNKNOWN, ReasonCode.NO_UPPER_LIMIT
         else:
-            verdict = verdicts.pop()
-            yield verdict, _REASONS.get(verdict, ReasonCode.STRADDLES_LIMIT)
+            yield verdict, _reason(verdict)
+
+
+def _reason(verdict: Verdict) -> ReasonCode:
+    # No table by verdict: hashing an Enum is a call.
+    if verdict is Verdict.MET:
+        return ReasonCode.WITHIN_LIMIT
+    return ReasonCode.BEYOND_LIMIT if verdict is Verdict.NOT_MET else ReasonCode.STRADDLES_LIMIT
 
 
 def _limits_of(bound: Bound, reading: Measurement) -> tuple[Decimal, ...] | ReasonCode:

@@ -25,6 +25,7 @@ Opinion = tuple[Verdict, str]
 """A verdict and the stable code of its reason."""
 
 
+@lru_cache(maxsize=1024)
 def back(as_of: date, days: int) -> tuple[date, date]:
     """First and last day of a window that looks back so many days."""
     return shifted(as_of, -days), as_of
@@ -225,6 +226,10 @@ def holds_until(
     if not readings:
         return None
     later = any(found.first > as_of for found in readings)
+    if not later and now.verdict is not Verdict.UNKNOWN:
+        # All that may be the newest agree and are in the window, until the first of them leaves it.
+        last = shifted(min([it.first for it in now.rivals]), question.within_days)
+        return None if last == date.max else last
     moving = readings if later else now.rivals
     days = (day for it in moving for day in turning_days(it.first, it.last, question.within_days))
     return last_day(as_of, now.verdict, days, lambda day: answer(question, readings, day).verdict)

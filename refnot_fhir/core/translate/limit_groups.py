@@ -62,7 +62,7 @@ def why_not_for(
 
     With it the sexes that the range is for, where nothing but the patient's sex is not known.
     """
-    if _is_for_everybody(found):
+    if is_for_everybody(found):
         return _FOR_EVERYBODY
     why = _unknown_modifiers(found) or _age_doubt(_of_adults(found, words), who)
     if why is not None:
@@ -79,7 +79,7 @@ def why_not_for(
     return reason("sex-unknown"), sexes
 
 
-def _is_for_everybody(found: ReferenceRange) -> bool:
+def is_for_everybody(found: ReferenceRange) -> bool:
     """Whether a range has nothing but its limits, as most have."""
     ages = found.age_low is not None or found.age_high is not None
     return not (found.text or found.applies_to or found.doubt or ages)

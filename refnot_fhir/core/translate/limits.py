@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
-from refnot_fhir.core.dictionary import Lab, RangeWords
+from refnot_fhir.core.dictionary import Lab
 from refnot_fhir.core.exact import product, shown
+from refnot_fhir.core.facts import Person
 from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import ReferenceRange
 from refnot_fhir.core.site import Site, UpperLimit
 from refnot_fhir.core.translate.codes import codes_of
-from refnot_fhir.core.translate.limit_groups import Who, parts_by_sex, why_not_for
+from refnot_fhir.core.translate.limit_groups import (
+    Who,
+    is_for_everybody,
+    parts_by_sex,
+    why_not_for,
+)
 from refnot_fhir.core.translate.limit_text import (
     bare_limits,
     for_the_not_pregnant,
@@ -19,15 +26,13 @@ from refnot_fhir.core.translate.limit_text import (
     spaced,
 )
 from refnot_fhir.core.translate.numbers import begins_above_zero, spoken, spoken_upper_limit
-from refnot_fhir.core.translate.units import UnitRead, normalise
-from refnot_fhir.core.values import Quantity, Reason, reason
+from refnot_fhir.core.translate.units import UnitRead, normalise, unit_of
+from refnot_fhir.core.values import Quantity, Reason, When, reason
 from refnot_fhir.core.vocabulary import Sex
 
 _LOWER_BOUNDS = (">", "≥")
 
 _ABOVE_ZERO = reason("begins-above-zero")
-
-ReadUnit = Callable[[Quantity], UnitRead | Reason]
 
 
 @record
@@ -47,10 +52,10 @@ class Asked:
 
     lab: Lab
     unit: UnitRead
-    read_unit: ReadUnit
     site: Site
-    who: Who
-    words: RangeWords
+    rulebook: Rulebook
+    person: Person | None
+    collected: When | None
 
 
 def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitRead:
@@ -61,16 +66,28 @@ def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitR
     patient is surely of it. Two limits that differ are no limit, nor is an implausible one; but
     where one of several surely is the limit, they are told, for a verdict that all of them give.
     """
-    normal = tuple(spaced(found, asked.words) for found in ranges if _is_normal(found, asked))
+    if len(ranges) == 1 and ranges[0].kind is None and is_for_everybody(ranges[0]):
+        # Nearly every row has nothing but one pair of limits, whoever the patient is.
+        only = _high(ranges[0], asked)
+        return _only({}, [only]) if isinstance(only, Reason) else UpperLimitRead(only[0])
+    words = asked.rulebook.range_words
+    who = Who(asked.person, asked.collected, asked.site, words.recorded)
+    normal = tuple(spaced(found, words) for found in ranges if _is_normal(found, asked))
     if not normal:
-        return _of_the_laboratory(asked, bool(ranges))
+        return _of_the_laboratory(asked, who.sex, bool(ranges))
     if asked.lab.range_from_zero:
-        normal = tuple(for_the_not_pregnant(found, asked.words) for found in normal)
+        normal = tuple(for_the_not_pregnant(found, words) for found in normal)
+    parts = [part for whole in normal for part in parts_by_sex(whole, words)]
+    return _of_groups(parts, who, asked)
+
+
+def _of_groups(ranges: Sequence[ReferenceRange], who: Who, asked: Asked) -> UpperLimitRead:
+    """The limit of those among the ranges that the patient surely is of."""
     rejected: list[Reason] = []
     limits: dict[Decimal, tuple[Reason, ...]] = {}
     by_sex: dict[str, set[Decimal]] = {}
-    for found in (part for whole in normal for part in parts_by_sex(whole, asked.words)):
-        why, sexes = why_not_for(found, asked.who, asked.words)
+    for found in ranges:
+        why, sexes = why_not_for(found, who, asked.rulebook.range_words)
         limit = _high(found, asked) if sexes or why is None else why
         if isinstance(limit, Reason):
             rejected.append(limit)
@@ -109,14 +126,14 @@ def _only(limits: dict[Decimal, tuple[Reason, ...]], rejected: Sequence[Reason])
     return UpperLimitRead(value, None, (*notes, *how))
 
 
-def _of_the_laboratory(asked: Asked, other_ranges: bool) -> UpperLimitRead:
+def _of_the_laboratory(asked: Asked, sex: str, other_ranges: bool) -> UpperLimitRead:
     limits = asked.site.upper_limits
     name = asked.lab.name
-    stated = limits.get((name, asked.who.sex)) or limits.get((name, ""))
+    stated = limits.get((name, sex)) or limits.get((name, ""))
     if stated is not None:
         return _stated(stated, asked)
-    of_sexes = [_stated(limits[name, sex], asked) for sex in Sex if (name, sex) in limits]
-    by_sex = bool(of_sexes) and not asked.who.sex
+    of_sexes = [_stated(limits[name, each], asked) for each in Sex if (name, each) in limits]
+    by_sex = bool(of_sexes) and not sex
     why = _nothing_sent(other_ranges, by_sex)
     values = {read.value for read in of_sexes if read.value is not None}
     if by_sex and len(of_sexes) == len(Sex) and all(read.value for read in of_sexes):
@@ -125,7 +142,7 @@ def _of_the_laboratory(asked: Asked, other_ranges: bool) -> UpperLimitRead:
 
 
 def _stated(stated: UpperLimit, asked: Asked) -> UpperLimitRead:
-    unit = asked.read_unit(Quantity(stated.value, unit=stated.unit))
+    unit = _unit_of(Quantity(stated.value, unit=stated.unit), asked)
     if isinstance(unit, Reason):
         return UpperLimitRead(None, reason("own-limit-not-usable", "", unit))
     limit = product(stated.value, unit.factor)
@@ -141,12 +158,12 @@ def _nothing_sent(other_ranges: bool, by_sex: bool) -> Reason:
 
 
 def _is_normal(found: ReferenceRange, asked: Asked) -> bool:
-    kind = found.kind
+    kind, words = found.kind, asked.rulebook.range_words
     if kind is None:
         return True
     if kind.codings:
-        return not asked.words.normal.isdisjoint(codes_of(kind, asked.site))
-    return normalise(kind.text).casefold() in asked.words.normal_texts
+        return not words.normal.isdisjoint(codes_of(kind, asked.site))
+    return normalise(kind.text).casefold() in words.normal_texts
 
 
 def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, tuple[Reason, ...]] | Reason:
@@ -155,7 +172,7 @@ def _high(found: ReferenceRange, asked: Asked) -> tuple[Decimal, tuple[Reason, .
         return _high_of_text(found.text, asked)
     if found.high is None or found.high.value is None:
         return reason("no-upper-end")
-    if why := _text_doubt(found, asked):
+    if found.text and (why := _text_doubt(found, asked)):
         return why
     limit = _in_lab_unit(found.high, asked)
     if isinstance(limit, Reason):
@@ -174,14 +191,17 @@ def _text_doubt(found: ReferenceRange, asked: Asked) -> Reason | None:
     """Why the text of a range makes its limits unusable; None: it does not."""
     if _is_a_lower_bound(found):
         return reason("lower-bound-in-text", text=found.text)
-    if not is_understood(found, asked.words, lambda text: _is_unit(text, asked)):
+    if not is_understood(found, asked.rulebook.range_words, lambda text: _is_unit(text, asked)):
         return reason("more-in-text", text=found.text)
     return None
 
 
 def _is_unit(text: str, asked: Asked) -> bool:
-    unit = asked.read_unit(Quantity(Decimal(1), unit=text))
-    return not isinstance(unit, Reason)
+    return not isinstance(_unit_of(Quantity(Decimal(1), unit=text), asked), Reason)
+
+
+def _unit_of(quantity: Quantity, asked: Asked) -> UnitRead | Reason:
+    return unit_of(quantity, asked.lab, asked.site, asked.rulebook)
 
 
 def _is_a_lower_bound(found: ReferenceRange) -> bool:
@@ -210,7 +230,7 @@ def _in_lab_unit(limit: Quantity, asked: Asked) -> Decimal | Reason:
     unit: UnitRead | Reason = asked.unit
     # A range is nearly always in the unit of the value, which was read already.
     if (limit.code or limit.unit) and not _in_unit(limit, asked.unit):
-        unit = asked.read_unit(limit)
+        unit = _unit_of(limit, asked)
     return unit if isinstance(unit, Reason) else product(limit.value, unit.factor)
 
 
@@ -221,7 +241,7 @@ def _in_unit(limit: Quantity, unit: UnitRead) -> bool:
 def _high_of_text(text: str, asked: Asked) -> tuple[Decimal, tuple[Reason, ...]] | Reason:
     if not asked.site.range_text:
         return reason("range-only-text", text=text) if text else reason("range-empty")
-    bare = bare_limits(text, asked.words)
+    bare = bare_limits(text, asked.rulebook.range_words)
     spoken = spoken_upper_limit(bare, decimal_comma=asked.site.decimal_comma)
     if spoken is None:
         return reason("range-no-numbers", text=text)

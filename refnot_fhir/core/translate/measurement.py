@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from decimal import Context, Decimal
-from functools import partial
+from functools import lru_cache
+from itertools import chain
 
 from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.exact import as_sent
@@ -13,12 +14,11 @@ from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.codes import codes_of, label, mapped
-from refnot_fhir.core.translate.limit_groups import Who
 from refnot_fhir.core.translate.limits import Asked, UpperLimitRead, upper_limit
 from refnot_fhir.core.translate.origin import origin_notes, origin_problem
-from refnot_fhir.core.translate.units import normalise, read_unit
+from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.translate.value import ValueRead, original_value, read_value
-from refnot_fhir.core.values import Concept, Interval, Original, Quantity, Reason, reason
+from refnot_fhir.core.values import Coding, Concept, Interval, Original, Quantity, Reason, reason
 from refnot_fhir.core.vocabulary import Interpretation, Standing, Unusable
 
 _NO_RESULT = {
@@ -66,10 +66,7 @@ def measurement(
     read, another = _read(seen, meant, site, rulebook)
     limit = UpperLimitRead(None)
     if lab.kind == "quantity" and read.unit is not None and read.not_usable is None:
-        dimensions = rulebook.dimensions
-        unit_of = partial(read_unit, lab=lab, dimensions=dimensions, site_units=site.units)
-        who = Who(person, seen.collected, site, rulebook.range_words.recorded)
-        asked = Asked(lab, read.unit, unit_of, site, who, rulebook.range_words)
+        asked = Asked(lab, read.unit, site, rulebook, person, seen.collected)
         limit = upper_limit(seen.ranges, asked)
     value, unit = original_value(seen.value)
     return Measurement(
@@ -84,10 +81,10 @@ def measurement(
         multiple=_multiple(read.value, limit.value),
         no_uln=limit.why_none,
         ulns=limit.among,
-        interpretation=_interpretation(seen, site, rulebook),
+        interpretation=_interpretation(seen, site, rulebook) if seen.interpretations else "",
         collected=seen.collected,
         issued=seen.issued,
-        specimen=label(seen.specimen),
+        specimen=label(seen.specimen) if seen.specimen is not None else "",
         sample=seen.sample,
         notes=(*meant.notes, *origin_notes(seen, lab), *read.notes, *limit.notes),
         not_usable=read.not_usable,
@@ -97,8 +94,6 @@ def measurement(
 
 def _interpretation(seen: MeasurementSeen, site: Site, rulebook: Rulebook) -> str:
     """What the laboratory's interpretations say together; what speaks against comes first."""
-    if not seen.interpretations:
-        return ""
     codes = (code for concept in seen.interpretations for code in codes_of(concept, site))
     said = {rulebook.interpretations.get(code, "") for code in codes}
     texts = (normalise(concept.text).casefold() for concept in seen.interpretations)
@@ -118,13 +113,18 @@ def _read(
     problem, another = _problem(seen, meant, site, rulebook)
     if problem is not None or seen.value is None:
         return ValueRead(not_usable=problem), another
-    read = read_value(
-        seen.value, meant.lab, questions=meant.codes, site=site, dimensions=rulebook.dimensions
-    )
+    read = read_value(seen.value, meant.lab, questions=meant.codes, site=site, rulebook=rulebook)
     return read, False
 
 
 def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:
+    sent = tuple([(coding.system, coding.code) for coding in code.codings])
+    read = _meant_known if sum(map(len, chain.from_iterable(sent))) < _LONG else _meaning
+    return read(sent, site, rulebook)
+
+
+def _meaning(sent: tuple[CodeKey, ...], site: Site, rulebook: Rulebook) -> _Meant | None:
+    code = Concept(tuple(Coding(*one) for one in sent))
     codes = codes_of(code, site)
     notes = tuple(
         reason("code-read", sent=sent[1], meant=meant[1]) for sent, meant in mapped(code, site)
@@ -152,11 +152,16 @@ def _meant(code: Concept, site: Site, rulebook: Rulebook) -> _Meant | None:
     return None
 
 
+# The same few codes come back thousands of times. What is remembered must stay small.
+_LONG = 1000
+_meant_known = lru_cache(maxsize=4096)(_meaning)
+
+
 def _problem(
     seen: MeasurementSeen, meant: _Meant, site: Site, rulebook: Rulebook
 ) -> tuple[Reason | None, bool]:
     """Why the row cannot be used, before its value is read; True when it is of another thing."""
-    if seen.standing in _NO_RESULT:
+    if seen.standing is not Standing.FINAL:
         return _NO_RESULT[seen.standing], False
     if meant.not_usable is not None:
         return meant.not_usable, meant.another

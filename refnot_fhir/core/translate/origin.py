@@ -23,6 +23,10 @@ def origin_problem(seen: MeasurementSeen, lab: Lab, site: Site, others: Others) 
     Focus, specimen, place of the body, method and device are looked at; what is not said is taken
     to be as usual.
     """
+    if seen.specimen_state is SpecimenState.UNNAMED and not (
+        seen.focus or seen.specimen or seen.body_site or seen.method or seen.device
+    ):
+        return None
     return (
         _focus_problem(seen.focus, site, others)
         or _state_problem(seen.specimen_state)

@@ -16,6 +16,8 @@ from typing import TypeVar
 from refnot_fhir.core.dictionary import Dimension, Lab
 from refnot_fhir.core.exact import product
 from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Quantity, Reason, reason
 from refnot_fhir.core.vocabulary import Unusable
 
@@ -85,6 +87,25 @@ def _listed(key: str, dimension: Dimension) -> str | None:
         return None
     ucum = f"{dimension.numerators[above]}/{dimension.denominators[below]}"
     return ucum if ucum in dimension.factors else None
+
+
+def unit_of(quantity: Quantity, lab: Lab, site: Site, rulebook: Rulebook) -> UnitRead | Reason:
+    """What the unit of a hospital's quantity means for a lab, or why it cannot be used."""
+    code, unit = quantity.code, quantity.unit
+    read = _unit_known if len(code) + len(unit) < _LONG else _unit
+    return read(code, unit, quantity.ucum, lab, site, rulebook)
+
+
+def _unit(
+    code: str, unit: str, ucum: bool, lab: Lab, site: Site, rulebook: Rulebook
+) -> UnitRead | Reason:
+    quantity = Quantity(None, unit, code, ucum)
+    return read_unit(quantity, lab, dimensions=rulebook.dimensions, site_units=site.units)
+
+
+# The same few units come back thousands of times. What is remembered must stay small.
+_LONG = 200
+_unit_known = lru_cache(maxsize=4096)(_unit)
 
 
 def read_unit(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
 from decimal import Decimal
 
-from refnot_fhir.core.dictionary import CodeKey, Dimension, Lab
+from refnot_fhir.core.dictionary import CodeKey, Lab
 from refnot_fhir.core.exact import as_sent, shown
 from refnot_fhir.core.record import record
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import OtherValue, Value
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate import numbers
 from refnot_fhir.core.translate.codes import codes_of
-from refnot_fhir.core.translate.units import UnitRead, read_unit
+from refnot_fhir.core.translate.units import UnitRead, unit_of
 from refnot_fhir.core.values import Concept, Interval, Quantity, Reason, reason
 from refnot_fhir.core.vocabulary import Unusable
+
+_FROM_ZERO = Decimal(0), None
 
 
 @record
@@ -35,9 +37,11 @@ def read_value(
     *,
     questions: tuple[CodeKey, ...],
     site: Site,
-    dimensions: Mapping[str, Dimension],
+    rulebook: Rulebook,
 ) -> ValueRead:
     """The value in the terms of `lab`; `questions` are the codes that were asked for."""
+    if isinstance(value, Quantity):
+        return _quantity(value, lab, site, rulebook)
     if isinstance(value, bool):
         said = lab.texts.get("true" if value else "false")
         if said is None:
@@ -48,10 +52,8 @@ def read_value(
     if isinstance(value, Concept):
         return _concept(value, lab, questions, site)
     if isinstance(value, str):
-        return _text(value, lab, site, dimensions)
-    if isinstance(value, int):
-        value = Quantity(Decimal(value))
-    return _quantity(value, lab, site, dimensions)
+        return _text(value, lab, site, rulebook)
+    return _quantity(Quantity(Decimal(value)), lab, site, rulebook)
 
 
 def original_value(value: Value | None) -> tuple[str, str]:
@@ -72,9 +74,7 @@ def _refused(code: Unusable, case: str = "", /, **about: str) -> ValueRead:
     return ValueRead(not_usable=reason(code, case, **about))
 
 
-def _quantity(
-    quantity: Quantity, lab: Lab, site: Site, dimensions: Mapping[str, Dimension]
-) -> ValueRead:
+def _quantity(quantity: Quantity, lab: Lab, site: Site, rulebook: Rulebook) -> ValueRead:
     if lab.kind == "answer":
         return _refused(Unusable.OTHER_VALUE, "no-answer")
     if quantity.value is None:
@@ -84,7 +84,7 @@ def _quantity(
         return _refused(Unusable.OTHER_VALUE, "no-bound", comparator=quantity.comparator)
     if lab.kind == "score" and not (quantity.unit or quantity.code):
         return _score(found, None, lab)
-    unit = read_unit(quantity, lab, dimensions=dimensions, site_units=site.units)
+    unit = unit_of(quantity, lab, site, rulebook)
     if isinstance(unit, Reason):
         return ValueRead(not_usable=unit)
     if lab.kind == "score":
@@ -93,7 +93,7 @@ def _quantity(
 
 
 def _in_bounds(value: Interval, unit: UnitRead, lab: Lab) -> ValueRead:
-    lowest, highest = lab.plausible or (Decimal(0), None)
+    lowest, highest = lab.plausible or _FROM_ZERO
     below = value.high is not None and value.high < lowest
     above = value.low is not None and highest is not None and value.low > highest
     if below or above:
@@ -121,7 +121,7 @@ def _answer(name: str, lab: Lab, notes: tuple[Reason, ...] = ()) -> ValueRead:
     return ValueRead(answer=name, notes=notes)
 
 
-def _text(text: str, lab: Lab, site: Site, dimensions: Mapping[str, Dimension]) -> ValueRead:
+def _text(text: str, lab: Lab, site: Site, rulebook: Rulebook) -> ValueRead:
     said = lab.texts.get(_plain(text))
     if said is not None:
         return _answer(said, lab, (reason("answer-from-text", text=text),))
@@ -129,7 +129,7 @@ def _text(text: str, lab: Lab, site: Site, dimensions: Mapping[str, Dimension]) 
     if spoken is None or lab.kind == "answer":
         return _refused(Unusable.TEXT_VALUE, text=text)
     value, comparator, unit = spoken
-    read = _quantity(Quantity(value, unit, comparator=comparator), lab, site, dimensions)
+    read = _quantity(Quantity(value, unit, comparator=comparator), lab, site, rulebook)
     note = reason("value-from-text", text=text)
     return ValueRead(read.value, read.answer, read.unit, (note, *read.notes), read.not_usable)
 

@@ -36,7 +36,7 @@ def broken(
         yield from _located(resource, types, rules)
     if "contained" in resource:
         yield from broken_containment(resource, is_contained=inside is not None)
-    if resource["resourceType"] == "Observation":
+    if resource["resourceType"] == "Observation" and "component" in resource:
         yield from _observation(resource)
     elif resource["resourceType"] == "Bundle":
         yield from _bundle(resource, version)
@@ -49,31 +49,23 @@ def _holds_everywhere(resource: Json, types: Mapping[str, str]) -> bool:
         node = below.pop()
         if "resourceType" in node and node is not resource:
             continue
-        is_plain = "reference" not in node and "end" not in node and "div" not in node
-        if not (is_plain and len(node) > 1) and not _holds(node, types):
+        is_plain = "reference" not in node and "end" not in node
+        is_only_id = len(node) == 1 and "id" in node
+        if "div" in node or is_only_id or not (is_plain or _holds(node, types)):
             return False
         for value in node.values():
             kind = type(value)
             if kind is dict:
                 below.append(value)
-            elif kind is list and not _is_without_gap(value, below):
-                return False
-    return True
-
-
-def _is_without_gap(values: list[Any], below: list[Any]) -> bool:
-    """Add the objects in a list to `below`; False when it has a null, which needs its twin."""
-    if None in values:
-        return False
-    if type(values[0]) is dict:
-        below += values
+            elif kind is list:
+                if None in value:  # it needs its twin
+                    return False
+                below += value if type(value[0]) is dict else ()
     return True
 
 
 def _holds(node: Json, types: Mapping[str, str]) -> bool:
-    """Whether a Reference, Period, narrative or single member needs no closer look."""
-    if (len(node) == 1 and "id" in node) or "div" in node:
-        return False
+    """Whether a Reference or Period needs no closer look."""
     if "end" in node and not _plainly_ordered(node):
         return False
     reference = node.get("reference")
@@ -156,7 +148,7 @@ def _aligned(path: Path, node: Json) -> Iterator[Broken]:
 
 
 def _observation(resource: Json) -> Iterator[Broken]:
-    if "component" not in resource or not any(_is_value(key) for key in resource):
+    if not any(_is_value(key) for key in resource):
         return
     codings = resource["code"].get("coding", ())
     for index, component in enumerate(resource["component"]):
@@ -174,6 +166,7 @@ def _bundle(resource: Json, version: Version) -> Iterator[Broken]:
     entries = resource.get("entry", ())
     if "total" in resource and kind not in ("searchset", "history"):
         yield Broken("bdl-1", ("total",), "only a searchset or a history has a total")
+    states = (kind in _REQUESTS, kind in _RESPONSES)
     for index, entry in enumerate(entries):
         path = ("entry", index)
         if "search" in entry and kind != "searchset":
@@ -181,7 +174,8 @@ def _bundle(resource: Json, version: Version) -> Iterator[Broken]:
         if "/_history/" in entry.get("fullUrl", ""):
             says = "names a version: put it into the resource's meta.versionId"
             yield Broken("bdl-8", (*path, "fullUrl"), says)
-        yield from _requests(path, entry, kind, version)
+        if version is Version.R5 or ("request" in entry, "response" in entry) != states:
+            yield from _requests(path, entry, kind, version)
     if kind != "history":
         yield from _distinct(entries)
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import tzinfo
+from functools import lru_cache
+from typing import NamedTuple
 
 from refnot_fhir.core.record import record
-from refnot_fhir.core.seen import Focus, MeasurementSeen, OtherValue, ReferenceRange, Value
+from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange, Value
 from refnot_fhir.core.values import Concept, Source, When
 from refnot_fhir.core.vocabulary import Standing
+from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.dates import when
 from refnot_fhir.fhir.elements import (
     Json,
@@ -27,7 +30,6 @@ from refnot_fhir.fhir.elements import (
 )
 from refnot_fhir.fhir.read.observation_context import body_site, device, focus
 from refnot_fhir.fhir.read.specimen import Taken, taken
-from refnot_fhir.fhir.versions import Version
 
 Lookup = Callable[[str], Json | None]
 """A reference and the resource that it names, if it is known."""
@@ -56,7 +58,6 @@ def read(
     *,
     zone: tzinfo,
     dates_in_utc: bool,
-    version: Version,  # noqa: ARG001 (one shape for all readers; these elements never changed)
     resource_of: Lookup = lambda _reference: None,
 ) -> tuple[MeasurementSeen, ...]:
     """Every reading in an Observation: its own, one per component, one per contained member.
@@ -67,7 +68,7 @@ def read(
     gives the Specimen that a reference (`Specimen/s1`) names, if it is known.
     """
     reader = _Reader(resource, zone, dates_in_utc, resource_of)
-    return tuple(reader.readings(resource, source, _Frame(source), frozenset()))
+    return tuple(reader.readings(resource, source, _NO_PANEL, frozenset()))
 
 
 def read_listed(
@@ -86,28 +87,24 @@ def read_listed(
     """
     reader = _Reader(report, zone, dates_in_utc, resource_of)
     specimens = report.get("specimen", ())
-    one = specimens[0] if len(specimens) == 1 else None
-    frame = reader.frame({**report, "specimen": one}, source, _Frame(source))
+    one = {**report, "specimen": specimens[0] if len(specimens) == 1 else None}
+    specimen = reader.taken(one, _NO_PANEL)
+    said = reader.reading(one, source, _NO_PANEL, specimen, doubt="")
     if withdrawn:
-        frame = replace(frame, standing=Standing.RETRACTED)
-    return tuple(reader.members(report.get("result", ()), source, frame, frozenset()))
+        said = replace(said, standing=Standing.RETRACTED)
+    panel = _Panel(said, specimen)
+    return tuple(reader.members(report.get("result", ()), source, panel, frozenset()))
 
 
-@record
-class _Frame:
-    """What all readings of one Observation have in common."""
+class _Panel(NamedTuple):
+    """What stands around an Observation: what that does not say itself is as it is here."""
 
-    source: Source
-    patient: str = ""
-    standing: Standing = Standing.UNKNOWN
-    collected: When | None = None
-    issued: When | None = None
-    taken: Taken = Taken()
-    sample: str = ""
-    method: Concept | None = None
-    focus: tuple[Focus, ...] = ()
-    body_site: Concept | None = None
-    device: Concept | None = None
+    said: MeasurementSeen
+    specimen: Taken
+
+
+_NO_CODE = Concept()
+_NO_PANEL = _Panel(MeasurementSeen(Source("", "", "", ""), "", Standing.UNKNOWN, _NO_CODE), Taken())
 
 
 @record
@@ -118,21 +115,23 @@ class _Reader:
     resource_of: Lookup
 
     def readings(
-        self, resource: Json, source: Source, panel: _Frame, above: frozenset[str]
+        self, resource: Json, source: Source, panel: _Panel, above: frozenset[str]
     ) -> Iterator[MeasurementSeen]:
         inside = resource is not self.root
         doubt = modifiers(self.root, resource) if inside else modifiers(resource)
-        frame = self.frame(resource, source, panel)
-        parts = resource.get("component", ())
-        if _value_key(resource) or not (parts or "hasMember" in resource):
-            yield _reading(frame, source, resource, doubt)
+        specimen = self.taken(resource, panel)
+        whole = self.reading(resource, source, panel, specimen, doubt)
+        parts, members = resource.get("component", ()), resource.get("hasMember")
+        if not (parts or members) or _value_key(resource):
+            yield whole
         for place, part in enumerate(parts):
             below = f"{source.part}.component[{place}]".removeprefix(".")
-            yield _reading(frame, replace(source, part=below), part, doubt or modifiers(part))
-        yield from self.members(resource.get("hasMember", ()), source, frame, above)
+            yield _part(whole, replace(source, part=below), part, doubt or modifiers(part))
+        if members:
+            yield from self.members(members, source, _Panel(whole, specimen), above)
 
     def members(
-        self, references: Iterable[Json], source: Source, panel: _Frame, above: frozenset[str]
+        self, references: Iterable[Json], source: Source, panel: _Panel, above: frozenset[str]
     ) -> Iterator[MeasurementSeen]:
         """Of the members sent along inside; one that has itself as a member is read once."""
         for named in references:
@@ -143,27 +142,38 @@ class _Reader:
                 inner = replace(source, part=f"contained[{place}]")
                 yield from self.readings(member, inner, panel, above | {reference})
 
-    def frame(self, resource: Json, source: Source, panel: _Frame) -> _Frame:
-        subject = resource.get("subject")
-        issued = self._issued(resource)
+    def reading(
+        self, resource: Json, source: Source, panel: _Panel, specimen: Taken, doubt: str
+    ) -> MeasurementSeen:
+        """An Observation without its components and members."""
+        around, subject = panel.said, resource.get("subject")
         named = resource.get("specimen")
-        own = panel.taken if named is None else self._taken(named)
-        sample = panel.sample if named is None else _sample(named)
-        return _Frame(
+        issued = self._issued(resource)
+        return MeasurementSeen(
             source=source,
-            patient=panel.patient if subject is None else id_of(subject, "Patient"),
-            standing=_standing(resource, panel.standing),
-            collected=self._collected(resource, issued) or panel.collected or own.collected,
-            issued=issued or panel.issued,
-            taken=own,
-            sample=sample,
-            method=concept(resource.get("method")) or panel.method,
-            focus=focus(self.root, resource, own.owner) or panel.focus,
-            body_site=body_site(resource) or panel.body_site or own.body_site,
-            device=device(self.root, resource) or panel.device,
+            patient=around.patient if subject is None else id_of(subject, "Patient"),
+            standing=_standing(resource, around.standing),
+            code=concept(resource.get("code")) or _NO_CODE,
+            value=OtherValue(doubt) if doubt else _value(resource),
+            absent=_absent(resource),
+            ranges=_ranges(resource),
+            collected=self._collected(resource, issued) or around.collected or specimen.collected,
+            issued=issued or around.issued,
+            specimen=specimen.type,
+            specimen_state=specimen.state,
+            method=concept(resource.get("method")) or around.method,
+            sample=around.sample if named is None else _sample(named),
+            focus=focus(self.root, resource, specimen.owner) or around.focus,
+            body_site=body_site(resource) or around.body_site or specimen.body_site,
+            interpretations=concepts(resource.get("interpretation")),
+            device=device(self.root, resource) or around.device,
         )
 
-    def _taken(self, named: Json) -> Taken:
+    def taken(self, resource: Json, panel: _Panel) -> Taken:
+        """What is known of the specimen of an Observation; what it names none of, the panel's."""
+        named = resource.get("specimen")
+        if named is None:
+            return panel.specimen
         return taken(
             self.root, named, self.resource_of, zone=self.zone, dates_in_utc=self.dates_in_utc
         )
@@ -177,33 +187,23 @@ class _Reader:
     def _collected(self, resource: Json, issued: When | None) -> When | None:
         """The collection time; one whose end is not said ended before the result was issued."""
         seen = moment(resource, "effective", zone=self.zone, dates_in_utc=self.dates_in_utc)
-        open_ended = "effectivePeriod" in resource and "end" not in resource["effectivePeriod"]
-        if seen is None or issued is None or not open_ended:
+        if seen is None or issued is None or "effectivePeriod" not in resource:
+            return seen
+        if "end" in resource["effectivePeriod"]:
             return seen
         return replace(seen, latest=max(seen.earliest, issued.latest))
 
 
-def _reading(frame: _Frame, source: Source, element: Json, doubt: str) -> MeasurementSeen:
-    """The reading in an Observation or a component, which name these elements alike."""
-    value = OtherValue(doubt) if doubt else _value(element)
-    return MeasurementSeen(
+def _part(whole: MeasurementSeen, source: Source, part: Json, doubt: str) -> MeasurementSeen:
+    """The reading in a component, which names these elements as an Observation does."""
+    return replace(
+        whole,
         source=source,
-        patient=frame.patient,
-        standing=frame.standing,
-        code=concept(element["code"]) or Concept(),
-        value=value,
-        absent=concept(element.get("dataAbsentReason")) or _absent_value(element),
-        ranges=tuple(map(_range, element.get("referenceRange", ()))),
-        collected=frame.collected,
-        issued=frame.issued,
-        specimen=frame.taken.type,
-        specimen_state=frame.taken.state,
-        method=frame.method,
-        sample=frame.sample,
-        focus=frame.focus,
-        body_site=frame.body_site,
-        device=frame.device,
-        interpretations=concepts(element.get("interpretation")),
+        code=concept(part["code"]) or _NO_CODE,
+        value=OtherValue(doubt) if doubt else _value(part),
+        absent=_absent(part),
+        ranges=_ranges(part),
+        interpretations=concepts(part.get("interpretation")),
     )
 
 
@@ -215,8 +215,6 @@ def _standing(resource: Json, of_panel: Standing) -> Standing:
 
 
 def _value_key(element: Json) -> str:
-    if "valueQuantity" in element:
-        return "valueQuantity"
     for key in element:
         if key.startswith("value"):
             return key
@@ -224,13 +222,13 @@ def _value_key(element: Json) -> str:
 
 
 def _value(element: Json) -> Value | None:
+    if "valueQuantity" in element:
+        return quantity(element["valueQuantity"])
     key = _value_key(element)
     value = element.get(key)
     match key:
         case "":
             return None
-        case "valueQuantity":
-            return quantity(value)
         case "valueCodeableConcept":
             return concept(value)
         case "valueInteger":
@@ -241,15 +239,35 @@ def _value(element: Json) -> Value | None:
     return OtherValue(key.removeprefix("value"))
 
 
-def _absent_value(element: Json) -> Concept | None:
-    """The reason that stands in the place of a primitive value: `_valueString.extension`."""
-    if element.keys().isdisjoint(_BESIDE_VALUES):
+def _absent(element: Json) -> Concept | None:
+    """Why there is no value; it may stand in place of a primitive one: `_valueString.extension`."""
+    if "dataAbsentReason" in element:
+        return concept(element["dataAbsentReason"])
+    if _BESIDE_VALUES.isdisjoint(element):
         return None
     for key in (key for key in element if key in _BESIDE_VALUES):
         for found in extensions(element[key], _WHY_ABSENT):
             reason = {"system": _ABSENCES, "code": found.get("valueCode", "")}
             return concept({"coding": [reason]})
     return None
+
+
+def _ranges(element: Json) -> tuple[ReferenceRange, ...]:
+    sent = element.get("referenceRange")
+    if not sent:
+        return ()
+    text = wire.encode(sent)
+    return _ranges_known(text) if len(text) < _LONG else tuple(map(_range, sent))
+
+
+@lru_cache(maxsize=4096)
+def _ranges_known(text: bytes) -> tuple[ReferenceRange, ...]:
+    """The ranges in a JSON text, by which they are remembered: a laboratory has only so many."""
+    return tuple(map(_range, wire.decode(text)))
+
+
+_LONG = 1000
+"""Bytes; what is longer is not remembered."""
 
 
 def _range(element: Json) -> ReferenceRange:

@@ -72,7 +72,11 @@ def _checked(delivery: Delivery, naming: Naming, site: Site) -> list[Request | R
         if problem is not None:
             checked[index] = _invalid(delivery.requests[index], (problem,))
     # What refers to an entry that fails, fails as well, and so does what refers to that.
-    failed = {index for index, one in enumerate(checked) if _has_failed(one)}
+    failed = {
+        index
+        for index, one in enumerate(checked)
+        if isinstance(one, Result) and one.outcome == FAILED
+    }
     while failed:
         failed = {
             index
@@ -107,10 +111,6 @@ def _check(request: Request, site: Site) -> Request | Result:
     if request.where.startswith("Bundle."):
         problems = tuple(one.inside(request.where, request.type) for one in problems)
     return _invalid(request, problems)
-
-
-def _has_failed(one: Request | Result) -> bool:
-    return isinstance(one, Result) and one.outcome == FAILED
 
 
 def _failures(checked: Iterable[Request | Result]) -> Iterable[Result]:
@@ -156,7 +156,8 @@ class _Receiving:
     def done(self, checked: Sequence[Request | Result]) -> Received:
         """What became of everything, once it is durable."""
         waves = _waves(checked)
-        undone = self._delivery.atomic and any(_has_failed(one) for one in checked)
+        outcomes = [one.outcome for one in checked if isinstance(one, Result)]
+        undone = self._delivery.atomic and FAILED in outcomes
         if not undone and len(waves) == 1:
             return self._carried_out(checked, waves[0], self._seal)
         if self._seal.names and not self._seal.results:
@@ -243,7 +244,7 @@ class _Receiving:
         if plan is None:
             return None
         results = tuple(_in_order(checked, wave, [step.result for step in plan.steps]))
-        if self._delivery.atomic and any(result.outcome == FAILED for result in results):
+        if self._delivery.atomic and Received(results).failed:
             return None, Received(results)
         if not plan.changes_something:
             received = Received(results, at=self._judge.now)

@@ -17,7 +17,7 @@ from refnot_fhir.fhir.whose import Identifier, carrying
 from refnot_fhir.store.contract import Key
 from refnot_fhir.store.view import Carried, View
 from refnot_fhir.trial.receive import request as R
-from refnot_fhir.trial.receive.naming import Naming, place_of
+from refnot_fhir.trial.receive.naming import Naming
 from refnot_fhir.trial.receive.parcel import conditions
 from refnot_fhir.trial.receive.request import Request, Result
 
@@ -31,7 +31,7 @@ class Conditional:
         """What each reference means: the index of a request, or a literal reference."""
         self.refused: dict[int, Result] = {}
         """The requests that fail, by index."""
-        for index, stated in enumerate(naming.stated):
+        for index, stated in enumerate(naming.stated) if naming.is_conditional else ():
             for reference in sorted(one for one in stated if "?" in one):
                 relative = naming.relative(reference)
                 condition = _condition(relative)
@@ -42,15 +42,15 @@ class Conditional:
                 if len(meant) == 1:
                     self.found[reference] = meant[0]
                 elif condition.type in KINDS:
-                    request = naming.requests[index]
-                    self.refused[index] = _refused(request, reference, len(meant))
+                    place = naming.place_of(index, reference)
+                    self.refused[index] = _refused(naming.requests[index], place, len(meant))
 
     def _refuse(self, index: int, reference: str, relative: str, naming: Naming) -> None:
         """What asks for something else of a type that is read here can never be linked."""
         asked = CONDITIONAL.fullmatch(relative)
         if asked is not None and asked[1] in KINDS:
             request = naming.requests[index]
-            problem = Problem("not-supported", _UNDERSTOOD, place_of(request, reference))
+            problem = Problem("not-supported", _UNDERSTOOD, naming.place_of(index, reference))
             self.refused[index] = Result(
                 R.FAILED, request.type, request.id, failure="invalid", problems=(problem,)
             )
@@ -83,10 +83,10 @@ def _meant(
     return [one if isinstance(one, int) else f"{one.type}/{one.id}" for one in found]
 
 
-def _refused(request: Request, reference: str, count: int) -> Result:
+def _refused(request: Request, place: str, count: int) -> Result:
     code = "multiple-matches" if count else "not-found"
     said = _MANY.format(count=count) if count else _NONE
-    problem = Problem(code, said, place_of(request, reference))
+    problem = Problem(code, said, place)
     return Result(R.FAILED, request.type, request.id, failure="precondition", problems=(problem,))
 
 

@@ -24,7 +24,8 @@ def sent_at(resource: Mapping[str, Any] | None, now: datetime) -> datetime | Non
 
     A moment of the far future would make every later correction look like a late arrival.
     """
-    stated = ((resource or {}).get("meta") or {}).get("lastUpdated")
+    meta = resource.get("meta") if resource else None
+    stated = meta.get("lastUpdated") if isinstance(meta, Mapping) else None
     if not isinstance(stated, str):
         return None
     try:
@@ -63,9 +64,10 @@ def decide(
     request, key = named.request, named.key
     if head is not None and _stands(named, head) and len(matches or ()) <= 1:
         return _unchanged(key, head)
-    unmet = _unmet(request, head, matches)
-    if unmet:
-        return _failed(request, "precondition", unmet)
+    if matches or request.if_match is not None or request.if_absent:
+        unmet = _unmet(request, head, matches)
+        if unmet:
+            return _failed(request, "precondition", unmet)
     if request.action == R.DELETE:
         return _deletion(named, head, policy)
     if request.action == R.UPDATE and (request.resource or {}).get("id", key.id) != key.id:

@@ -11,7 +11,7 @@ import hashlib
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,6 @@ from refnot_fhir.fhir.bundle import Entry
 from refnot_fhir.fhir.elements import CONDITIONAL
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.store.contract import Key
-from refnot_fhir.trial.receive.circles import components
 from refnot_fhir.trial.receive.request import CREATE, Request
 
 _FULL_URL_ONLY = ("urn:uuid:", "urn:oid:")
@@ -38,6 +37,7 @@ _ROUNDS = 8
 
 Found = Mapping[str, "int | str"]
 """What a reference means: the index of a request of the delivery, or a literal reference."""
+Meaning = list[tuple[str, "int | str"]]
 
 
 @record
@@ -59,29 +59,35 @@ class Naming:
     def __init__(self, requests: Sequence[Request], bases: Iterable[str] = ()) -> None:
         self.requests = requests
         self._bases = tuple(f"{base}/" for base in bases)
-        self.stated = [references.stated(r.resource) if r.resource else set() for r in requests]
-        """The references that each request states."""
+        self.stated = [references.stated(request.resource) for request in requests]
+        """The references that each request states, with their places."""
         self.meant = bundle.aliases(
             Entry(index, "POST" if r.action == CREATE else "PUT", full_url=r.full_url)
             for index, r in enumerate(requests)
         )
         """References to requests of this delivery."""
-        places = [_RESTFUL.fullmatch(request.full_url) for request in requests]
-        self._roots = [place[1] if place else "" for place in places]
+        self._roots: list[str] = []
         """Of the server that each fullUrl is an address of."""
-        made = Counter(
-            place[2] for request, place in zip(requests, places, strict=True)
-            if place and request.action == CREATE
-        )  # fmt: skip
-        self._ambiguous = {name for name, count in made.items() if count > 1}
+        self._ambiguous: set[str] = set()
         """Relative references that several creates answer to, each on its own server."""
+        made: set[str] = set()
+        for request in requests:
+            place = _RESTFUL.fullmatch(request.full_url) if request.full_url else None
+            self._roots.append(place[1] if place else "")
+            if place and request.action == CREATE:
+                (self._ambiguous if place[2] in made else made).add(place[2])
+        self.meanings = [self._meaning(index, self.meant) for index in range(len(requests))]
+        """The references of each request that mean something else than they say, and what.
+
+        Without what is found for conditional references.
+        """
 
     @cached_property
     def digests(self) -> list[bytes]:
         """Of the content of each request, whatever the fullUrls in it are called."""
         return [
-            self.digest(index, {ref: f"#{at}" for ref, at in self.meaning(index, self.meant)})
-            for index in range(len(self.requests))
+            self.digest(index, {ref: f"#{at}" for ref, at in meaning})
+            for index, meaning in enumerate(self.meanings)
         ]
 
     def content(self, kind: str) -> bytes:
@@ -96,11 +102,13 @@ class Naming:
     @cached_property
     def is_conditional(self) -> bool:
         """Whether any reference in it may be a search."""
-        return any("?" in ref for stated in self.stated for ref in stated)
+        return "?" in "".join(ref for stated in self.stated for ref in stated)
 
     @cached_property
     def has_conditions(self) -> bool:
         """Whether what is read depends on what is found for a reference."""
+        if not self.is_conditional:
+            return False
         asked = (
             CONDITIONAL.fullmatch(self.relative(ref))
             for stated in self.stated
@@ -111,13 +119,17 @@ class Naming:
 
     def dangling(self, index: int) -> Problem | None:
         """Why a request cannot be carried out: it refers to an entry that there is not."""
-        request = self.requests[index]
         for named in sorted(self.stated[index]):
             if named.startswith(_FULL_URL_ONLY) and named not in self.meant:
-                return Problem("not-found", _NO_ENTRY, place_of(request, named))
+                return Problem("not-found", _NO_ENTRY, self.place_of(index, named))
             if named in self._ambiguous and not self._roots[index]:
-                return Problem("multiple-matches", _MANY_ENTRIES, place_of(request, named))
+                return Problem("multiple-matches", _MANY_ENTRIES, self.place_of(index, named))
         return None
+
+    def place_of(self, index: int, reference: str) -> str:
+        """FHIRPath of a reference that a request states."""
+        path = self.stated[index][reference][0]
+        return f"{self.requests[index].where}{references.expression(path)}"
 
     def refers_to(self, index: int, others: set[int]) -> bool:
         """Whether a request refers to one of these by a fullUrl that means nothing elsewhere."""
@@ -136,51 +148,48 @@ class Naming:
         """
         # What a conditional reference finds may change, so that no id follows from it.
         known = _Ids(self, site, keys, salt).all()
-        meant = {**self.meant, **found}
+        meant = {**self.meant, **found} if found else None
         return [self._named(index, key, known, meant) for index, key in enumerate(known)]
 
-    def _named(self, index: int, key: Key, keys: Sequence[Key], meant: Found) -> Named:
+    def _named(self, index: int, key: Key, keys: Sequence[Key], meant: Found | None) -> Named:
         request = self.requests[index]
-        found = {
-            ref: _place(keys[at]) if isinstance(at, int) else at
-            for ref, at in self.meaning(index, meant)
-        }
-        if not found:
+        meaning = self.meanings[index] if meant is None else self._meaning(index, meant)
+        if not meaning:
             return Named(request, key, {}, self.digests[index])
-        links = {ref: literal for ref, literal in found.items() if literal != ref}
-        if not links:
-            return Named(request, key, {}, content_digest(request.resource or {}))
-        resource = references.resolved(request.resource, links)
-        return Named(
-            replace(request, resource=resource), key, links, content_digest(resource or {})
-        )
+        links: dict[str, str] = {}
+        for ref, at in meaning:
+            literal = _place(keys[at]) if isinstance(at, int) else at
+            if literal != ref:
+                links[ref] = literal
+        resource = references.resolved(request.resource, links, self.stated[index])
+        if links:
+            request = replace(request, resource=resource)
+        return Named(request, key, links, _digest(resource))
 
     def relative(self, reference: str) -> str:
         """A reference below our own address as a relative one."""
         base = next((base for base in self._bases if reference.startswith(base)), "")
         return reference.removeprefix(base)
 
-    def meaning(self, index: int, meant: Found) -> Iterable[tuple[str, int | str]]:
+    def _meaning(self, index: int, meant: Found) -> Meaning:
         """The references of a request that mean something else than they say.
 
         A relative reference is below the server of the entry's own fullUrl
         (https://hl7.org/fhir/R4/bundle.html#references).
         """
-        for ref in self.stated[index]:
-            there = self._on_its_server(index, ref)
-            if there in meant:
-                yield ref, meant[there]
-            elif ref in meant and not (there and ref in self._ambiguous):
-                yield ref, meant[ref]
-            elif there and self._is_foreign(index):
-                yield ref, there
-            elif (relative := self.relative(ref)) != ref:
-                yield ref, relative
-
-    def _on_its_server(self, index: int, reference: str) -> str:
-        """A relative reference as an address on the server that the entry comes from."""
+        found: Meaning = []
         root = self._roots[index]
-        return root + reference if root and _RELATIVE.fullmatch(reference) else ""
+        for ref in self.stated[index]:
+            there = root + ref if root and _RELATIVE.fullmatch(ref) else ""
+            if there in meant:
+                found.append((ref, meant[there]))
+            elif ref in meant and not (there and ref in self._ambiguous):
+                found.append((ref, meant[ref]))
+            elif there and self._is_foreign(index):
+                found.append((ref, there))
+            elif (relative := self.relative(ref)) != ref:
+                found.append((ref, relative))
+        return found
 
     def _is_foreign(self, index: int) -> bool:
         """Whether ids beside this entry's are another server's: those of a PUT are ours."""
@@ -189,15 +198,17 @@ class Naming:
 
     def digest(self, index: int, links: Mapping[str, str]) -> bytes:
         """Of the content of a request with these references replaced; empty without a resource."""
-        resource: Any = self.requests[index].resource
+        resource = self.requests[index].resource
         if resource is None:
             return b""
-        return content_digest(references.resolved(resource, links) if links else resource)
+        return _digest(references.resolved(resource, links, self.stated[index]))
 
 
-def content_digest(resource: Mapping[str, Any]) -> bytes:
-    """Of a resource whose references are literal. The id is its name, and no part of it."""
-    return wire.digest({name: value for name, value in resource.items() if name != "id"})
+def _digest(resource: Mapping[str, Any]) -> bytes:
+    """Of a resource without its id, which is the name of the content, and no part of it."""
+    if "id" in resource:
+        resource = {name: value for name, value in resource.items() if name != "id"}
+    return wire.digest(resource)
 
 
 class _Ids:
@@ -210,8 +221,9 @@ class _Ids:
 
     def all(self) -> list[Key]:
         """The key of every request."""
-        open_ = [index for index, key in enumerate(self._keys) if key is None]
-        graph = {index: set(self._needs(index)) for index in open_}
+        graph = {
+            index: set(self._needs(index)) for index, key in enumerate(self._keys) if key is None
+        }
         for some in components(graph):
             if len(some) == 1 and some[0] not in graph[some[0]]:
                 self._settle(some[0], self._content(some[0], self._literal))
@@ -239,7 +251,7 @@ class _Ids:
         return lambda at: told[at].hex() if at in told else self._literal(at)
 
     def _content(self, index: int, literal: Callable[[int], str]) -> bytes:
-        meaning = self._naming.meaning(index, self._naming.meant)
+        meaning = self._naming.meanings[index]
         links = {ref: literal(at) if isinstance(at, int) else at for ref, at in meaning}
         return self._naming.digest(index, links)
 
@@ -248,7 +260,7 @@ class _Ids:
         return "" if key is None else _place(key)
 
     def _needs(self, index: int) -> Iterator[int]:
-        for _, at in self._naming.meaning(index, self._naming.meant):
+        for _, at in self._naming.meanings[index]:
             if isinstance(at, int) and self._keys[at] is None:
                 yield at
 
@@ -262,15 +274,9 @@ class _Ids:
         self._keys[index] = Key(self._site, type_, id_)
 
 
-def place_of(request: Request, reference: str) -> str:
-    """FHIRPath of a reference that a request states."""
-    below = next(references.places(request.resource or {}, reference), "")
-    return f"{request.where}{below}"
-
-
 def _own_id(request: Request) -> str:
     """The id that a resource carries; that of a create only tells it from others."""
-    return str((request.resource or {}).get("id", ""))
+    return str(request.resource.get("id", "")) if request.resource else ""
 
 
 def _place(key: Key) -> str:
@@ -283,3 +289,42 @@ def _uuid(name: bytes) -> str:
     number = number & ~(0xF << 76) | (8 << 76)
     number = number & ~(0x3 << 62) | (0x2 << 62)
     return str(uuid.UUID(int=number))
+
+
+def components(graph: Mapping[int, Collection[int]]) -> Iterator[list[int]]:
+    """The strongly connected components of a graph, each after those that it points to.
+
+    `graph` says for each node which nodes it points to, all of them nodes of the graph. Tarjan's
+    algorithm (SIAM J. Comput. 1, 1972), without recursion: references can be thousands deep.
+    """
+    low: dict[int, int] = {}
+    """The lowest place, of those not done, that each node can reach."""
+    done: set[int] = set()
+    open_: list[int] = []
+    for root in graph:
+        if root in low:
+            continue
+        path = [(root, iter(sorted(graph[root])))]
+        # All of earlier roots is done, so the place in `open_` serves as the order of discovery.
+        place = {root: 0}
+        low[root] = 0
+        open_.append(root)
+        while path:
+            node, targets = path[-1]
+            target = next((one for one in targets if one not in done), None)
+            if target is None:
+                path.pop()
+                if path:
+                    above = path[-1][0]
+                    low[above] = min(low[above], low[node])
+                if low[node] == place[node]:
+                    cut = place[node]
+                    yield sorted(open_[cut:])
+                    done.update(open_[cut:])
+                    del open_[cut:]
+            elif target in low:
+                low[node] = min(low[node], low[target])
+            else:
+                place[target] = low[target] = len(open_)
+                open_.append(target)
+                path.append((target, iter(sorted(graph[target]))))

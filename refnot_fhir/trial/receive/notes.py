@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from refnot_fhir.core.facts import Dose, Measurement
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.vocabulary import Unlisted
@@ -45,23 +47,34 @@ def unlinked(request: Request, of: Whose, *, fails: bool = False) -> Result:
 
 def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Problem, ...]:
     """What could not be used, and why: a sender can mend it."""
-    notes = []
-    # Reasons quote what was sent, for the people who may see the chart; a sender's log may not.
-    for lab in (it for it in understood.facts if isinstance(it, Measurement)):
-        expression = ".".join(filter(None, (where, lab.source.part)))
-        if lab.not_usable:
-            said = unquoted(sentence(lab.not_usable))
-            notes.append(Problem("processing", f"{lab.analyte}: {said}", expression))
-        elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
-            said = unquoted(sentence(lab.no_uln))
-            notes.append(Problem("informational", f"{lab.analyte}: {said}", expression))
-    for dose in (it for it in understood.facts if isinstance(it, Dose)):
-        if not dose.resolved:
-            said = unquoted("; ".join(map(sentence, dose.notes))) or _UNRESOLVED
-            notes.append(Problem("processing", said, where))
-        unlisted = (sentence(note) for note in dose.notes if note.code in _UNLISTED)
-        notes += [Problem("informational", unquoted(said), where) for said in unlisted]
+    notes: list[Problem] = []
+    for fact in understood.facts:
+        if isinstance(fact, Measurement):
+            if fact.not_usable or fact.no_uln:
+                notes += _on_measurement(fact, where, rulebook)
+        elif isinstance(fact, Dose):
+            notes += _on_dose(fact, where)
     return tuple(notes)
+
+
+# Reasons quote what was sent, for the people who may see the chart; a sender's log may not.
+def _on_measurement(lab: Measurement, where: str, rulebook: Rulebook) -> Iterator[Problem]:
+    expression = ".".join(filter(None, (where, lab.source.part)))
+    if lab.not_usable:
+        said = unquoted(sentence(lab.not_usable))
+        yield Problem("processing", f"{lab.analyte}: {said}", expression)
+    elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
+        said = unquoted(sentence(lab.no_uln))
+        yield Problem("informational", f"{lab.analyte}: {said}", expression)
+
+
+def _on_dose(dose: Dose, where: str) -> Iterator[Problem]:
+    if not dose.resolved:
+        said = unquoted("; ".join(map(sentence, dose.notes))) or _UNRESOLVED
+        yield Problem("processing", said, where)
+    for note in dose.notes:
+        if note.code in _UNLISTED:
+            yield Problem("informational", unquoted(sentence(note)), where)
 
 
 def unquoted(reason: str) -> str:

@@ -68,13 +68,11 @@ def of_bundle(
         _request(entry, raw, bases, version)
         for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
     ]
-    requests = [
-        replace(one, problems=tuple(own[index])) if index in own else one
-        for index, one in enumerate(requests)
-    ]
+    for index, wrong in own.items():
+        requests[index] = replace(requests[index], problems=tuple(wrong))
     if atomic:
-        requests = list(_without_rivals(requests))
-        problems = tuple(problem for request in requests for problem in request.problems)
+        requests = _without_rivals(requests)
+        problems = tuple([problem for request in requests for problem in request.problems])
         if problems:
             raise BadInput("the transaction cannot be processed", problems)
     keys = tuple(filter(None, (_called(sent.get("identifier") or {}), key)))
@@ -144,7 +142,7 @@ def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...], version: V
         full_url=entry.full_url,
         if_match=entry.if_match,
         if_absent=entry.if_absent,
-        where=f"{entry.place}.resource",
+        where=f"Bundle.entry[{entry.index}].resource",
         problems=entry.problems,
         fhir=version,
     )
@@ -155,7 +153,8 @@ def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...], version: V
     if entry.type in _NOT_SENT:
         place = f"{entry.place}.request.url"
         return _with(request, Problem("not-supported", _NOT_SENT[entry.type], place))
-    return _conditional(request, entry, bases)
+    search = entry.if_none_exist or entry.search
+    return _conditional(request, entry, search, bases) if search and not entry.problems else request
 
 
 NO_TYPE = "the url names no FHIR resource type"
@@ -167,10 +166,7 @@ _NOT_SENT = {
 """Types that would be lost behind a 2xx if they were acknowledged and not retained."""
 
 
-def _conditional(request: Request, entry: Entry, bases: tuple[str, ...]) -> Request:
-    search = entry.if_none_exist or entry.search
-    if not search or entry.problems:
-        return request
+def _conditional(request: Request, entry: Entry, search: str, bases: tuple[str, ...]) -> Request:
     place = f"{entry.place}.request.{'ifNoneExist' if entry.if_none_exist else 'url'}"
     if entry.method == "DELETE":
         said = "a conditional delete is not offered: name the resource by its id"
@@ -181,16 +177,16 @@ def _conditional(request: Request, entry: Entry, bases: tuple[str, ...]) -> Requ
         return _with(request, Problem("not-supported", str(error), place))
 
 
-def _without_rivals(requests: Iterable[Request]) -> Iterable[Request]:
+def _without_rivals(requests: list[Request]) -> list[Request]:
     """Two entries of a transaction with one condition: neither can be meant to win."""
-    requests = list(requests)
-    stated = Counter((r.type, r.condition) for r in requests if r.condition)
-    for request in requests:
-        if request.condition and stated[request.type, request.condition] > 1:
-            said = "another entry has the same condition: a transaction may use it once"
-            yield _with(request, Problem("duplicate", said, request.where))
-        else:
-            yield request
+    stated = Counter([(r.type, r.condition) for r in requests if r.condition])
+    said = "another entry has the same condition: a transaction may use it once"
+    return [
+        _with(request, Problem("duplicate", said, request.where))
+        if request.condition and stated[request.type, request.condition] > 1
+        else request
+        for request in requests
+    ]
 
 
 def _with(request: Request, problem: Problem) -> Request:

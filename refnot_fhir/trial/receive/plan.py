@@ -62,7 +62,7 @@ class Plan:
     @property
     def readings(self) -> list[Reading]:
         """Everything that is read anew."""
-        return [*(step.reading for step in self.steps if step.reading), *self.again]
+        return [step.reading for step in self.steps if step.reading] + list(self.again)
 
     @property
     def changes_something(self) -> bool:
@@ -85,20 +85,26 @@ class Planner:
         self._naming, self._wave, self._site, self._rulebook = naming, wave, site, rulebook
         self._now, self._strict, self._salt, self._policy = now, strict, salt, policy
         self._asked = [(r.type, *r.condition) for r in naming.requests if r.condition]
+        self._keys = [self._target(request, None) for request in naming.requests]
+        """The targets as far as no condition says which they are."""
         self._named: tuple[object, list[Named]] = (None, [])
 
     def wanted(self) -> Wanted:
         """What is to be read first."""
         wanted = Wanted(carriers={Carried(*one) for one in self._asked})
         if not self._asked and not self._naming.is_conditional:
-            touched(self._here(self._targets({}), {}), wanted)
+            touched(self._here(self._keys, {}), wanted)
         return wanted
 
     def plan(self, view: View) -> Plan | None:
         """What the requests will change; None when the view does not hold all that it takes."""
         conditions = {one: view.carrying(Carried(*one)) for one in self._asked}
-        left = _left(conditions, self._naming.requests)
-        keys = self._targets(left)
+        left = _left(conditions, self._naming.requests) if conditions else {}
+        requests = self._naming.requests
+        keys = [
+            self._target(request, _matches(request, left)) if request.condition else key
+            for request, key in zip(requests, self._keys, strict=True)
+        ]
         asks = Conditional(self._naming, keys, view)
         if view.missing:
             return None
@@ -110,9 +116,12 @@ class Planner:
                 view.missing.add(wanted)
                 return None
         decided = [
-            (one, asks.refused.get(index) or self._decided(one, view.head(one.key), left))
+            (one, asks.refused.get(index) or decide(
+                one, view.head(one.key), _matches(one.request, left) if left else None,
+                now=self._now, policy=self._policy,
+            ))
             for index, one in zip(self._wave, here, strict=True)
-        ]
+        ]  # fmt: skip
         plan = self._planned(list(once(decided)), view)
         return None if view.missing else plan
 
@@ -142,22 +151,17 @@ class Planner:
             patients=_affected(steps, again, view, before.values(), hanging.values()),
         )
 
-    def _targets(self, conditions: Conditions) -> list[Key | None]:
-        return [self._target(request, conditions) for request in self._naming.requests]
+    def _target(self, request: Request, matches: tuple[Key, ...] | None) -> Key | None:
+        """The resource that a request is about; None when its id follows from its content.
 
-    def _target(self, request: Request, conditions: Conditions) -> Key | None:
-        """The resource that a request is about; None when its id follows from its content."""
-        matches = _matches(request, conditions)
+        `matches` are the resources that its condition finds.
+        """
         if matches:
             return matches[0]
         id_ = request.id or _stated_id(request)
         if not id_ and request.action in (R.CREATE, R.UPDATE):
             return None
         return Key(self._site.name, request.type, id_)
-
-    def _decided(self, named: Named, head: Head | None, conditions: Conditions) -> Result:
-        matches = _matches(named.request, conditions)
-        return decide(named, head, matches, now=self._now, policy=self._policy)
 
     def _step(self, named: Named, result: Result, head: Head | None, known: Known) -> Step:
         request, key = named.request, named.key
@@ -167,8 +171,7 @@ class Planner:
             kept = self._kept(named, result, "")
             result = replace(result, updated=self._now)
             return Step(request, key, result, kept, Reading(key, ""), ())
-        of = self._whose(request, known)
-        understood = self._understood(of, key, result, known, request.fhir)
+        of, understood = self._understood(request, key, result, known)
         if not understood.useful and head is None and self._site.keep != "all":
             return Step(request, key, not_retained(request))
         if of.never and self._strict:
@@ -179,8 +182,11 @@ class Planner:
         notes = (*result.notes, *notes_on(understood, request.where, self._rulebook))
         if of.unlinked:
             notes = (*unlinked(request, of).notes, *notes)
-        result = replace(
-            result,
+        result = Result(
+            result.outcome,
+            key.type,
+            key.id,
+            result.version,
             updated=self._now,
             patient=understood.patient,
             unlinked=bool(of.unlinked),
@@ -197,23 +203,23 @@ class Planner:
         stands = result.outcome == R.UNCHANGED and head is not None and not head.deleted
         if not stands or request.action == R.DELETE or not about_patient(request.type):
             return result
-        of = self._whose(request, known)
+        if request.type not in KINDS or request.resource is None:
+            return result
+        of = known.whose(request.resource)
         if not of.unlinked:
             return result
         return replace(result, unlinked=True, notes=(*result.notes, *unlinked(request, of).notes))
 
-    def _whose(self, request: Request, known: Known) -> Whose:
-        if request.type not in KINDS or request.resource is None:
-            return Whose(request.resource or {})
-        return known.whose(request.resource)
-
     def _understood(
-        self, of: Whose, key: Key, result: Result, known: Known, fhir: str
-    ) -> Understood:
+        self, request: Request, key: Key, result: Result, known: Known
+    ) -> tuple[Whose, Understood]:
+        """Whose result a resource is, and what it says."""
+        resource = request.resource or {}
         if key.type not in KINDS:
-            return Understood("", useful=False)
+            return Whose(resource), Understood("", useful=False)
+        of = known.whose(resource)
         source = Source(key.site, key.type, key.id, str(result.version))
-        return understand(of.resource, source, known.context(of.resource, fhir))
+        return of, understand(of.resource, source, known.context(of.resource, request.fhir))
 
     def _kept(self, named: Named, result: Result, patient: str) -> Kept:
         request = named.request
@@ -310,10 +316,11 @@ def _affected(
             before = view.head(step.key)
             found[step.reading.patient if step.reading else ""] = None
             found[before.patient if before else ""] = None
-    found.update((reading.patient, None) for reading in again)
-    found.update((kept.patient, None) for some in hanging for kept in some)
-    found.update((person.replaced_by, None) for person in persons if person)
-    return tuple(patient for patient in found if patient)
+    others = [reading.patient for reading in again]
+    others += [kept.patient for some in hanging for kept in some]
+    others += [person.replaced_by for person in persons if person]
+    found.update(dict.fromkeys(others))
+    return tuple([patient for patient in found if patient])
 
 
 def _stated_id(request: Request) -> str:

@@ -130,9 +130,9 @@ class Received:
     @property
     def failed(self) -> int:
         """How many requests failed."""
-        return sum(result.outcome == FAILED for result in self.results)
+        return [result.outcome for result in self.results].count(FAILED)
 
     @property
     def unlinked(self) -> int:
         """How many resources were kept and are in no chart."""
-        return sum(result.unlinked for result in self.results)
+        return sum([result.unlinked for result in self.results])

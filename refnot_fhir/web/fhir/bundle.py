@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -15,7 +16,8 @@ from refnot_fhir.fhir import bundle, issues, wire
 from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.published import Json
-from refnot_fhir.trial.receive import Delivery, Received, Request, Result, parcel, receive
+from refnot_fhir.trial.judge import SubjectChange
+from refnot_fhir.trial.receive import Delivery, Received, Request, parcel, receive
 from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web import headers
@@ -66,6 +68,7 @@ def _deliver(service: Service, site: Site) -> Response:
         )
     parcel.check_entries(sent, service.settings.max_entries)
     version = version_sent(Version(site.fhir))
+    wanted = headers.preferences()
     delivery = parcel.of_bundle(
         raw,
         sent,
@@ -73,15 +76,20 @@ def _deliver(service: Service, site: Site) -> Response:
         base=base_url(),
         who=caller(service.settings),
         key=headers.key(),
-        strict=headers.preferences().strict,
+        strict=wanted.strict,
     )
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
     version = wanted_of_write(version)
-    return _answer(delivery, received, version, receipts.representation(service, site, version))
+    representation = receipts.representation(service, site, version)
+    return _answer(delivery, received, wanted, representation, version)
 
 
 def _answer(
-    delivery: Delivery, received: Received, version: Version, representation: Representation
+    delivery: Delivery,
+    received: Received,
+    wanted: Preferences,
+    representation: Representation,
+    version: Version,
 ) -> Response:
     """The answer to a transaction or batch.
 
@@ -91,17 +99,17 @@ def _answer(
     failed entry is 422, so that a sender that reads the status only does not take it for a
     success; its body is the batch-response all the same.
     """
-    wanted = headers.preferences()
+    failed = received.failed
     counts = {
-        "X-Entries-Failed": str(received.failed),
+        "X-Entries-Failed": str(failed),
         "X-Entries-Unlinked": str(received.unlinked),
         "X-Warnings": str(receipts.warnings(received)),
         **receipts.replayed(received),
     }
-    if delivery.atomic and received.failed:
+    if delivery.atomic and failed:
         return _undone(received, version, {**counts, **wanted.applied(form=False)})
     entries = list(_entries(delivery, received, wanted, representation, version))
-    status = REFUSALS[R.Failure.INVALID].status if wanted.strict and received.failed else 200
+    status = REFUSALS[R.Failure.INVALID].status if wanted.strict and failed else 200
     counts |= wanted.applied(form=True)
     return fhir(bundle.response(delivery.kind, entries), status, counts, version)
 
@@ -122,32 +130,34 @@ def _entries(
     version: Version,
 ) -> Iterator[Json]:
     told: set[str] = set()
+    base = base_url()
     for asked, result in zip(delivery.requests, received.results, strict=True):
         if result.outcome == R.ASKED:
             yield _read(asked, version)
             continue
-        changes = [
-            c for c in received.changes if c.patient == result.patient and c.patient not in told
-        ]
-        told.update(change.patient for change in changes)
+        changes: list[SubjectChange] = []
+        if result.patient not in told:
+            changes = [change for change in received.changes if change.patient == result.patient]
+            told.add(result.patient)
         said = receipts.said(asked, result, changes)
         quiet = wanted.form == headers.MINIMAL and result.outcome != R.FAILED
         whole = wanted.form == headers.REPRESENTATION and result.outcome in receipts.STANDING
         resource = representation(result) if whole else None
-        yield _entry(asked, result, None if quiet else said, resource)
+        place = receipts.place(result, base)
+        yield bundle.answer(
+            _line(receipts.status(result, asked)),
+            location=place,
+            etag=bundle.etag(result.version) if place else "",
+            last_modified=result.updated,
+            outcome=None if quiet else said,
+            resource=None if resource is None else wire.decode(resource),
+        )
 
 
-def _entry(asked: Request, result: Result, said: Json | None, resource: bytes | None) -> Json:
-    status = receipts.status(result, asked)
-    place = receipts.place(result)
-    return bundle.answer(
-        f"{status} {HTTPStatus(status).phrase}",
-        location=place,
-        etag=bundle.etag(result.version) if place else "",
-        last_modified=result.updated,
-        outcome=said,
-        resource=None if resource is None else wire.decode(resource),
-    )
+@cache
+def _line(status: int) -> str:
+    """A status with its text."""
+    return f"{status} {HTTPStatus(status).phrase}"
 
 
 def _read(asked: Request, version: Version) -> Json:

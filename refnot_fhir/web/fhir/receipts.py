@@ -49,16 +49,16 @@ def status(result: Result, asked: Request) -> int:
     return 202 if result.outcome in (R.NOT_RETAINED, R.LATE) else 200
 
 
-def place(result: Result) -> str:
-    """The address of the version that is kept; empty without one."""
+def place(result: Result, base: str) -> str:
+    """The address, below a base, of the version that is kept; empty without one."""
     if result.outcome in (R.FAILED, R.NOT_RETAINED) or not result.version:
         return ""
-    return f"{base_url()}/{result.type}/{result.id}/_history/{result.version}"
+    return f"{base}/{result.type}/{result.id}/_history/{result.version}"
 
 
 def of_place(result: Result) -> dict[str, str]:
     """The headers that say where the version is that is kept."""
-    where = place(result)
+    where = place(result, base_url())
     if not where:
         return {}
     return {"Location": where, **headers.of_version(result.version, result.updated)}
@@ -71,7 +71,7 @@ def replayed(received: Received) -> dict[str, str]:
 
 def warnings(received: Received) -> int:
     """How many warnings the OperationOutcomes have."""
-    notes = (note for result in received.results for note in result.notes)
+    notes = [note for result in received.results for note in result.notes]
     return sum(_SEVERITY[note.code] is Severity.WARNING for note in notes)
 
 
@@ -79,21 +79,23 @@ def said(asked: Request, result: Result, changes: Sequence[SubjectChange]) -> Js
     """The OperationOutcome of one request."""
     if result.outcome == R.FAILED:
         return refused(result.problems) if result.problems else outcome([information(_UNDONE)])
+    if not (result.notes or changes):
+        nothing = asked.action == R.DELETE and result.outcome == R.UNCHANGED
+        return _NOTHING_THERE if nothing else _SAID[result.outcome]
     issues = [issue(note, _SEVERITY[note.code]) for note in result.notes]
     issues += [information(_told(change)) for change in changes]
-    if not issues:
-        nothing = asked.action == R.DELETE and result.outcome == R.UNCHANGED
-        issues = [information(_NOTHING_THERE if nothing else _SAID[result.outcome])]
     return outcome(issues)
 
 
 _UNDONE = "not kept, because another entry of the transaction failed"
-_NOTHING_THERE = "nothing was deleted: there is no such resource, or no longer"
+_NOTHING_THERE = outcome(
+    [information("nothing was deleted: there is no such resource, or no longer")]
+)
 _SAID = {
-    R.CREATED: "created",
-    R.UPDATED: "updated",
-    R.UNCHANGED: "unchanged: this is what is kept already",
-    R.DELETED: "deleted",
+    R.CREATED: outcome([information("created")]),
+    R.UPDATED: outcome([information("updated")]),
+    R.UNCHANGED: outcome([information("unchanged: this is what is kept already")]),
+    R.DELETED: outcome([information("deleted")]),
 }
 
 
