@@ -357,7 +357,7 @@ def _other_enrolment(basis: Basis, wish: Wish) -> date | None:
     """Another day of enrolment than is known, if people enrolled the subject and state one."""
     before = basis.subject
     first = _first_on(basis, before)
-    if first is None or not before.at_enrolment or not wish.to:
+    if first is None or before.enrolled_on is None or not wish.to:
         return None
     stated = wish.began_on or (wish.on if first is before.history[-1] else None)
     return stated if stated not in (None, before.enrolled_on) else None

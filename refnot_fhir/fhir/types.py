@@ -173,12 +173,11 @@ def _administration(resource: Json, source: Source, context: Context, _: str) ->
     return (dose(seen, site=site, rulebook=context.rulebook),)
 
 
-def _condition(resource: Json, source: Source, context: Context) -> Iterator[Fact]:
+def _condition(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
     site = context.site
     seen = condition_as_sent.read(resource, source, zone=site.zone, dates_in_utc=site.dates_in_utc)
     found = condition(seen, site=site, rulebook=context.rulebook)
-    if found is not None:
-        yield found
+    return () if found is None else (found,)
 
 
 def _product(resource: Json) -> tuple[str, ...]:
