@@ -54,7 +54,7 @@ def _found(
 def _as_of_enrolment(was: dict[str, str], then: Assessment, now: datetime) -> Iterator[Finding]:
     for result in then.results:
         before = was.get(result.criterion, "")
-        if not before or result.speaks_for:
+        if before in ("", result.verdict.value) or result.speaks_for:
             continue
         against = result.speaks_against
         code = FindingCode.NOT_SATISFIED if against else FindingCode.NO_LONGER_KNOWN

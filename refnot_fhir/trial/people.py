@@ -24,7 +24,7 @@ from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.subject import BY_RULE, Status
 from refnot_fhir.core.values import Reason, reason
-from refnot_fhir.errors import Conflict, NotFound, Problem, Unprocessable
+from refnot_fhir.errors import Conflict, NotFound, NotTheVersion, Problem, Unprocessable
 from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import screening_report
@@ -73,9 +73,9 @@ class Done:
 def carry_out(asked: Asked, *, site: Site, store: Store, judge: Judge) -> Done:
     """Carry out what people decided; durable when this returns.
 
-    Raises NotFound for a subject that is not there, Conflict when it is no longer of the version
-    that was named or a subject number is taken, Unprocessable, saying what is allowed, for what may
-    not be.
+    Raises NotFound for a subject that is not there, NotTheVersion when it is no longer of the
+    version that was named, Conflict when a subject number is taken, Unprocessable, saying what is
+    allowed, for what may not be.
     """
     return store.write(lambda writer: _Carrying(asked, site, writer, judge).done())
 
@@ -161,7 +161,7 @@ class _Carrying:
     def _check_version(self, before: Subject) -> None:
         wanted = self._asked.if_match
         if wanted is not None and wanted != before.version:
-            raise Conflict(
+            raise NotTheVersion(
                 f"the newest version of ResearchSubject/{before.id} is {before.version}, and not "
                 f"{wanted}: read it again"
             )

@@ -330,7 +330,7 @@ def test_a_decision_may_name_the_version_that_it_was_taken_by(trial: Door) -> No
     id_ = trial.subject()["id"]
     body = stated(arm="monotherapy", number="1")
     late = trial.post(f"ResearchSubject/{id_}/$enrol", body, If_Match='W/"7"')
-    assert late.status_code == 409
+    assert late.status_code == 412
     assert trial.post(f"ResearchSubject/{id_}/$enrol", body, If_Match='W/"1"').status_code == 200
 
 

@@ -16,6 +16,7 @@ from refnot_fhir.fhir.dates import asked_day
 from refnot_fhir.fhir.read import research_subject as reader
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import research_subject
+from refnot_fhir.fhir.write.operation_definitions import DECISION_PARAMETERS
 from refnot_fhir.trial.ctms import patient_named, protocol_named, wish_of
 from refnot_fhir.trial.people import Asked, Done, carry_out
 from refnot_fhir.trial.receive import parcel
@@ -26,17 +27,6 @@ from refnot_fhir.web.caller import caller
 from refnot_fhir.web.request import base_url, body, own_bases, version_sent, wanted_of_write
 
 TYPE = "ResearchSubject"
-PARAMETERS = {
-    "date": "date",
-    "arm": "string",
-    "actual-arm": "string",
-    "subject-number": "Identifier",
-    "reason-code": "code",
-    "reason": "string",
-    "actor": "string",
-    "consent": "Reference",
-}
-"""What a decision may state, and FHIR's type of each."""
 
 
 def routes(service: Service) -> Blueprint:
@@ -108,8 +98,8 @@ def _values(parameters: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Any]
     seen = set()
     for place, one in enumerate(parameters):
         name, where = one["name"], f"Parameters.parameter[{place}]"
-        if name not in PARAMETERS:
-            said = f"a decision has no such parameter: there are {', '.join(PARAMETERS)}"
+        if name not in DECISION_PARAMETERS:
+            said = f"a decision has no such parameter: there are {', '.join(DECISION_PARAMETERS)}"
             raise BadInput(said, (Problem("not-supported", said, where),))
         if name in seen:
             said = f"{name} is stated twice"
@@ -120,7 +110,7 @@ def _values(parameters: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Any]
 
 def _value(one: Mapping[str, Any], name: str, where: str) -> Any:
     """The value in the type of its parameter; a string stands for whatever is simple."""
-    type_ = PARAMETERS[name]
+    type_, _ = DECISION_PARAMETERS[name]
     allowed = [f"value{type_[0].upper()}{type_[1:]}"]
     if type_ in ("date", "code", "string"):
         allowed += ["valueString", "valueCode"]
