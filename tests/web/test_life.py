@@ -16,13 +16,17 @@ from tests.door import (
     R2,
     Door,
     Json,
+    bundle,
     content,
+    dose,
     eligible,
+    entry,
     lab,
     matches,
     open_door,
     patient,
     small_rulebook,
+    transaction,
 )
 
 ALONE = Arm("monotherapy", "Refnot alone", "Experimental", "without chemotherapy")
@@ -261,6 +265,34 @@ def test_no_fact_undoes_an_enrolment_and_each_is_a_finding_with_its_day(trial: D
     assert trial.subject()["status"] == "on-study"
 
 
+def test_findings_are_in_the_report_and_doses_outside_in_the_dosing_record(trial: Door) -> None:
+    decide(trial, "consent", on="2026-05-19")
+    id_ = enrol(trial)["id"]
+    decide(trial, "start-intervention")
+    trial.kept(lab("p1-plt", 100))
+    report = content(trial.get(f"ResearchSubject/{id_}/$screening-report"))
+    (issue,) = [
+        one["resource"] for one in report["entry"]
+        if one["resource"]["resourceType"] == "DetectedIssue"
+    ]  # fmt: skip
+    assert [it["code"] for it in issue["code"]["coding"]] == ["eligibility-finding", "IN07B"]
+    assert issue["implicated"][0]["reference"].endswith("Observation/p1-plt/_history/2")
+    assert issue["detail"].startswith("IN07B, met at enrolment, is not-met")
+    trial.kept(lab("p1-plt", 201))
+    report = content(trial.get(f"ResearchSubject/{id_}/$screening-report"))
+    assert report["entry"][-1]["resource"]["mitigation"][0]["date"]
+    trial.kept(dose("d0", days_ago=3), dose("d1"))
+    # What was given before the enrolment is no dose of the trial for the criteria.
+    assert findings(trial)[1:] == [("not-satisfied", "EX09", False)]
+    doses = content(trial.get(f"ResearchSubject/{id_}/$dosing-record"))
+    found = {
+        one["resource"]["code"]["coding"][0]["code"]
+        for one in doses["entry"]
+        if one["resource"]["resourceType"] == "DetectedIssue"
+    }
+    assert {"dose-before-consent", "dose-before-enrolment"} <= found
+
+
 def test_a_merge_and_a_withdrawn_patient_are_findings_too(trial: Door) -> None:
     enrol(trial)
     other = {"other": {"reference": "Patient/p2"}, "type": "replaced-by"}
@@ -452,6 +484,19 @@ def test_a_ctms_that_says_screening_leaves_it_to_the_rules(trial: Door) -> None:
     subject = content(trial.post("ResearchSubject", of_ctms(status="screening")))
     assert subject["status"] == "eligible"
     assert subject["identifier"] == [{"system": NUMBERS, "value": "R2-007"}]
+
+
+def test_a_batch_may_bring_a_patient_and_the_decision_on_it(trial: Door) -> None:
+    request = {"method": "POST", "url": "ResearchSubject"}
+    decisions = [
+        {"resource": one, "request": request}
+        for one in (of_ctms("p4"), of_ctms("p4", status="off-study"), of_ctms("p4", status="x"))
+    ]
+    answer = trial.post("", bundle("batch", *map(entry, eligible("p4")), *decisions))
+    statuses = [one["response"]["status"][:3] for one in content(answer)["entry"]]
+    assert statuses == ["201"] * len(eligible("p4")) + ["200", "200", "422"], answer.text
+    assert trial.subject("p4")["status"] == "off-study"
+    assert trial.post("", transaction(of_ctms("p4"))).status_code == 400
 
 
 def test_a_ctms_may_nominate_a_patient_whom_the_hospital_does_not(tmp_path: Path) -> None:
