@@ -66,7 +66,8 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_every_command_that_is_promised_is_there() -> None:
     assert set(COMMANDS) == {
-        "serve", "ingest", "simulate", "records", "subjects", "screen", "audit", "check", "explain",
+        "serve", "ingest", "simulate", "records", "subjects", "screen", "audit", "check", "decide",
+        "explain",
     }  # fmt: skip
     assert run("--version").stdout == f"refnot-fhir, version {__version__}\n"
 
