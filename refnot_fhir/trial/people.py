@@ -230,18 +230,24 @@ class _Carrying:
             raise Conflict(said, (Problem("duplicate", said),))
 
     def _saved(self, before: Subject, after: Subject, chart: Chart, protocol: Protocol) -> Subject:
+        """Write the next version, and what the rules make of a subject that is handed back."""
         standing = stand(self._judge, self._site, chart, after, protocol)
-        after = replace(standing.subject or after, verdicts=summary(standing.assessment))
+        verdicts, assessment = summary(standing.assessment), standing.assessment
+        now = replace(standing.subject or after, verdicts=verdicts)
+        handed_back = now.version != after.version
+        after = replace(after, verdicts=verdicts) if handed_back else now
         report = None
         if after.at_enrolment and after.at_enrolment_of != before.at_enrolment_of:
-            report = self._frozen(after, standing.assessment, protocol)
-            after = replace(after, report=report.digest.hex())
-        self._writer.save_subject(after, standing.assessment)
+            report = self._frozen(after, assessment, protocol)
+            now = after = replace(after, report=report.digest.hex())
+        self._writer.save_subject(after, assessment)
         if report is not None:
             self._writer.save_report(after, report)
+        if handed_back:
+            self._writer.save_subject(now, assessment)
         self._keep(after)
         self._writer.log([self._audit(before, after, report)])
-        return after
+        return now
 
     def _frozen(self, after: Subject, assessment: Assessment, protocol: Protocol) -> FrozenReport:
         """The report on the eligibility at enrolment, in the FHIR version of the site."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -41,9 +42,11 @@ def rulebook(status: str = "active") -> Rulebook:
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Door]:
+def trial(tmp_path: Path, kind_of_store: str, request: pytest.FixtureRequest) -> Iterator[Door]:
     """A study that takes people in, with an eligible patient p1 and a candidate p2."""
-    with open_door(tmp_path, rulebook=rulebook()) as door:
+    postgresql = kind_of_store == "postgresql"
+    url = request.getfixturevalue("postgresql_migrated_url") if postgresql else ""
+    with open_door(tmp_path, rulebook=rulebook(), url=url) as door:
         door.kept(*eligible(), patient("p2"))
         yield door
 
@@ -217,6 +220,15 @@ def test_two_subjects_do_not_share_a_number(trial: Door) -> None:
     )
 
 
+def test_of_two_at_once_one_gets_the_number(trial: Door) -> None:
+    trial.kept(*eligible("p3"))
+    ids = [trial.subject(of)["id"] for of in ("p1", "p3")]
+    body = stated(arm="monotherapy", number="R2-001")
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda id_: trial.post(f"ResearchSubject/{id_}/$enrol", body), ids))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+
+
 def test_a_correction_needs_a_reason_and_keeps_what_was(trial: Door) -> None:
     enrol(trial)
     assert "state a reason" in refused(trial, "enrol", arm="with-chemotherapy", number="R2-001")
@@ -315,9 +327,10 @@ def test_a_screen_failure_stands_until_it_is_handed_back(trial: Door) -> None:
     decide(trial, "reject", reason_code="screen-failure", reason="No vein.")
     trial.kept(lab("p1-plt", 210))
     assert trial.subject()["status"] == "ineligible"
-    decide(trial, "screen-again", reason="A port was placed.")
-    trial.kept(lab("p1-plt", 220))
-    assert trial.subject()["status"] == "eligible"
+    back = decide(trial, "screen-again", reason="A port was placed.")
+    assert (back["status"], back["meta"]["versionId"]) == ("eligible", "4")
+    handed = content(trial.get(f"ResearchSubject/{back['id']}/_history/3"))
+    assert handed["status"] == "screening"
 
 
 def test_the_report_at_enrolment_is_frozen(trial: Door) -> None:
