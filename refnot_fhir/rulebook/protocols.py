@@ -295,10 +295,6 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
     sites = {name for name, _ in (*places.sites.values(), *places.site_texts.values())}
     tolerance = {"value": table["tolerance"], "unit": table["dose"]["unit"]}
     progression, progressed, not_progressed = _progression(file, words)
-    severity = table.get("severity", {})
-    for code in (code for codes in severity.values() for code in codes):
-        if code not in set(DeviationCode):
-            raise file.wrong("severity", f"{code!r} is no deviation", list(DeviationCode))
     gaps, early, late = table["gap_days"], table["early_days"], table["late_days"]
     if early >= min(gaps):
         raise file.wrong("early_days", "the day of the last dose itself would be on schedule")
@@ -320,11 +316,23 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
         progression=progression,
         progressed=progressed,
         not_progressed=not_progressed,
-        severities={code: degree for degree, codes in severity.items() for code in codes},
+        severities=_severities(file),
         route_codes=places.route_codes,
         site_codes=places.site_codes,
         **{name: table[name] for name in _NUMBERS},
     )
+
+
+def _severities(file: MappingFile) -> dict[str, str]:
+    """Code of a deviation to how severe it is."""
+    found: dict[str, str] = {}
+    for degree, listed in file.content.get("severity", {}).items():
+        for code in listed:
+            if code not in set(DeviationCode) or code in found:
+                reason = f"{code!r} is no deviation, or is there twice"
+                raise file.wrong(f"severity.{degree}", reason, list(DeviationCode))
+            found[code] = degree
+    return found
 
 
 def _progression(file: MappingFile, words: Dictionaries) -> tuple[frozenset[str], ...]:

@@ -91,6 +91,14 @@ def _allow_reading_only(response: Response, served: Registry, base: str) -> None
     if below[0] == "metadata" or served.is_read_only(below[0]):
         posted = below[-1] == "_search" or below[-1].startswith("$")
         response.headers["Allow"] = "GET, HEAD, OPTIONS" + (", POST" if posted else "")
+    elif below[0] == write.DECIDED_HERE and len(below) <= _ADDRESS and below[-1] != "_search":
+        # What people decide is created and updated; nothing of it is deleted.
+        put = len(below) == _ADDRESS and below[-1]
+        response.headers["Allow"] = "GET, HEAD, OPTIONS" + (", PUT" if put else ", POST")
+
+
+_ADDRESS = 2
+"""Parts of the address of a resource: type and id."""
 
 
 def _refuse_strangers(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -63,19 +63,8 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
     placed = places(found, rule)
     numbered = {id(place.occasion): place for place in placed}
     others = [occasion for occasion in found if id(occasion) not in numbered]
-    ends, death = nothing_due_from(chart), days_of_death(chart)
-    courses = courses_of(placed, others, rule, ends)
-    doses = tuple(
-        _outside(
-            _numbered(numbered[id(occasion)], protocol, chart)
-            if id(occasion) in numbered
-            else _unnumbered(occasion, courses, rule, ends),
-            occasion,
-            chart,
-            death,
-        )
-        for occasion in found
-    )
+    courses = courses_of(placed, others, rule, nothing_due_from(chart))
+    doses = tuple(_each(found, numbered, courses, protocol, chart))
     deviations = [
         *unreported(courses, as_of),
         *(d for o in doses for d in o.deviations),
@@ -97,6 +86,25 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
         next_due=_next_due(courses, others, rule, as_of),
         first_given_on=placed[0].occasion.on if placed else None,
     )
+
+
+def _each(
+    found: Sequence[Occasion],
+    numbered: Mapping[int, Place],
+    courses: Sequence[Course],
+    protocol: Protocol,
+    chart: Chart,
+) -> Iterator[ProtocolDose]:
+    """Each occasion as the protocol counts it; `numbered` are those that have a place, by id."""
+    ends, death = nothing_due_from(chart), days_of_death(chart)
+    for one in found:
+        place = numbered.get(id(one))
+        dose = (
+            _unnumbered(one, courses, protocol.dosing, ends)
+            if place is None
+            else _numbered(place, protocol, chart)
+        )
+        yield _outside(dose, one, chart, death)
 
 
 def _of_study(protocol: Protocol, chart: Chart, as_of: date) -> Iterator[Dose]:

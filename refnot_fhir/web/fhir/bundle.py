@@ -101,19 +101,30 @@ def _answer(
     failed entry is 422, so that a sender that reads the status only does not take it for a
     success; its body is the batch-response all the same.
     """
-    failed = received.failed
+    atomic = delivery.atomic and received.failed
+    given = () if atomic else _entries(delivery, received, wanted, representation, version)
+    entries = list(given)
+    failed = received.failed + _refused(delivery, entries)
     counts = {
         "X-Entries-Failed": str(failed),
         "X-Entries-Unlinked": str(received.unlinked),
         "X-Warnings": str(receipts.warnings(received)),
         **receipts.replayed(received),
     }
-    if delivery.atomic and failed:
+    if atomic:
         return _undone(received, version, {**counts, **wanted.applied(form=False)})
-    entries = list(_entries(delivery, received, wanted, representation, version))
     status = REFUSALS[R.Failure.INVALID].status if wanted.strict and failed else 200
     counts |= wanted.applied(form=True)
     return fhir(bundle.response(delivery.kind, entries), status, counts, version)
+
+
+def _refused(delivery: Delivery, entries: list[Json]) -> int:
+    """How many decisions of a batch were refused."""
+    return sum(
+        asked.action == R.DECIDE
+        and entry["response"]["status"] >= str(HTTPStatus.BAD_REQUEST.value)
+        for asked, entry in zip(delivery.requests, entries, strict=False)
+    )
 
 
 def _undone(received: Received, version: Version, counts: dict[str, str]) -> Response:
