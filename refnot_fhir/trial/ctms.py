@@ -12,7 +12,10 @@ from refnot_fhir.fhir.read.research_subject import SubjectSeen
 
 
 def wish_of(seen: SubjectSeen, life: Life, who: str) -> Wish:
-    """What a ResearchSubject wishes of the subject that it is about."""
+    """What a ResearchSubject wishes of the subject that it is about. Raises Unprocessable."""
+    if not seen.is_active:
+        said = "the record is not in use: only one that is active states anything"
+        raise Unprocessable(said, (Problem("business-rule", said, "ResearchSubject.status"),))
     return Wish(
         by=who,
         actor=Actor.CTMS,

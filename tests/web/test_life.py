@@ -520,3 +520,84 @@ def test_a_ctms_may_nominate_a_patient_whom_the_hospital_does_not(tmp_path: Path
         answer = door.post("ResearchSubject", of_ctms(status="candidate"))
         assert answer.status_code in (200, 201), answer.text
         assert door.subject()["status"] == "eligible"
+
+
+def test_an_r5_hospital_is_sent_a_subject_in_r5(trial: Door) -> None:
+    fifth = trial.at("fifth")
+    r5 = []
+    for one in eligible("p9"):
+        if one["resourceType"] == "MedicationAdministration":
+            concept = one.pop("medicationCodeableConcept")
+            one |= {"medication": {"concept": concept}}
+            one["occurenceDateTime"] = one.pop("effectiveDateTime")
+        r5.append(one)
+    fifth.kept(*r5)
+    state = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/research-subject-state",
+                         "code": "on-study"}]}  # fmt: skip
+    sent = {
+        "resourceType": "ResearchSubject",
+        "status": "active",
+        "identifier": [{"system": NUMBERS, "value": "R2-009"}],
+        "progress": [{"subjectState": state, "startDate": "2026-05-20"}],
+        "study": {"identifier": {"system": "https://clinicaltrials.gov", "value": "NCT00000000"}},
+        "subject": {"reference": "http://localhost/fifth/fhir/Patient/p9"},
+        "assignedComparisonGroup": BOTH.id,
+        "consent": [{"reference": "Consent/c1"}],
+    }
+    answer = fifth.post("ResearchSubject", sent)
+    assert answer.status_code == 200, answer.text
+    found = content(answer)
+    assert found["progress"][-1]["subjectState"]["coding"][0]["code"] == "on-study"
+    assert found["actualComparisonGroup"] == BOTH.id
+    # The day of the consent was not said.
+    assert "startDate" not in found["progress"][0]
+    assert found["consent"] == [{"reference": "Consent/c1"}]
+    # Without a state it is about the rest alone.
+    del sent["progress"]
+    assert content(fifth.post("ResearchSubject", sent)) == found
+    retired = fifth.post("ResearchSubject", {**sent, "status": "retired"})
+    assert (retired.status_code, "only one that is active" in retired.text) == (422, True)
+
+
+# Beside a replay
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> Iterator[Door]:
+    """A replayed study, with an eligible patient who was given two doses."""
+    with open_door(tmp_path, rulebook=rulebook("completed"), replay=True) as door:
+        door.kept(*eligible())
+        door.kept(dose("d1", days_ago=0))
+        assert door.subject()["status"] == "on-study-intervention"
+        yield door
+
+
+def test_people_go_on_from_where_a_replay_came_to(replay: Door) -> None:
+    subject = decide(replay, "follow-up", reason="Seen on the ward.")
+    assert (subject["status"], subject["period"]) == ("follow-up", {"start": "2026-05-20"})
+    assert subject["meta"]["tag"][0]["code"] == "HTEST"
+    replay.send("DELETE", "MedicationAdministration/d1")
+    assert replay.subject()["status"] == "follow-up"
+    ended = decide(replay, "off-study", reason_code="completed")
+    assert ended["period"] == {"start": "2026-05-20", "end": "2026-05-20"}
+
+
+def test_people_enrol_whom_a_replay_found(replay: Door) -> None:
+    subject = enrol(replay, reason="From the paper list.")
+    assert (subject["status"], subject["assignedArm"]) == ("on-study", ALONE.name)
+    assert subject["period"] == {"start": "2026-05-20"}
+    replay.kept(dose("d2", days_ago=-1))
+    assert replay.subject()["status"] == "on-study"
+    states = [step[0] for step in steps(replay.subject(version="5.0"))]
+    assert states[-2:] == ["eligible", "on-study"]
+
+
+def test_a_ctms_states_arm_and_number_of_whom_a_replay_found(replay: Door) -> None:
+    sent = of_ctms(status="on-study-intervention")
+    subject = content(replay.post("ResearchSubject", sent))
+    assert (subject["status"], subject["assignedArm"]) == ("on-study-intervention", ALONE.name)
+    assert subject["identifier"] == sent["identifier"]
+    # The status is still the replay's, and follows the doses.
+    replay.send("DELETE", "MedicationAdministration/d1")
+    again = replay.subject()
+    assert (again["status"], again["identifier"]) == ("eligible", sent["identifier"])

@@ -27,6 +27,8 @@ class SubjectSeen:
 
     status: str = ""
     """A code of research-subject-status."""
+    is_active: bool = True
+    """Whether the record is in use: in R5 that is what its status says."""
     since: date | None = None
     """Since when the subject has that status."""
     began: date | None = None
@@ -61,6 +63,7 @@ def read(resource: Json, version: Version) -> SubjectSeen:
     planned, actual = group if is_r5 else ("assignedArm", "actualArm")
     return SubjectSeen(
         status=status,
+        is_active=not is_r5 or resource["status"] == "active",
         since=_day(explained.get("startDate")),
         began=_day(period.get("start")),
         ended=_day(period.get("end")),
