@@ -9,9 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 from refnot_fhir.core.chart import Chart
-from refnot_fhir.core.facts import CompleteFeed, Condition, Dose, Measurement, Person
+from refnot_fhir.core.facts import (
+    Attestation,
+    CompleteFeed,
+    Condition,
+    Consent,
+    Dose,
+    Measurement,
+    MedicationUse,
+    Outcome,
+    Person,
+    ProcedureDone,
+    Use,
+)
 from refnot_fhir.core.intervals import over
 from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange, Value
 from refnot_fhir.core.values import (
@@ -196,6 +209,7 @@ def dose_given(
     amount: str | None = None,
     studies: tuple[str, ...] = (),
     shown: str = "",
+    route: str = "",
 ) -> Dose:
     """An administration in the protocol's words."""
     return Dose(
@@ -212,7 +226,46 @@ def dose_given(
         given=moment(on) if isinstance(on, date) else on,
         studies=studies,
         ended=moment(until) if isinstance(until, date) else until,
+        route=route,
     )
+
+
+def used(
+    use: Use = Use.TAKEN,
+    classes: Iterable[str] = ("immunotherapy",),
+    *,
+    id: str = "s1",
+    began: date | When | None = TODAY,
+    ended: date | When | None = None,
+    recorded: date | When | None = None,
+    **said: Any,
+) -> MedicationUse:
+    """A statement, an order or a dispense of a drug in the protocol's words."""
+    said.setdefault("classified", True)
+    said.setdefault("shown", said.get("drug", "a drug"))
+    return MedicationUse(
+        source(id, "MedicationStatement"),
+        "p1",
+        use,
+        classes=tuple(classes),
+        began=moment(began) if isinstance(began, date) else began,
+        ended=moment(ended) if isinstance(ended, date) else ended,
+        recorded=moment(recorded) if isinstance(recorded, date) else recorded,
+        **said,
+    )
+
+
+def procedure_done(
+    *sets: str,
+    id: str = "x1",
+    on: date | When | None = TODAY,
+    outcome: Outcome = Outcome.GIVEN,
+    **said: Any,
+) -> ProcedureDone:
+    """A procedure in the protocol's words."""
+    began = moment(on) if isinstance(on, date) else on
+    said.setdefault("shown", "a procedure")
+    return ProcedureDone(source(id, "Procedure"), "p1", outcome, sets, began=began, **said)
 
 
 def birth(text: str) -> DaySpan:
@@ -254,6 +307,10 @@ def chart(
     *labs: Measurement,
     doses: tuple[Dose, ...] = (),
     conditions: tuple[Condition, ...] = (),
+    consents: tuple[Consent, ...] = (),
+    attestations: tuple[Attestation, ...] = (),
+    medications: tuple[MedicationUse, ...] = (),
+    procedures: tuple[ProcedureDone, ...] = (),
     of: Person | None = None,
     nobody: bool = False,
     enrolled_on: date | None = None,
@@ -263,5 +320,7 @@ def chart(
     known = None if nobody else of or person()
     return Chart(
         "hospital", "p1", MOSCOW, known, labs, doses,
-        conditions=conditions, enrolled_on=enrolled_on, all_doses=all_doses,
+        conditions=conditions, consents=consents, attestations=attestations,
+        enrolled_on=enrolled_on, all_doses=all_doses,
+        medications=medications, procedures=procedures,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Derivation, Dimension, Lab, PlaceWords, RangeWords
 from refnot_fhir.core.rules import (
     AnotherCourse,
+    Attestable,
     Bound,
     Criterion,
     DosingRule,
@@ -63,7 +64,8 @@ def site(**changes: Any) -> Site:
 
 
 def protocol(*criteria: Criterion, derivations: tuple[Derivation, ...] = ()) -> Protocol:
-    """A protocol of these criteria over LABS."""
+    """A protocol of these criteria over LABS; people may state what these let them."""
+    stated = any(one.attestable for one in criteria)
     return Protocol(
         id="r2",
         version="1",
@@ -87,6 +89,8 @@ def protocol(*criteria: Criterion, derivations: tuple[Derivation, ...] = ()) -> 
         derivations=derivations,
         canonical="https://refnot-fhir.example.org/fhir",
         digest="protocol-digest",
+        roles=ROLES if stated else {},
+        meanings=MEANINGS if stated else {},
     )
 
 
@@ -258,6 +262,11 @@ IMMUNOTHERAPY = criterion(
     DrugRule("immunotherapy", 42, "refnot", ASKED), "EX09", CriterionKind.EXCLUSION
 )
 CONSENT = criterion(PersonRule("a signed consent"), "IN06")
+
+STATED = replace(CONSENT, attestable=Attestable(frozenset({"investigator", "coordinator"}), 28))
+"""The same, where people may state it."""
+ROLES = {"investigator": "Investigator", "coordinator": "Study coordinator"}
+MEANINGS = {"judgement": "My own judgement.", "transcription": "Copied from the source."}
 
 DECIDABLE = (
     *(AGE, WHO, GRANULOCYTES, PLATELETS, CREATININE, ALT, AST, ALP, PREGNANCY, IMMUNOTHERAPY),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from refnot_fhir import __version__
+from refnot_fhir.cli.attest import attest, worklist
 from refnot_fhir.cli.audit import audit
 from refnot_fhir.cli.decide import decide, verbs
 from refnot_fhir.cli.ingest import ingest, simulate
@@ -35,5 +36,8 @@ def main() -> None:
     """
 
 
-for _command in (audit, check, decide, explain, ingest, records, screen, serve, simulate, subjects):
+for _command in (
+    *(attest, audit, check, decide, explain, ingest, records, screen, serve, simulate, subjects),
+    worklist,
+):
     main.add_command(_command)

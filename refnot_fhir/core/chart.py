@@ -7,17 +7,22 @@ patient, and what a withdrawn report lists is withdrawn with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, tzinfo
+from itertools import chain
 
 from refnot_fhir.core.facts import (
+    Attestation,
     CompleteFeed,
     Condition,
+    Consent,
     Dose,
     Fact,
     Measurement,
+    MedicationUse,
     Person,
+    ProcedureDone,
     Report,
     person_in,
 )
@@ -42,6 +47,8 @@ class Chart:
     labs: tuple[Measurement, ...] = ()
     doses: tuple[Dose, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
     enrolled_on: date | None = None
     ended_on: date | None = None
     """The last day of the patient's participation, if people ended it."""
@@ -51,6 +58,23 @@ class Chart:
     """The day on which it was withdrawn, if it was not given again."""
     all_doses: CompleteFeed | None = None
     """That `doses` are all there were, if the hospital states it."""
+    medications: tuple[MedicationUse, ...] = ()
+    procedures: tuple[ProcedureDone, ...] = ()
+    self_declared: bool = False
+    """Whether a person's statement counts of which nobody established who signed it."""
+
+    @property
+    def facts(self) -> Iterator[Fact]:
+        """Everything that a criterion may be decided from, but for the person."""
+        return chain(
+            self.labs,
+            self.doses,
+            self.conditions,
+            self.consents,
+            self.attestations,
+            self.medications,
+            self.procedures,
+        )
 
 
 def charts(site: Site, known: Known, patients: Collection[str]) -> dict[str, Chart]:
@@ -93,6 +117,10 @@ def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
         ),
         doses=tuple(fact for fact in facts if isinstance(fact, Dose)),
         conditions=tuple(fact for fact in facts if isinstance(fact, Condition)),
+        consents=tuple(fact for fact in facts if isinstance(fact, Consent)),
+        attestations=tuple(fact for fact in facts if isinstance(fact, Attestation)),
+        medications=tuple(fact for fact in facts if isinstance(fact, MedicationUse)),
+        procedures=tuple(fact for fact in facts if isinstance(fact, ProcedureDone)),
         all_doses=site.administrations,
     )
 

@@ -186,6 +186,16 @@ class DrugClass:
 
 
 @record
+class DrugProduct:
+    """A product as codes name it: what it is made of. Source: `mappings/products.toml`."""
+
+    ingredients: tuple[CodeKey, ...]
+    title: str
+    route: str = ""
+    """The route that its form is for: a name in `places.toml`; empty where the form has several."""
+
+
+@record
 class ConditionSet:
     """Diagnoses, problems or allergies that a criterion asks about, by their codes.
 

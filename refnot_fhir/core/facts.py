@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import DaySpan, Interval, Original, Reason, Source, When
+from refnot_fhir.core.verdict import Verdict
 
 
 @record
@@ -79,7 +80,7 @@ class Measurement:
 
 
 class Outcome(StrEnum):
-    """What became of an administration."""
+    """What became of an administration, or of a procedure."""
 
     GIVEN = "given"
     PARTIAL = "partial"
@@ -208,7 +209,154 @@ class Condition:
     notes: tuple[Reason, ...] = ()
 
 
-Fact = Person | Measurement | Dose | Report | Condition
+class ConsentState(StrEnum):
+    """How far a consent has come."""
+
+    AWAITED = "awaited"
+    """It is being prepared, was proposed, or was never finished."""
+    ACTIVE = "active"
+    REFUSED = "refused"
+    ENDED = "ended"
+    """Withdrawn, or replaced by another one."""
+    UNSAID = "unsaid"
+    RETRACTED = "retracted"
+
+
+class Use(StrEnum):
+    """What is said of a patient and a drug, beside that it was administered."""
+
+    TAKEN = "taken"
+    SUPPLIED = "supplied"
+    """It was handed over: whether it was taken is not said."""
+    ORDERED = "ordered"
+    """Whether it was given is not said."""
+    INTENDED = "intended"
+    """It is proposed, planned or being prepared."""
+    NOT_TAKEN = "not-taken"
+    UNKNOWN = "unknown"
+    RETRACTED = "retracted"
+
+
+@record
+class Consent:
+    """What a patient agreed to, or did not."""
+
+    source: Source
+    patient: str
+    state: ConsentState
+    permits: bool | None = None
+    """None: it does not say."""
+    kinds: tuple[tuple[str, str], ...] = ()
+    """(system, code) of its scope, or where none is said of its categories."""
+    studies: tuple[str, ...] = ()
+    """How it names studies: by references and identifiers."""
+    policies: tuple[str, ...] = ()
+    """Addresses and codes of its policies: one may be that of a study."""
+    given: When | None = None
+    """When it was agreed, or refused."""
+    begins: When | None = None
+    ends: When | None = None
+    """The last day on which it stands, if that is said."""
+    unclear: bool = False
+    """That only a person can judge what it says."""
+    notes: tuple[Reason, ...] = ()
+
+
+@record
+class MedicationUse:
+    """That a drug is taken, was handed over or was ordered, in the protocol's words."""
+
+    source: Source
+    patient: str
+    use: Use
+    drug: str = ""
+    """This and the next five are those of `Dose`."""
+    shown: str = ""
+    classes: tuple[str, ...] = ()
+    resolved: bool = True
+    classified: bool = False
+    unclear: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    """Each route once: a name in `places.toml`, `other`, or empty of a dosage that says none."""
+    began: When | None = None
+    """When it was taken first, handed over, or to be given from."""
+    ended: When | None = None
+    """When it was, or is to be, taken last; None: it was not said."""
+    is_over: bool = False
+    """That it is said to be taken no longer, whenever that ended."""
+    recorded: When | None = None
+    """When it was said."""
+    indication: str = ""
+    """What it is for, in the words of the hospital."""
+    studies: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
+
+
+@record
+class Attestation:
+    """What a person says of one criterion of a protocol, and stands by with name and role."""
+
+    source: Source
+    patient: str
+    protocol: str
+    """Id of the protocol."""
+    criterion: str
+    verdict: Verdict
+    """Unknown: the person cannot tell, or takes back what was said before."""
+    reason: str = ""
+    """Why, in the person's words."""
+    who: str = ""
+    """The person, as the record names them."""
+    role: str = ""
+    """Name of a role in the protocol's `[attestation.roles]`, as said."""
+    signed: When | None = None
+    verified: bool = False
+    """That it was established who signed it; otherwise name and role are only stated."""
+    meaning: str = ""
+    """What the signature means: a name in the protocol's `[attestation.meanings]`, as said."""
+    looked_at: tuple[str, ...] = ()
+    """References of the evidence that the person looked at: `Condition/c1`, or one version of it,
+    `Condition/c1/_history/2`."""
+    overrules: str = ""
+    """Why it stands against what data decide by themselves; empty: it does not."""
+    valid_from: When | None = None
+    valid_until: When | None = None
+    retracted: bool = False
+    """That it was entered in error."""
+
+
+@record
+class ProcedureDone:
+    """A procedure that a criterion asks about, done or not."""
+
+    source: Source
+    patient: str
+    outcome: Outcome
+    sets: tuple[str, ...]
+    """Names in `conditions.toml` of the sets that it belongs to."""
+    unclear: tuple[str, ...] = ()
+    """Sets that it may belong to: its code is too short."""
+    began: When | None = None
+    ended: When | None = None
+    """When it ended, if it was done over a period; one without an end may last for ever."""
+    recorded: When | None = None
+    shown: str = ""
+    """What the hospital calls it."""
+    studies: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
+
+
+Fact = (
+    Person
+    | Measurement
+    | Dose
+    | Report
+    | Condition
+    | MedicationUse
+    | ProcedureDone
+    | Consent
+    | Attestation
+)
 """One thing known from one received resource: a new kind is added here."""
 
 

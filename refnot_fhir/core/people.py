@@ -57,6 +57,7 @@ class Refusal(StrEnum):
     NOTHING_ALLOWED = "nothing-allowed"
     STUDY_CLOSED = "study-closed"
     NOT_ELIGIBLE = "not-eligible"
+    UNSIGNED = "unsigned"
     NO_ARM = "no-arm"
     UNKNOWN_ARM = "unknown-arm"
     NO_NUMBER = "no-number"
@@ -224,6 +225,8 @@ def _of_enrolment(basis: Basis, to: str) -> Iterator[Reason]:
         return
     if not (basis.takes_in or basis.replay):
         yield reason(Refusal.STUDY_CLOSED, status=basis.protocol.status)
+    if basis.protocol.unsigned and not basis.replay:
+        yield reason(Refusal.UNSIGNED, decisions=list(basis.protocol.unsigned))
     yield from _of_eligibility(basis.assessment)
 
 

@@ -52,6 +52,22 @@ class ReasonCode(StrEnum):
     NONE_KNOWN = "none-known"
     CONTRADICTED = "contradicted"
     TO_BE_JUDGED = "to-be-judged"
+    # The use of drugs
+    USED_LONG = "used-long"
+    # Consents
+    CONSENTED = "consented"
+    CONSENT_REFUSED = "consent-refused"
+    CONSENT_EXPIRED = "consent-expired"
+    CONSENT_WITHDRAWN = "consent-withdrawn"
+    # Statements of people
+    ATTESTED = "attested"
+    OVERRULED = "overruled"
+    """Against what data decide, for a stated reason."""
+    REOPENED = "reopened"
+    """A fact that has to be judged was recorded after the statement."""
+    DISPUTED = "disputed"
+    """Data are for the patient, and a person says otherwise."""
+    STATEMENTS_DIFFER = "statements-differ"
     # Administrations
     GIVEN_WITHIN_WINDOW = "given-within-window"
     NONE_ON_RECORD = "none-on-record"
@@ -61,6 +77,9 @@ class ReasonCode(StrEnum):
     IN_PROGRESS = "in-progress"
     TRIAL_DOSE_UNCLEAR = "trial-dose-unclear"
     NO_DATE = "no-date"
+    ONLY_STATED = "only-stated"
+    ONLY_ORDERED = "only-ordered"
+    ONLY_SUPPLIED = "only-supplied"
 
 
 class Shows(StrEnum):
@@ -70,8 +89,16 @@ class Shows(StrEnum):
     """The members of the evidence tell of it."""
     DOSE = "dose"
     """Of a `drug`, as the hospital calls it, with its `outcome`."""
+    USE = "use"
+    """Of a `drug`, as the hospital calls it, with its `use`, its `route`s and what it is for."""
+    PROCEDURE = "procedure"
+    """What the hospital calls it, as `drug`, with its `outcome`."""
     CONDITION = "condition"
     """What the hospital calls a `condition`, its `state` and its `verification`."""
+    CONSENT = "consent"
+    """With its `state`, and what it `permits`."""
+    ATTESTATION = "attestation"
+    """What a person says of the criterion: `verdict`, `who`, `role`, `why` and the like."""
     BORN = "born"
     RECORDED = "recorded"
     """With a `gender`."""
@@ -122,6 +149,8 @@ class Evidence:
     derived_from: tuple[Source, ...] = ()
     notes: tuple[Reason, ...] = ()
     not_usable: Reason | None = None
+    recorded: When | None = None
+    """When it could be known, where that is said: a person who spoke before did not know of it."""
 
 
 @record

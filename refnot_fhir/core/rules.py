@@ -20,6 +20,7 @@ from refnot_fhir.core.dictionary import (
     Dimension,
     Drug,
     DrugClass,
+    DrugProduct,
     Lab,
     Others,
     PlaceWords,
@@ -29,7 +30,7 @@ from refnot_fhir.core.dictionary import (
 from refnot_fhir.core.life import Life
 from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.site import Site
-from refnot_fhir.core.verdict import CriterionKind, RuleKind
+from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
 if TYPE_CHECKING:
     from refnot_fhir.core.criteria.case import Case
@@ -67,6 +68,11 @@ class Rule(ABC):
     kind: ClassVar[RuleKind]
 
     @property
+    def about(self) -> About:
+        """Parameters of its reasons and of its words."""
+        return ()
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """Every lab that it looks at, those that it asks for first."""
         return ()
@@ -76,9 +82,33 @@ class Rule(ABC):
         """Labs that it compares with the upper limit of normal."""
         return ()
 
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts that data can give."""
+        return Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
+
+    @property
+    def drug_classes(self) -> frozenset[str]:
+        """Classes of drugs that it asks about."""
+        return frozenset()
+
     @abstractmethod
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """The result of the criterion that has this rule, for one patient on one date."""
+
+
+@record
+class Attestable:
+    """Who may state how it is with a criterion, and how far that goes."""
+
+    roles: frozenset[str]
+    """Names in the `[attestation.roles]` of the protocol."""
+    within_days: int
+    """For so many days after it was signed a statement stands."""
+    overrules: bool = False
+    """That a statement with a reason for it may stand against what data decide."""
+    not_applicable: bool = False
+    """That it may say that the criterion does not apply."""
 
 
 @record
@@ -95,6 +125,8 @@ class Criterion:
     rule: Rule
     decisions: tuple[str, ...] = ()
     """Anchors in `DECISIONS.md` of the readings taken."""
+    attestable: Attestable | None = None
+    """None: only data decide it."""
 
 
 class AnotherCourse(StrEnum):
@@ -207,6 +239,12 @@ class Protocol:
     """Base of the canonical URLs of what is published for it."""
     digest: str
     """SHA-256 of the files that it was read from, the dictionaries included."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Who may state something of a criterion: name to what people call it."""
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    """What a signature may mean: name to the sentence that is signed."""
+    unsigned: tuple[str, ...] = ()
+    """The entries of `DECISIONS.md` that its criteria rest on and that nobody has signed."""
     parts: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
     """A lab and another one that it is a part of, because the other is a sum of it."""
     asked: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
@@ -235,6 +273,9 @@ class Decision:
     confirm: str
     """Who must confirm it."""
     source: str
+    confirmed_by: str = ""
+    """Who signed it; empty: nobody did."""
+    confirmed_on: date | None = None
 
 
 @shared
@@ -255,12 +296,14 @@ class Rulebook:
     protocols: Mapping[str, Protocol]
     condition_sets: Mapping[str, ConditionSet] = field(default_factory=dict)
     life: Life = field(default_factory=Life)
+    products: Mapping[CodeKey, DrugProduct] = field(default_factory=dict)
+    """Code of a product to what it is made of."""
     discontinued: Reasons = field(default_factory=Reasons)
     """Reasons for not giving a dose that end the course."""
     amount_words: frozenset[str] = frozenset()
     """Units and forms (normalised, lower case) that may follow the name of a drug."""
     decisions: Mapping[str, Decision] = field(default_factory=dict)
-    """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
+    """The readings taken, by anchor, and who signed them."""
     others: Others = field(default_factory=Others)
     range_words: RangeWords = field(default_factory=RangeWords)
     interpretations: Mapping[CodeKey, str] = field(default_factory=dict)
@@ -273,12 +316,17 @@ class Rulebook:
     """Every code of a lab to the labs that it is a code of, in the order of `labs`."""
     traps_by_code: Mapping[CodeKey, tuple[Lab, ...]] = field(init=False, repr=False, compare=False)
     """Every code that looks like a lab and is none, to the labs that it looks like."""
+    asked_classes: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Classes of drugs that some criterion asks about."""
 
     def __post_init__(self) -> None:
         """Lay out the codes once: every measurement is looked up by its own."""
         labs = self.labs.values()
         object.__setattr__(self, "labs_by_code", _by_code((lab, lab.codes) for lab in labs))
         object.__setattr__(self, "traps_by_code", _by_code((lab, lab.traps) for lab in labs))
+        rules = [it.rule for protocol in self.protocols.values() for it in protocol.criteria]
+        asked = frozenset(name for rule in rules for name in rule.drug_classes)
+        object.__setattr__(self, "asked_classes", asked)
 
     @property
     def judged_by_limit(self) -> frozenset[str]:

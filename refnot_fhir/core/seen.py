@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from refnot_fhir.core.facts import Outcome, State, Verification
+from refnot_fhir.core.facts import ConsentState, Outcome, State, Use, Verification
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Concept, Quantity, Source, When
 from refnot_fhir.core.vocabulary import Standing
@@ -142,3 +142,63 @@ class ConditionSeen:
     stages: tuple[Concept, ...] = ()
     doubt: str = ""
     """Why nothing may be taken from it: a modifier extension."""
+
+
+@record
+class ConsentSeen:
+    """One Consent as a hospital sent it."""
+
+    source: Source
+    patient: str
+    state: ConsentState
+    permits: bool | None
+    kinds: tuple[Concept, ...]
+    """Its scope, or where none is said its categories."""
+    studies: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    given: When | None = None
+    begins: When | None = None
+    ends: When | None = None
+    doubts: tuple[str, ...] = ()
+    """Why only a person can judge what it says."""
+
+
+@record
+class UseSeen:
+    """One statement, order or dispense of a medication as a hospital sent it."""
+
+    source: Source
+    patient: str
+    use: Use
+    medication: Concept | None = None
+    unresolved: str = ""
+    """As of `DoseSeen`."""
+    product: Product | None = None
+    routes: tuple[Concept | None, ...] = ()
+    """Of each dosage."""
+    began: When | None = None
+    ended: When | None = None
+    is_over: bool = False
+    """That it is said to be taken no longer."""
+    recorded: When | None = None
+    """When it was said."""
+    reasons: tuple[Concept, ...] = ()
+    """What it is for."""
+    studies: tuple[str, ...] = ()
+    """As of `DoseSeen`."""
+
+
+@record
+class ProcedureSeen:
+    """One Procedure as a hospital sent it."""
+
+    source: Source
+    patient: str
+    outcome: Outcome
+    code: Concept | None = None
+    began: When | None = None
+    ended: When | None = None
+    """As of `DoseSeen`."""
+    recorded: When | None = None
+    studies: tuple[str, ...] = ()
+    """As of `DoseSeen`."""

@@ -41,6 +41,8 @@ class RuleKind(StrEnum):
     ANSWER = "answer"
     DRUG = "drug"
     CONDITION = "condition"
+    MEDICATION = "medication"
+    CONSENT = "consent"
     PERSON = "person"
 
 

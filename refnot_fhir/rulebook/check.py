@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from refnot_fhir.core.criteria.lab import LabRule
-from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dosing.courses import WEEK
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Protocol, Rulebook
@@ -17,10 +16,8 @@ from refnot_fhir.rulebook.cases import WorkedPatient, disagreements, worked_pati
 from refnot_fhir.rulebook.check_words import WORD_CHECKS
 from refnot_fhir.rulebook.decisions import decisions_in
 from refnot_fhir.rulebook.files import MappingFile, read
-from refnot_fhir.rulebook.load import PROTOCOL_FILES, load
+from refnot_fhir.rulebook.load import PROTOCOL_FILES, dictionary, load
 from refnot_fhir.rulebook.remark import Remark
-
-_VERDICTS = ("met", "not-met", "unknown")
 
 
 @record
@@ -118,7 +115,8 @@ def windows_without_use(study: _Study) -> Iterator[Remark]:
     """A window that no criterion looks through."""
     content = study.files["eligibility"].content
     rules = [table["rule"] for table in content["criterion"]]
-    used = {it.get("window") for rule in rules for it in (rule, rule.get("answer", {}))}
+    parts = ((rule, rule.get("answer", {}), rule.get("long_use", {})) for rule in rules)
+    used = {it.get("window") for rule in parts for it in rule}
     for name in content.get("windows", {}):
         if name not in used:
             yield study.remark("eligibility", f"windows.{name}", "no criterion uses it")
@@ -128,8 +126,7 @@ def criteria_without_a_case(study: _Study) -> Iterator[Remark]:
     """A criterion with no worked patient for one of the verdicts that it can have."""
     shown = {(name, patient.expect[name]) for patient in study.patients for name in patient.named}
     for criterion in study.protocol.criteria:
-        by_person = isinstance(criterion.rule, PersonRule)
-        wanted = ("unknown",) if by_person else _VERDICTS
+        wanted = [verdict.value for verdict in criterion.rule.verdicts]
         missing = [verdict for verdict in wanted if (criterion.id, verdict) not in shown]
         if missing:
             text = f"no worked patient shows {criterion.id} {', '.join(missing)}"
@@ -155,8 +152,8 @@ def decisions_that_nothing_refers_to(folder: Path, rulebook: Rulebook) -> Iterat
 
 
 def _all_content(folder: Path, rulebook: Rulebook) -> Iterator[Any]:
-    for name in ("units", "labs", "drugs", "places", "life"):
-        yield read(folder, f"{name}.toml", name).content
+    for name in ("units", "labs", "conditions", "drugs", "places", "life"):
+        yield dictionary(folder, name).content
     for protocol in rulebook.protocols:
         for kind in PROTOCOL_FILES:
             yield read(folder, f"protocols/{protocol}/{kind}.toml", kind).content

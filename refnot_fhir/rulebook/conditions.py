@@ -13,7 +13,7 @@ ConditionSets = dict[str, ConditionSet]
 
 def condition_sets(file: MappingFile, systems: Systems) -> ConditionSets:
     """Every set of conditions.toml, with the sets that it includes however deep."""
-    tables: Mapping[str, Table] = file.content["set"]
+    tables: Mapping[str, Table] = file.content.get("set", {})
     for name, table in tables.items():
         for part in ("includes", "denies"):
             for other in table.get(part, ()):

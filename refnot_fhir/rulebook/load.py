@@ -9,16 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from refnot_fhir.core.dictionary import RangeWords
-from refnot_fhir.core.rules import Protocol, Rulebook
+from refnot_fhir.core.rules import Decision, Protocol, Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook import codes, conditions, dictionaries, lives, medicines, protocols, sites
 from refnot_fhir.rulebook.codes import Systems
+from refnot_fhir.rulebook.criteria import Dictionaries, check_anchors
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
 from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
+from refnot_fhir.rulebook.products import products
 
-_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "places", "life")
+_DICTIONARIES = (
+    *("systems", "units", "labs", "conditions", "drugs", "products", "places", "life"),
+)
+_OPTIONAL = frozenset({"conditions", "products"})
+"""Dictionaries that a folder may do without: then nothing is listed in them."""
 PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
 
 
@@ -35,14 +41,14 @@ def load(folder: Path) -> Rulebook:
     systems, system_titles = _systems(files["systems"])
     dimensions = dictionaries.dimensions(files["units"])
     ranges = dictionaries.range_words(files["labs"], systems)
-    words = _words(files, dimensions, systems, ranges, anchors)
+    words = _words(files, dimensions, systems, ranges, readings)
     wrong: list[BadMapping] = []
     local = sites.Words(words.labs, dimensions, words.drugs)
     found_sites, site_files = _hospitals(folder, local, systems, wrong)
     found, protocol_files = _protocols(folder, words, tuple(files.values()), wrong)
     _refuse(wrong)
     return Rulebook(
-        digest=digest((*files.values(), *site_files, *protocol_files)),
+        digest=_signed(digest((*files.values(), *site_files, *protocol_files)), readings),
         dimensions=dimensions,
         labs=words.labs,
         derivations=words.derivations,
@@ -50,6 +56,7 @@ def load(folder: Path) -> Rulebook:
         drug_classes=words.drug_classes,
         amount_words=medicines.amount_words(files["drugs"]),
         condition_sets=words.condition_sets,
+        products=products(files["products"], words.places, systems),
         discontinued=medicines.discontinued(files["drugs"], systems),
         life=lives.life(files["life"], systems),
         places=words.places,
@@ -67,20 +74,22 @@ def _words(
     dimensions: dictionaries.Dimensions,
     systems: Systems,
     ranges: RangeWords,
-    anchors: frozenset[str],
-) -> protocols.Dictionaries:
+    readings: Mapping[str, Decision],
+) -> Dictionaries:
     """What protocols are written in."""
     labs = dictionaries.labs(files["labs"], dimensions, systems)
     classes = medicines.drug_classes(files["drugs"], systems)
-    return protocols.Dictionaries(
+    return Dictionaries(
         labs=labs,
         derivations=dictionaries.derivations(files["labs"], labs),
         drugs=medicines.drugs(files["drugs"], classes, systems),
         drug_classes=classes,
         condition_sets=conditions.condition_sets(files["conditions"], systems),
         places=places(files["places"], systems),
+        systems=systems,
         recorded=ranges.recorded,
-        anchors=anchors,
+        anchors=frozenset(readings),
+        signed=frozenset(one.anchor for one in readings.values() if one.confirmed_by),
     )
 
 
@@ -109,9 +118,17 @@ def _dictionaries(folder: Path) -> dict[str, MappingFile]:
     files = {}
     for name in _DICTIONARIES:
         with _gathered(wrong):
-            files[name] = read(folder, f"{name}.toml", name)
+            files[name] = dictionary(folder, name)
     _refuse(wrong)
     return files
+
+
+def dictionary(folder: Path, name: str) -> MappingFile:
+    """One of the files directly below the folder; an empty one where it may be missing and is."""
+    file = f"{name}.toml"
+    if name in _OPTIONAL and not (folder / file).exists():
+        return MappingFile(file, {}, b"")
+    return read(folder, file, name)
 
 
 def _refuse(wrong: list[BadMapping]) -> None:
@@ -137,6 +154,18 @@ def digest(files: Iterable[MappingFile]) -> str:
     return total.hexdigest()
 
 
+def _signed(files: str, readings: Mapping[str, Decision]) -> str:
+    """The digest of all files, and of who signed which entry: a signature moves verdicts, too."""
+    signatures = [
+        f"{one.anchor}\0{one.confirmed_by}\0{one.confirmed_on}"
+        for one in readings.values()
+        if one.confirmed_by
+    ]
+    if not signatures:
+        return files
+    return hashlib.sha256("\n".join((files, *sorted(signatures))).encode()).hexdigest()
+
+
 def protocol_folders(folder: Path) -> tuple[Path, ...]:
     """The folder of each protocol, in order of name."""
     found = sorted(path.parent for path in (folder / "protocols").glob("*/protocol.toml"))
@@ -148,7 +177,7 @@ def protocol_folders(folder: Path) -> tuple[Path, ...]:
 def _check_decisions(files: Iterable[MappingFile], known: frozenset[str]) -> None:
     for file in files:
         for key, anchor in decisions_in(file.content):
-            protocols.check_anchors(file, key, [anchor], known)
+            check_anchors(file, key, [anchor], known)
 
 
 def _sites(folder: Path) -> list[Path]:
@@ -177,7 +206,7 @@ def _hospitals(
 
 def _protocols(
     folder: Path,
-    words: protocols.Dictionaries,
+    words: Dictionaries,
     shared: tuple[MappingFile, ...],
     wrong: list[BadMapping],
 ) -> tuple[dict[str, Protocol], list[MappingFile]]:
@@ -195,7 +224,7 @@ def _protocols(
 
 
 def _protocol(
-    folder: Path, path: Path, words: protocols.Dictionaries, shared: tuple[MappingFile, ...]
+    folder: Path, path: Path, words: Dictionaries, shared: tuple[MappingFile, ...]
 ) -> tuple[Protocol, list[MappingFile]]:
     base, wrong, files = f"protocols/{path.name}", list[BadMapping](), list[MappingFile]()
     for kind in PROTOCOL_FILES:

@@ -31,6 +31,11 @@ def places(file: MappingFile, systems: Systems) -> PlaceWords:
     )
 
 
+def route_names(places: PlaceWords) -> frozenset[str]:
+    """Every route that is listed, by code or by text."""
+    return frozenset((*places.routes.values(), *places.route_texts.values()))
+
+
 def _sides(file: MappingFile, systems: Systems) -> Iterator[tuple[str, CodeKey, str]]:
     for name, table in _named(file.content["sides"]):
         for mark in codes(file, f"sides.{name}", table, systems):

@@ -204,8 +204,10 @@ def _exact_result(result: CriterionResult) -> CriterionResult:
 
 
 def _exact_evidence(evidence: Evidence) -> Evidence:
-    when = _exact_when(evidence.when)
-    return evidence if when is evidence.when else replace(evidence, when=when)
+    when, recorded = _exact_when(evidence.when), _exact_when(evidence.recorded)
+    if when is evidence.when and recorded is evidence.recorded:
+        return evidence
+    return replace(evidence, when=when, recorded=recorded)
 
 
 class _Stated(msgspec.Struct):

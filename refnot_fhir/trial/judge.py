@@ -99,11 +99,14 @@ def stand(
     today = judge.today(site)
     enrolled = before.enrolled_on if before else None
     chart = people.known_on(chart, before)
+    if chart.self_declared != judge.replay:
+        chart = replace(chart, self_declared=judge.replay)
     assessment = screening.assess(protocol, chart, on or enrolled or today)
     record = dosing.follow(protocol, chart, on or today)
     after = subject.proposed(
         before, assessment, chart,
         dosing=record, site=site, now=judge.now, new_id=judge.new_id, replay=judge.replay,
+        unsigned=protocol.unsigned,
     )  # fmt: skip
     current = after or before
     if current is not None and current.enrolled_on != enrolled:

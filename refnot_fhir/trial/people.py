@@ -19,10 +19,10 @@ from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.life import Stage
 from refnot_fhir.core.people import Basis, Refusal, Wish, decided, known_on, wished_on
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import Assessment, Subject
+from refnot_fhir.core.results import Assessment, DosingRecord, Subject
 from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.site import Site
-from refnot_fhir.core.subject import BY_RULE, Status
+from refnot_fhir.core.subject import BY_RULE, Status, proposed
 from refnot_fhir.core.values import Reason, reason
 from refnot_fhir.errors import Conflict, NotFound, NotTheVersion, Problem, Unprocessable
 from refnot_fhir.fhir import wire
@@ -182,7 +182,7 @@ class _Carrying:
         subject = before
         if not before.by_people and self._enrols(before, wish):
             subject = self._by_criteria(before, chart, protocol, day)
-        known = replace(known_on(chart, before), enrolled_on=day)
+        known = self._known(chart, before, day)
         return Basis(
             life=life,
             protocol=protocol,
@@ -206,15 +206,25 @@ class _Carrying:
         """The subject as the criteria alone had it on a day, with the patient enrolled on it."""
         status = before.status if before.status in BY_RULE else Status.SCREENING
         probe = replace(before, status=status, enrolled_on=day, ended_on=None, replay=False)
-        rules = replace(self._judge, replay=False)
-        then = stand(rules, self._site, chart, probe, protocol, on=day).subject or probe
+        known = self._known(chart, before, day)
+        no_doses = DosingRecord(chart.site, chart.patient, protocol.id, protocol.dosing.unit)
+        then = proposed(
+            probe, assess(protocol, known, day), known,
+            dosing=no_doses, site=self._site, now=self._judge.now, new_id=self._judge.new_id,
+            replay=self._judge.replay, unsigned=protocol.unsigned,
+        )  # fmt: skip
         return replace(
-            then,
+            then or probe,
             version=before.version,
             enrolled_on=before.enrolled_on,
             ended_on=before.ended_on,
             replay=before.replay,
         )
+
+    def _known(self, chart: Chart, before: Subject, day: date) -> Chart:
+        """The chart of a patient who is enrolled on a day."""
+        known = known_on(chart, before)
+        return replace(known, enrolled_on=day, self_declared=self._judge.replay)
 
     def _check_number(self, after: Subject) -> None:
         numbers = self._asked.wish.numbers

@@ -16,6 +16,7 @@ from refnot_fhir.web.answer import as_page
 from refnot_fhir.web.data.records import records
 from refnot_fhir.web.errors import answer_errors
 from refnot_fhir.web.fhir import (
+    attest,
     bundle,
     decisions,
     history,
@@ -77,6 +78,7 @@ def _fhir(service: Service, served: Registry) -> Iterator[Blueprint]:
     """What is served below the base of the default site, and of every named one."""
     yield metadata.routes(service, served)
     yield operations.routes(service)
+    yield attest.routes(service)
     yield decisions.routes(service)
     yield history.routes(service)
     yield bundle.routes(service)

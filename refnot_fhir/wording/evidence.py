@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -95,22 +95,98 @@ def unusable(language: Language, labs: Labs, reason: Reason) -> str:
 
 def line(language: Language, labs: Labs, evidence: Evidence) -> str:
     """`platelets 151 10*3/uL = 151 10*9/L, collected 2026-05-04`, and the like for other facts."""
+    if evidence.shows.code == Shows.MEASUREMENT:
+        return _measurement(language, labs, evidence)
+    return _LINES.get(evidence.shows.code, _person)(language, evidence)
+
+
+def _person(language: Language, evidence: Evidence) -> str:
+    """`born 1950-03-01`, `recorded as male`."""
     about = dict(evidence.shows.about)
-    match evidence.shows.code:
-        case Shows.MEASUREMENT:
-            return _measurement(language, labs, evidence)
-        case Shows.DOSE:
-            outcome = language.word("outcome", about["outcome"])
-            return language.say(
-                "evidence", "dose", {"dose": dose(language, evidence), "outcome": outcome}
-            )
-        case "text":
-            return about["text"]
     if "gender" in about:
         about["gender"] = language.word("gender", about["gender"])
     if evidence.days is not None:
         about["days"] = days(language, evidence.days)
     return language.say("evidence", evidence.shows.code, about)
+
+
+def _consent(language: Language, evidence: Evidence) -> str:
+    about, span = dict(evidence.shows.about), evidence.days
+    given = {} if span is None else {"days": days(language, span)}
+    said = {
+        "state": language.word("consent-state", about["state"]),
+        "permits": language.word("consent-permits", about["permits"]),
+        "given": language.say("evidence", "given", given) if given else "",
+    }
+    return language.say("evidence", "consent", said)
+
+
+def statement(language: Language, evidence: Evidence) -> str:
+    """What a person states, who it is, and whether that was established."""
+    about = dict(evidence.shows.about)
+    span = evidence.days
+    signed = {} if span is None else {"days": days(language, span)}
+    known = "established" if about["verified"] == "yes" else "self-declared"
+    said = {
+        "said": language.word("verdict", about["verdict"]),
+        "signed": language.say("evidence", "signed", signed) if signed else "",
+        "known": language.say("evidence", known, {}),
+    }
+    return language.say("evidence", "attestation", {**about, **said})
+
+
+def _text(_language: Language, evidence: Evidence) -> str:
+    """What an earlier release kept as a sentence."""
+    return dict(evidence.shows.about)["text"]
+
+
+def _given(language: Language, evidence: Evidence) -> str:
+    """`nivolumab of 2026-01-02, given`."""
+    outcome = language.word("outcome", dict(evidence.shows.about)["outcome"])
+    return language.say("evidence", "dose", {"dose": dose(language, evidence), "outcome": outcome})
+
+
+def _done(language: Language, evidence: Evidence) -> str:
+    """`Immunotherapy of 2026-01-02, done`."""
+    outcome = language.word("procedure", dict(evidence.shows.about)["outcome"])
+    more = {"dose": dose(language, evidence), "outcome": outcome}
+    return language.say("evidence", "procedure", more)
+
+
+def _use(language: Language, evidence: Evidence) -> str:
+    """`prednisone since 2026-01-02, stated as taken, oral, for asthma`."""
+    about = dict(evidence.shows.about)
+    routes = [said for name, said in evidence.shows.about if name == "route"]
+    parts = []
+    if routes:
+        parts.append(language.say("evidence", "use-route", {"routes": ", ".join(routes)}))
+    if "indication" in about:
+        parts.append(language.say("evidence", "use-for", about))
+    use = language.word("use", about["use"])
+    more = {"dose": dose(language, evidence), "use": use, "details": "".join(parts)}
+    return language.say("evidence", "use", more)
+
+
+def _condition(language: Language, evidence: Evidence) -> str:
+    """`Stroke of 2020, active, confirmed`."""
+    about = dict(evidence.shows.about)
+    name = about["condition"]
+    if evidence.days is not None:
+        name = f"{name} {of_days(language, evidence.days)}"
+    words = {part: language.word(part, about[part]) for part in ("state", "verification")}
+    return language.say("evidence", "condition", {"condition": name, **words})
+
+
+_LINES: Mapping[str, Callable[[Language, Evidence], str]] = {
+    Shows.DOSE: _given,
+    Shows.USE: _use,
+    Shows.PROCEDURE: _done,
+    Shows.CONDITION: _condition,
+    Shows.CONSENT: _consent,
+    Shows.ATTESTATION: statement,
+    "text": _text,
+}
+"""How facts that are no measurements are told; those of the person by `_person`."""
 
 
 def dose(language: Language, evidence: Evidence) -> str:
@@ -148,8 +224,18 @@ def _measurement(language: Language, labs: Labs, evidence: Evidence) -> str:
 def notes(language: Language, labs: Labs, evidence: Evidence) -> list[str]:
     """What was mapped on the way, and why a reading could not be used."""
     said = [sentence(note, language) for note in evidence.notes]
-    if evidence.not_usable is not None:
+    if evidence.not_usable is not None and evidence.shows.code == Shows.ATTESTATION:
+        said.append(not_counted(language, evidence.not_usable))
+    elif evidence.not_usable is not None:
         why = unusable(language, labs, evidence.not_usable)
         about = {"code": evidence.not_usable.code, "why": why}
         said.append(language.say("evidence", "not-usable", about))
     return said
+
+
+def not_counted(language: Language, why: Reason) -> str:
+    """Why what a person states does not count."""
+    roles = [said for name, said in why.about if name == "allowed"]
+    return language.say(
+        "not-counted", why.code, {**dict(why.about), "allowed": language.listed(roles, "or")}
+    )

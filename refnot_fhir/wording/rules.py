@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.condition import ConditionRule
 from refnot_fhir.core.criteria.drug import DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
-from refnot_fhir.core.criteria.person import PersonRule
+from refnot_fhir.core.criteria.medication import MedicationRule
 from refnot_fhir.core.exact import shown
+from refnot_fhir.core.facts import Use
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Bound, Criterion, Protocol, Relation, Rulebook
+from refnot_fhir.core.rules import (
+    Attestable,
+    Bound,
+    Criterion,
+    Protocol,
+    Relation,
+    Rule,
+    Rulebook,
+)
+from refnot_fhir.core.verdict import RuleKind
 from refnot_fhir.wording import Language
 
 _UNITS = {"10*9/L": "×10⁹/L", "umol/L": "µmol/L", "[IU]/L": "IU/L", "{score}": ""}
@@ -50,19 +62,11 @@ def rule_in_words(
     language: Language, criterion: Criterion, protocol: Protocol, rulebook: Rulebook
 ) -> Iterator[str]:
     """When the criterion is met, not met, unknown and not applicable, as list items."""
-    told = _Rule(language, protocol)
-    match criterion.rule:
-        case AgeRule() as rule:
-            yield from _age(told, rule)
-        case LabRule() as rule:
-            yield from _lab(told, rule)
-        case AnswerRule() as rule:
-            yield from _answer(told, rule)
-        case DrugRule() as rule:
-            yield from _drug(told, rule, rulebook)
-        case PersonRule() as rule:
-            yield told.say("person")
-            yield told.say("person-needs", needs=rule.needs)
+    rule = criterion.rule
+    told = _Rule(language, protocol, rulebook, rule.kind)
+    yield from _COMPOSED.get(rule.kind, _plain)(told, rule)
+    if criterion.attestable is not None:
+        yield from _stated(told, criterion.attestable)
 
 
 @record
@@ -71,45 +75,87 @@ class _Rule:
 
     language: Language
     protocol: Protocol
+    rulebook: Rulebook
+    kind: RuleKind
 
     def say(self, code: str, **about: str | int) -> str:
-        return self.language.say("rule", code, {name: f"{said}" for name, said in about.items()})
+        """A template of this kind of rule."""
+        return self._said(f"rule-{self.kind}", code, about)
+
+    def limit(self, relation: str, limit: str | int) -> str:
+        """`at least 18`."""
+        return self._said("rule", relation, {"limit": limit})
+
+    def _said(self, section: str, code: str, about: Mapping[str, str | int]) -> str:
+        return self.language.say(section, code, {name: f"{said}" for name, said in about.items()})
 
     def titles(self, labs: Iterable[str], last: str = "and") -> str:
         """Their titles inside a sentence."""
         titles = (_inline(self.protocol.labs[name].title) for name in labs)
         return self.language.listed(titles, last)
 
+    def drugs(self, classes: Iterable[str], last: str = "and") -> str:
+        """Titles of classes of drugs inside a sentence."""
+        titles = (_inline(self.rulebook.drug_classes[name].title) for name in classes)
+        return self.language.listed(titles, last)
+
+    def sets(self, names: Iterable[str]) -> str:
+        """Titles of sets of conditions and procedures inside a sentence."""
+        titles = (_inline(self.rulebook.condition_sets[name].title) for name in names)
+        return "; ".join(titles)
+
+    def uses(self, uses: Iterable[Use]) -> str:
+        """`stated as taken or ordered`."""
+        return self.language.listed((self.language.word("use", it) for it in sorted(uses)), "or")
+
     def answers(self, names: Iterable[str]) -> str:
         words = (name.replace("-", " ") for name in sorted(names))
         return self.language.listed(words, "or")
 
 
+def _stated(told: _Rule, allowed: Attestable) -> Iterator[str]:
+    """Who may state it, for how long that stands, and what it stands against."""
+    titles = (told.protocol.roles[name] for name in sorted(allowed.roles))
+    roles = told.language.listed(map(_inline, titles), "or")
+    about = {"roles": roles, "days": f"{allowed.within_days}"}
+    yield told.language.say("attestable", "stated", about)
+    if allowed.overrules:
+        yield told.language.say("attestable", "overrules", about)
+    if allowed.not_applicable:
+        yield told.language.say("attestable", "not-applicable", about)
+
+
+def _plain(told: _Rule, rule: Rule) -> Iterator[str]:
+    """Every template of the kind in its order, filled with the parameters of the rule."""
+    for code in told.language.sections[f"rule-{rule.kind}"]:
+        yield told.say(code, **dict(rule.about))
+
+
 def _age(told: _Rule, rule: AgeRule) -> Iterator[str]:
     asked = ((Relation.AT_LEAST, rule.at_least), (Relation.AT_MOST, rule.at_most))
-    limits = [told.say(name, limit=years) for name, years in asked if years is not None]
-    yield told.say("age-met", limits=told.language.listed(limits))
-    yield told.say("age-not-met")
-    yield told.say("age-unknown")
+    limits = [told.limit(name, years) for name, years in asked if years is not None]
+    yield told.say("met", limits=told.language.listed(limits))
+    yield told.say("not-met")
+    yield told.say("unknown")
 
 
 def _lab(told: _Rule, rule: LabRule) -> Iterator[str]:
     limits = [
-        told.say(relation, limit=limit_in_words(told.language, bound))
+        told.limit(relation, limit_in_words(told.language, bound))
         for relation, bound in rule.bounds
     ]
     text = told.language.listed(limits)
     equal = "equal-counts" if all(bound.inclusive for _, bound in rule.bounds) else "equal-fails"
-    yield told.say("lab-evidence", labs=told.titles(rule.labs, "or"), days=rule.within_days)
-    yield told.say("lab-met", limits=text, equal=told.say(equal))
+    yield told.say("evidence", labs=told.titles(rule.labs, "or"), days=rule.within_days)
+    yield told.say("met", limits=text, equal=told.say(equal))
     parts = [name for name in rule.labs if name in rule.lower_bounds]
     only_met = told.say("only-a-part", labs=told.titles(parts).capitalize()) if parts else ""
-    yield told.say("lab-not-met", limits=text, only_met=only_met)
-    yield told.say("lab-unknown", reasons=told.language.listed(_doubts(told, rule), "or"))
+    yield told.say("not-met", limits=text, only_met=only_met)
+    yield told.say("unknown", reasons=told.language.listed(_doubts(told, rule), "or"))
     if rule.upper_bounds:
-        yield told.say("lab-wholes", labs=told.titles(rule.upper_bounds).capitalize())
+        yield told.say("wholes", labs=told.titles(rule.upper_bounds).capitalize())
     if len(rule.labs) > 1:
-        yield told.say("lab-order", labs=told.titles(rule.labs))
+        yield told.say("order", labs=told.titles(rule.labs))
     for way in told.protocol.derivations:
         if way.lab in rule.labs:
             code = "computed-part" if way.at_least else "computed"
@@ -129,10 +175,10 @@ def _inline(title: str) -> str:
 
 
 def _answer(told: _Rule, rule: AnswerRule) -> Iterator[str]:
-    yield told.say("answer-evidence", labs=told.titles(rule.labs, "or"), days=rule.within_days)
-    yield told.say("answer-met", answers=told.answers(rule.met))
-    yield told.say("answer-not-met", answers=told.answers(rule.not_met))
-    yield told.say("answer-unknown")
+    yield told.say("evidence", labs=told.titles(rule.labs, "or"), days=rule.within_days)
+    yield told.say("met", answers=told.answers(rule.met))
+    yield told.say("not-met", answers=told.answers(rule.not_met))
+    yield told.say("unknown")
     if rule.not_applicable_to:
         genders = (
             told.language.word("gender", gender) for gender in sorted(rule.not_applicable_to)
@@ -146,17 +192,74 @@ def _answer(told: _Rule, rule: AnswerRule) -> Iterator[str]:
         yield told.say("from-age", years=rule.not_met_from_years)
 
 
-def _drug(told: _Rule, rule: DrugRule, rulebook: Rulebook) -> Iterator[str]:
-    drugs = _inline(rulebook.drug_classes[rule.drug_class].title)
-    yield told.say("drug-evidence", days=rule.within_days)
-    yield told.say("drug-met", days=rule.within_days, drugs=drugs)
+def _drug(told: _Rule, rule: DrugRule) -> Iterator[str]:
+    drugs = _inline(told.rulebook.drug_classes[rule.drug_class].title)
+    yield told.say("evidence", days=rule.within_days)
+    yield told.say("met", days=rule.within_days, drugs=drugs)
     if rule.answer is not None:
         titles = (f"“{told.protocol.labs[name].title}”" for name in rule.answer.labs)
         asked = told.language.listed(titles, "or")
         given, not_given = told.answers(rule.answer.given), told.answers(rule.answer.not_given)
-        yield told.say("drug-answer-met", answers=given, asked=asked)
+        yield told.say("answer-met", answers=given, asked=asked)
         yield told.say(
-            "drug-answer-not-met", answers=not_given, asked=asked, days=rule.answer.within_days
+            "answer-not-met", answers=not_given, asked=asked, days=rule.answer.within_days
         )
-    yield told.say("drug-unknown")
-    yield told.say("drug-of-trial", drug=rulebook.drugs[rule.study_drug].title)
+    yield told.say("unknown")
+    if rule.uses:
+        yield told.say("uses", uses=told.uses(rule.uses))
+    if rule.procedures:
+        yield told.say("procedures", sets=told.sets(sorted(rule.procedures)))
+    yield told.say("of-trial", drug=told.rulebook.drugs[rule.study_drug].title)
+
+
+def _condition(told: _Rule, rule: ConditionRule) -> Iterator[str]:
+    def sets(names: Iterable[str]) -> str:
+        return told.sets(name for name in rule.order if name in names)
+
+    if rule.met:
+        when = told.say("ever" if rule.ever else "active")
+        yield told.say("met", when=when, sets=sets(rule.met))
+    if rule.tests:
+        yield told.say("tests", sets=told.sets(sorted(rule.tests)))
+    if rule.clears:
+        yield told.say("clears", days=rule.within_days, sets=sets(rule.clears))
+    review = frozenset(rule.order) - rule.met - rule.clears
+    if review:
+        yield told.say("review", sets=sets(review))
+    yield told.say("unknown", needs=rule.needs)
+
+
+def _medication(told: _Rule, rule: MedicationRule) -> Iterator[str]:
+    use = rule.long_use
+    if use is None:
+        yield told.say("listed", drugs=told.drugs(rule.classes))
+    else:
+        yield told.say(
+            "met",
+            longer=use.longer_than_days,
+            within=use.within_days,
+            pause=use.pause_days,
+            drugs=told.drugs(rule.classes, "or"),
+            routes=told.language.listed(sorted(use.systemic)),
+        )
+        if use.uses:
+            yield told.say("counts", uses=told.uses(use.uses))
+        if use.local:
+            yield told.say("local", routes=told.language.listed(sorted(use.local)))
+        if use.single_of:
+            names = [name for name in rule.classes if name in use.single_of]
+            yield told.say("single", days=use.single_days, drugs=told.drugs(names))
+    if rule.records:
+        yield told.say("review", sets=told.sets(sorted(rule.records)))
+    yield told.say("open" if use is None else "unknown", needs=rule.needs)
+
+
+_COMPOSED: Mapping[RuleKind, Callable[[_Rule, Any], Iterator[str]]] = {
+    RuleKind.AGE: _age,
+    RuleKind.LAB: _lab,
+    RuleKind.ANSWER: _answer,
+    RuleKind.DRUG: _drug,
+    RuleKind.CONDITION: _condition,
+    RuleKind.MEDICATION: _medication,
+}
+"""Kinds whose sentences depend on more than parameters; the others are told by `_plain`."""

@@ -12,7 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refnot_fhir.core.facts import Condition, Dose, Fact, Measurement, Outcome, Person, Report
+from refnot_fhir.core.facts import (
+    Attestation,
+    Condition,
+    Consent,
+    ConsentState,
+    Dose,
+    Fact,
+    Measurement,
+    MedicationUse,
+    Outcome,
+    Person,
+    ProcedureDone,
+    Report,
+    Use,
+)
 from refnot_fhir.core.results import (
     Assessment,
     CriterionResult,
@@ -151,6 +165,7 @@ evidence = st.builds(
     derived_from=st.lists(sources, max_size=1).map(tuple),
     notes=st.lists(reasons, max_size=2).map(tuple),
     not_usable=st.none() | reasons,
+    recorded=st.none() | whens,
 )
 results = st.builds(
     CriterionResult,
@@ -212,7 +227,7 @@ assessments = st.builds(
         (Subject, 16),
         (Assessment, 9),
         (CriterionResult, 10),
-        (Evidence, 18),
+        (Evidence, 19),
         (StatusChange, 6),
     ],
 )
@@ -245,8 +260,14 @@ def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None
         Measurement(source, "p", "a", Original()),
         Report(source, "p", ("Observation/o1",), withdrawn=True),
         Condition(source, "p", ("stroke",)),
+        MedicationUse(source, "p", Use.TAKEN),
+        ProcedureDone(source, "p", Outcome.GIVEN, ("x",)),
+        Consent(source, "p", ConsentState.ACTIVE),
+        Attestation(source, "p", "r2", "IN01", Verdict.MET),
     ]
-    assert codec.kinds_of(some) == "condition dose measurement person report"
+    assert codec.kinds_of(some) == (
+        "attestation condition consent dose measurement medicationuse person proceduredone report"
+    )
     assert codec.facts_of(codec.facts_text(some)) == (tuple(some),)
     assert {type(fact) for fact in some} == set(get_args(Fact))
 
@@ -354,4 +375,4 @@ def test_a_subject_of_an_earlier_release_keeps_why_it_has_its_status() -> None:
 
 def test_a_fact_of_a_kind_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValueError, match="not known here"):
-        codec.facts_of('[{"consent":{}}]')
+        codec.facts_of('[{"weather":{}}]')

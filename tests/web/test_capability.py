@@ -48,6 +48,16 @@ OTHERS: list[Json] = [
         "code": {"text": "nickel"},
     },
     {
+        "resourceType": "Consent", "id": "n1", "status": "active",
+        "patient": {"reference": "Patient/p1"},
+        "scope": {"text": "research"}, "category": [{"text": "x"}], "policy": [{"uri": "urn:x"}],
+    },
+    {
+        "resourceType": "QuestionnaireResponse", "id": "q1", "status": "completed",
+        "questionnaire": "https://refnot-fhir.example.org/fhir/Questionnaire/r2-statements",
+        "subject": {"reference": "Patient/p1"},
+    },
+    {
         "resourceType": "DiagnosticReport", "id": "d1", "status": "final", "code": {"text": "x"},
         "subject": {"reference": "Patient/p1"}, "result": [{"reference": "Observation/p1-plt"}],
     },
@@ -56,6 +66,9 @@ OTHERS: list[Json] = [
 
 def r5(resource: Json) -> Json:
     """A resource of these tests as an R5 hospital sends it."""
+    if resource["resourceType"] == "Consent":
+        found = {**resource, "subject": resource["patient"]}
+        return {name: found[name] for name in found if name not in ("patient", "scope", "policy")}
     if resource["resourceType"] != "MedicationAdministration":
         return resource
     found = dict(resource)
@@ -91,7 +104,8 @@ def ids(door: Door) -> dict[str, str]:
     return {
         "Patient": "p1", "Observation": "p1-plt", "MedicationAdministration": "p1-med",
         "Medication": "med1", "Specimen": "s1", "Condition": "c1", "AllergyIntolerance": "a1",
-        "DiagnosticReport": "d1", "ResearchStudy": "r2",
+        "DiagnosticReport": "d1", "Consent": "n1", "QuestionnaireResponse": "q1",
+        "ResearchStudy": "r2", "Questionnaire": "r2-statements",
         "ResearchSubject": str(matches(door.get("ResearchSubject"))[0]["id"]),
         "CodeSystem": "refnot-deviations", "OperationDefinition": "ResearchSubject-dosing-record",
         "StructureDefinition": "course-number",
@@ -237,7 +251,7 @@ def test_every_claimed_operation_is_answered_and_defined(
             else:
                 assert door.get(path, Accept=accept(version)).status_code == 200
             found += 1
-    assert found == 2 + len(door.service.rulebook.life.verbs)
+    assert found == 4 + len(door.service.rulebook.life.verbs)
 
 
 def test_what_works_is_claimed(claimed: tuple[Door, str, Json]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from refnot_fhir.fhir.versions import Version
 from tests.door import FHIR_JSON, Door, content, matches, said
 
-TYPES = ("CodeSystem", "OperationDefinition", "StructureDefinition")
+TYPES = ("CodeSystem", "OperationDefinition", "StructureDefinition", "Questionnaire")
 
 
 @pytest.mark.parametrize("type_", TYPES)

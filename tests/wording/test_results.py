@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
+from refnot_fhir.core.facts import ConsentState, Outcome, State, Use, Verification
 from refnot_fhir.core.people import Stated
 from refnot_fhir.core.results import (
     CriterionResult,
@@ -23,8 +24,9 @@ from refnot_fhir.core.results import (
     StatusChange,
 )
 from refnot_fhir.core.subject import ChangeCode
-from refnot_fhir.core.values import Reason
+from refnot_fhir.core.values import Reason, reason
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
+from refnot_fhir.core.vocabulary import NotCounted
 from refnot_fhir.store import codec
 from refnot_fhir.wording import Language, language
 from refnot_fhir.wording.evidence import line, notes
@@ -123,6 +125,13 @@ LAB = Evidence(
     value=lab_result(value="1").value,
 )
 DOSE = Evidence(LAB.source, Reason(Shows.DOSE, (("drug", "x"), ("outcome", "given"))), days=DAYS)
+USE = replace(DOSE, shows=Reason(Shows.USE, (("drug", "x"), ("use", "taken"))))
+CONDITION = replace(
+    DOSE,
+    shows=Reason(
+        Shows.CONDITION, (("condition", "x"), ("state", "active"), ("verification", "confirmed"))
+    ),
+)
 ASKED = (("lab", "platelets"), ("within-days", "28"))
 
 
@@ -195,9 +204,11 @@ def of_drugs() -> Iterator[CriterionResult]:
     for code in (
         *(ReasonCode.UNRESOLVED_DRUG, ReasonCode.UNCLASSIFIED_DRUG, ReasonCode.OUTCOME_UNKNOWN),
         *(ReasonCode.IN_PROGRESS, ReasonCode.TRIAL_DOSE_UNCLEAR, ReasonCode.NO_DATE),
-        ReasonCode.WINDOW_UNCLEAR,
+        *(ReasonCode.WINDOW_UNCLEAR, ReasonCode.ONLY_STATED, ReasonCode.ONLY_ORDERED),
+        ReasonCode.ONLY_SUPPLIED,
     ):
         yield result(RuleKind.DRUG, code, DOSE, about=asked)
+    yield result(RuleKind.DRUG, ReasonCode.REVIEW, DOSE, about=asked)
     answered = replace(LAB, answer="given"), replace(LAB, answer="not-given")
     for code in (
         *(ReasonCode.ANSWER_EARLIER, ReasonCode.ANSWER_TOO_OLD, ReasonCode.WINDOW_UNCLEAR),
@@ -214,7 +225,96 @@ def of_drugs() -> Iterator[CriterionResult]:
         yield result(RuleKind.DRUG, ReasonCode.NONE_ON_RECORD, about=(*asked, *feed, *more))
 
 
+def of_consents() -> Iterator[CriterionResult]:
+    about = (("needs", "a signed consent"),)
+    for state in ConsentState:
+        for permits in ("permit", "deny", "unsaid"):
+            said = reason(Shows.CONSENT, state=state, permits=permits)
+            one = Evidence(LAB.source, said, days=DAYS)
+            for code in (
+                *(ReasonCode.NEEDS, ReasonCode.TO_BE_JUDGED, ReasonCode.NEWEST_UNCLEAR),
+                *(ReasonCode.CONSENTED, ReasonCode.CONSENT_REFUSED, ReasonCode.CONSENT_EXPIRED),
+                ReasonCode.CONSENT_WITHDRAWN,
+            ):
+                yield result(RuleKind.CONSENT, code, one, about=about)
+    yield result(RuleKind.CONSENT, ReasonCode.CONSENTED, replace(one, days=None), about=about)
+
+
+STATED = Evidence(
+    LAB.source,
+    reason(
+        Shows.ATTESTATION, verdict="met", who="Dr A", role="investigator", why="as examined",
+        meaning="judgement", overrules="", verified="yes",
+    ),
+    days=DAYS,
+)  # fmt: skip
+
+
+def of_statements() -> Iterator[CriterionResult]:
+    about = (
+        *(("verdict", "met"), ("who", "Dr A"), ("role", "investigator"), ("on", "2026-05-20")),
+        *(("until", "2026-06-17"), ("why", "as examined"), ("data", "not-met")),
+        ("overrules", "coded by mistake!"),
+    )
+    for code in (
+        *(ReasonCode.ATTESTED, ReasonCode.OVERRULED, ReasonCode.REOPENED, ReasonCode.DISPUTED),
+        ReasonCode.STATEMENTS_DIFFER,
+    ):
+        since = replace(LAB, role=Role.AGAINST)
+        yield result(RuleKind.PERSON, code, STATED, since, about=about)
+    needs = (("needs", "a person's word"),)
+    for code in NotCounted:
+        why = reason(code, role="nurse", allowed=["investigator"], until="2026-05-19")
+        aside = replace(STATED, role=Role.ASIDE, not_usable=why)
+        yield result(RuleKind.PERSON, ReasonCode.NEEDS, aside, about=needs)
+    against, beside = (replace(STATED, role=role) for role in (Role.AGAINST, Role.BESIDE))
+    yield result(RuleKind.PERSON, ReasonCode.NEEDS, against, beside, about=needs)
+
+
+def test_what_a_person_says_is_told_with_name_role_and_reason() -> None:
+    attested, overruled, *_ = (why(language(), LABS, one) for one in of_statements())
+    assert attested == (
+        "Stated as met by Dr A (investigator) on 2026-05-20, standing until 2026-06-17: "
+        "as examined."
+    )
+    assert overruled == (
+        f"{attested} Data say not met; they are overruled because: coded by mistake!"
+    )
+
+
+def of_records() -> Iterator[CriterionResult]:
+    needs = ("needs", "a statement")
+    other = replace(CONDITION, role=Role.AGAINST)
+    for code in (
+        *(ReasonCode.NEEDS, ReasonCode.ON_RECORD, ReasonCode.NONE_KNOWN, ReasonCode.CONTRADICTED),
+        ReasonCode.TO_BE_JUDGED,
+    ):
+        yield result(RuleKind.CONDITION, code, CONDITION, other, about=(needs,))
+    used = (("class", "x"), ("days", "30"), ("longer-than", "28"), needs)
+    for code in (ReasonCode.NEEDS, ReasonCode.USED_LONG, ReasonCode.TO_BE_JUDGED):
+        yield result(RuleKind.MEDICATION, code, *[USE] * 6, about=used)
+
+
+def shown_of_people() -> Iterator[Evidence]:
+    for known in ("yes", "no"):
+        said = (*STATED.shows.about[:-1], ("verified", known))
+        yield replace(STATED, shows=Reason(Shows.ATTESTATION, said), days=None)
+        yield replace(STATED, not_usable=Reason("unsigned"))
+
+
 def shown() -> Iterator[Evidence]:
+    for use in Use:
+        about = (("drug", "x"), ("use", use), ("route", "oral"), ("indication", "asthma"))
+        yield replace(USE, shows=Reason(Shows.USE, about))
+    for outcome in Outcome:
+        about = (("drug", "x"), ("outcome", outcome))
+        yield replace(USE, shows=Reason(Shows.PROCEDURE, about))
+    for state in State:
+        for verification in Verification:
+            about = (("condition", "x"), ("state", state), ("verification", verification))
+            yield replace(CONDITION, shows=Reason(Shows.CONDITION, about))
+    yield replace(CONDITION, days=None)
+    yield from shown_of_people()
     yield from (replace(LAB, days=days) for days in (*SPANS, None))
     yield replace(LAB, uln=lab_result(uln="4").uln, multiple=LAB.value)
     yield replace(LAB, value=None)
@@ -233,7 +333,7 @@ def shown() -> Iterator[Evidence]:
 
 def changes() -> Iterator[StatusChange]:
     days = (("as-of", "2026-05-20"), ("first", "2026-05-04"), ("died", "2026-05-11"))
-    about = (("into", "Patient/p2"), ("criterion", "X"), *days)
+    about = (("into", "Patient/p2"), ("criterion", "X"), ("decision", "a-reading"), *days)
     needs = result(RuleKind.PERSON, ReasonCode.NEEDS, about=(("needs", "a signed consent"),))
     words = (("title", "Death"), ("said", "By telephone."), ("by", "Dr A"))
     for code in Stated:
@@ -246,6 +346,7 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
     heard = {section: _Heard(dict(known)) for section, known in language().sections.items()}
     spoken = Language("heard", heard)
     results = [*of_people(), *of_labs(), *of_the_newest(), *of_answers(), *of_drugs()]
+    results += [*of_statements(), *of_consents(), *of_records()]
     for one in results:
         why(spoken, LABS, one)
     for days in SPANS:
@@ -258,7 +359,8 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
         why_status(spoken, LABS, change)
 
     assert {one.reason.code for one in results} >= set(ReasonCode)
-    ours = ("result-", "evidence", "subject", "days", "gender", "outcome")
+    ours = ("result-", "evidence", "subject", "days", "gender", "outcome", "use", "procedure")
+    ours += ("state", "verification", "not-counted", "consent-")
     assert {
         section: set(known) - known.said
         for section, known in heard.items()

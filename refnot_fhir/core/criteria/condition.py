@@ -11,17 +11,19 @@ from datetime import date, tzinfo
 from typing import NamedTuple
 
 from refnot_fhir.core.criteria.case import Case
+from refnot_fhir.core.criteria.evidence import of_condition
 from refnot_fhir.core.criteria.moments import source_key
 from refnot_fhir.core.criteria.newest import last_day
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.facts import Condition, State, Verification
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role, Shows
+from refnot_fhir.core.results import CriterionResult, ReasonCode, Role
 from refnot_fhir.core.rules import Criterion, Rule
-from refnot_fhir.core.values import DaySpan, Reason, When, reason
+from refnot_fhir.core.values import Reason
 from refnot_fhir.core.verdict import RuleKind, Verdict
 
-_DENIED = frozenset({Verification.REFUTED, Verification.RETRACTED})
+DENIED = frozenset({Verification.REFUTED, Verification.RETRACTED})
+"""Verifications of a record that is no evidence of anything."""
 
 
 class _Place(NamedTuple):
@@ -66,6 +68,13 @@ class ConditionRule(Rule):
     tests: frozenset[str] = frozenset()
     """Sets of tests on one of which a record of `met` must rest; empty: on none."""
 
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What no record decides stays unknown."""
+        met = (Verdict.MET,) if self.met else ()
+        not_met = (Verdict.NOT_MET,) if self.clears else ()
+        return *met, *not_met, Verdict.UNKNOWN
+
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """What the records come to on that date."""
         records = _relevant(self, case.chart.conditions)
@@ -78,7 +87,7 @@ class ConditionRule(Rule):
             rule=self.kind,
             verdict=said.verdict,
             reason=Reason(said.code, (*sets, ("needs", self.needs))),
-            evidence=tuple(_evidence(it, zone) for it in said.evidence),
+            evidence=tuple(of_condition(it.found, it.role, zone) for it in said.evidence),
             holds_until=last_day(
                 as_of,
                 said.verdict,
@@ -115,7 +124,7 @@ def _said(rule: ConditionRule, records: Sequence[Condition], zone: tzinfo, as_of
 
 def _place(rule: ConditionRule, found: Condition, zone: tzinfo, as_of: date) -> _Place:
     """What a record decides, or shows."""
-    if found.verification in _DENIED:
+    if found.verification in DENIED:
         return _Place(found, Role.ASIDE, counts=False)
     state = _state_on(found, zone, as_of)
     sure = found.verification is Verification.CONFIRMED
@@ -178,26 +187,3 @@ def _named(said: _Said, rule: ConditionRule) -> Iterator[str]:
         sets = (*it.found.sets, *it.found.unclear)
         wanted = rule.met if it.decides is Verdict.MET else rule.order
         yield from (name for name in rule.order if name in wanted and name in sets)
-
-
-def _evidence(place: _Place, zone: tzinfo) -> Evidence:
-    found = place.found
-    span = _span(found, zone)
-    return Evidence(
-        source=found.source,
-        shows=reason(
-            Shows.CONDITION,
-            condition=found.shown or ", ".join(found.sets),
-            state=found.state,
-            verification=found.verification,
-        ),
-        role=place.role,
-        days=None if span is None else (span.first, span.last),
-        when=found.onset or found.recorded,
-        notes=found.notes,
-    )
-
-
-def _span(found: Condition, zone: tzinfo) -> DaySpan | None:
-    when: When | None = found.onset or found.recorded
-    return None if when is None else when.days(zone)

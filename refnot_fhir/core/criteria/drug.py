@@ -9,7 +9,16 @@ from datetime import date
 from typing import NamedTuple
 
 from refnot_fhir.core.criteria.case import Case
-from refnot_fhir.core.criteria.evidence import of_dated, of_dose
+from refnot_fhir.core.criteria.evidence import of_dated, of_given
+from refnot_fhir.core.criteria.given import (
+    HAPPENED,
+    MAY_COUNT,
+    Fact,
+    Lasted,
+    doubt_of,
+    lasted,
+    may_count,
+)
 from refnot_fhir.core.criteria.moments import Dated, source_key
 from refnot_fhir.core.criteria.newest import (
     Opinion,
@@ -21,48 +30,32 @@ from refnot_fhir.core.criteria.newest import (
     turning_days,
 )
 from refnot_fhir.core.days import shifted
-from refnot_fhir.core.facts import Dose, Measurement, Outcome
+from refnot_fhir.core.facts import Dose, Measurement, MedicationUse, ProcedureDone, Use
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
 from refnot_fhir.core.rules import About, Criterion, Rule
 from refnot_fhir.core.translate.study import names, of_another_study
-from refnot_fhir.core.values import DaySpan, Reason
+from refnot_fhir.core.values import Reason
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
-
-_HAPPENED = frozenset({Outcome.GIVEN, Outcome.PARTIAL})
 
 _NAMED = 10
 """So many drugs are named at most where administrations are counted."""
 
-_MAY_COUNT = {
-    **dict.fromkeys(_HAPPENED, ""),
-    Outcome.UNKNOWN: ReasonCode.OUTCOME_UNKNOWN,
-    Outcome.PENDING: ReasonCode.IN_PROGRESS,
-}
-"""Outcomes of what happened or may have, with the reason for doubt; the others never count."""
-
 
 class _Given(NamedTuple):
-    """An administration on record and what bearing it has on the class."""
+    """What is on record and what bearing it has on the class."""
 
-    dose: Dose
-    began: DaySpan | None
-    ended: DaySpan | None
-    """None when and only when `began` is."""
+    fact: Fact
+    days: Lasted | None
     doubt: str | None
     """Empty: it is of the class; None: it is of another one; else the reason for doubt."""
-
-    @property
-    def days(self) -> DaySpan | None:
-        """Every day on which it may have been given."""
-        if self.began is None or self.ended is None:
-            return None
-        return DaySpan(self.began.first, self.ended.last, self.began.text)
+    said_on: date | None = None
+    """A negative answer of a later day settles the doubt; None: no answer does."""
 
     @property
     def happened(self) -> bool:
-        """Whether it was surely given, all or part."""
-        return self.dose.outcome in _HAPPENED
+        """Whether it is an administration that was surely given, all or part."""
+        return isinstance(self.fact, Dose) and self.fact.outcome in HAPPENED
 
 
 class _Said(NamedTuple):
@@ -100,6 +93,10 @@ class DrugRule(Rule):
     """The protocol's own drug: its trial doses do not count."""
     answer: DrugAnswer | None = None
     """What alone shows that none was given; without it the criterion is never not met."""
+    uses: frozenset[Use] = frozenset()
+    """What counts as an administration does, beside one."""
+    procedures: frozenset[str] = frozenset()
+    """Sets of procedures that count likewise."""
     about: About = field(init=False, repr=False, compare=False)
     """Of every reason: the class, how far back, who is asked."""
 
@@ -114,6 +111,11 @@ class DrugRule(Rule):
         """Every lab that it looks at."""
         return () if self.answer is None else self.answer.labs
 
+    @property
+    def drug_classes(self) -> frozenset[str]:
+        """The class that it asks about."""
+        return frozenset({self.drug_class})
+
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """Whether an administration of the class is inside the window.
 
@@ -121,7 +123,8 @@ class DrugRule(Rule):
         """
         window = back(as_of, self.within_days)
         chart = case.chart
-        if not chart.doses and chart.all_doses is None and case.is_silent_on(criterion):
+        empty = not (chart.doses or chart.medications or chart.procedures or chart.all_doses)
+        if empty and case.is_silent_on(criterion):
             return silent(criterion.id, criterion.kind, self.kind, self.about, window)
         on_record = _on_record(self, case)
         answers = case.of(self.reads)
@@ -153,7 +156,7 @@ def _evidence(said: _Said) -> Iterator[Evidence]:
         of_doses, of_answers = Role.ASIDE, Role.GOVERNS
         doses = said.resting_on[:_NAMED]
     for given in doses:
-        yield of_dose(given.dose, given.days, of_doses)
+        yield of_given(given.fact, given.days.whole if given.days else None, of_doses)
     for it in said.answers:
         yield of_dated(it, of_answers)
 
@@ -166,7 +169,8 @@ def _of_feed(said: _Said, case: Case) -> Iterator[tuple[str, str]]:
     yield "since", f"{feed.since}"
     yield "stated-by", feed.stated_by
     if said.reason == ReasonCode.NONE_ON_RECORD:
-        names = Counter(it.dose.shown or it.dose.drug for it in said.resting_on)
+        doses = (it.fact for it in said.resting_on if isinstance(it.fact, Dose))
+        names = Counter(it.shown or it.drug for it in doses)
         yield "sent", f"{len(said.resting_on)}"
         for name, count in names.most_common(_NAMED):
             yield "drug", f"{count} {name}"
@@ -179,9 +183,8 @@ def _turning_days(
 ) -> Iterator[date]:
     """Days on which something may enter the window, leave it, or cease to stand."""
     for given in on_record:
-        for span in (given.began, given.ended):
-            if span is not None:
-                yield from turning_days(span.first, span.last, rule.within_days)
+        for span in given.days or ():
+            yield from turning_days(span.first, span.last, rule.within_days)
     stands = rule.answer.within_days if rule.answer is not None else 0
     for it in answers:
         yield shifted(it.last, 1)
@@ -190,59 +193,73 @@ def _turning_days(
 
 
 def _on_record(rule: DrugRule, case: Case) -> list[_Given]:
-    """Administrations that happened or may have, newest first, undated ones before all.
+    """What happened or may have, newest first, undated ones before all.
 
     Trial doses are left out: that they were given says nothing about what was given before them.
     """
-    found = []
-    for dose in case.chart.doses:
-        began = dose.given.days(case.chart.zone) if dose.given is not None else None
-        if dose.outcome in _MAY_COUNT and not _is_trial_dose(dose, began, rule, case):
-            ended = None if began is None else _ended(dose, began, case)
-            found.append(_Given(dose, began, ended, _doubt(dose, began, rule, case)))
-    found.sort(key=lambda given: source_key(given.dose.source))
-    found.sort(key=lambda given: given.began.first if given.began else date.max, reverse=True)
-    found.sort(key=lambda given: given.ended.last if given.ended else date.max, reverse=True)
+    found = [it for fact in may_count(case.chart) if (it := _given(fact, rule, case))]
+    found += (it for fact in case.chart.procedures if (it := _done(fact, rule, case)))
+    found.sort(key=lambda given: source_key(given.fact.source))
+    found.sort(key=lambda given: given.days.began.first if given.days else date.max, reverse=True)
+    found.sort(key=lambda given: given.days.ended.last if given.days else date.max, reverse=True)
     return found
 
 
-def _ended(dose: Dose, began: DaySpan, case: Case) -> DaySpan:
-    """The days on which it may have ended, never before it began."""
-    if dose.ended is not None:
-        ended = dose.ended.days(case.chart.zone)
-        return DaySpan(max(began.first, ended.first), max(began.last, ended.last), ended.text)
-    if dose.outcome == Outcome.PENDING:
-        return DaySpan(began.first, date.max, "")
-    return began
+def _given(fact: Dose | MedicationUse, rule: DrugRule, case: Case) -> _Given | None:
+    """What one administration or use says of the class; None where that is nothing."""
+    days = lasted(fact, case.chart.zone)
+    of_trial = _is_of_trial(fact, days, case) if fact.drug == rule.study_drug else False
+    if of_trial is True:
+        return None
+    doubt = _doubt(fact, rule) if of_trial is False else ReasonCode.TRIAL_DOSE_UNCLEAR
+    if isinstance(fact, Dose):
+        return _Given(fact, days, doubt)
+    if doubt is None:
+        return None
+    stated = fact.use is Use.TAKEN and rule.drug_class in fact.classes
+    said = fact.recorded or fact.began
+    said_on = None if stated or said is None else said.days(case.chart.zone).last
+    return _Given(fact, days, doubt, said_on)
 
 
-def _doubt(dose: Dose, days: DaySpan | None, rule: DrugRule, case: Case) -> str | None:
-    if not dose.resolved:
+def _doubt(fact: Dose | MedicationUse, rule: DrugRule) -> str | None:
+    if not fact.resolved:
         return ReasonCode.UNRESOLVED_DRUG
-    if dose.drug == rule.study_drug and _trial_dose(dose, days, case) is None:
-        return ReasonCode.TRIAL_DOSE_UNCLEAR
-    if rule.drug_class in dose.classes:
-        return _MAY_COUNT[dose.outcome]
-    told = dose.classified or (dose.unclear and rule.drug_class not in dose.unclear)
+    if rule.drug_class in fact.classes:
+        return doubt_of(fact, rule.uses)
+    told = fact.classified or (fact.unclear and rule.drug_class not in fact.unclear)
     return None if told else ReasonCode.UNCLASSIFIED_DRUG
 
 
-def _is_trial_dose(dose: Dose, days: DaySpan | None, rule: DrugRule, case: Case) -> bool:
-    return dose.drug == rule.study_drug and _trial_dose(dose, days, case) is True
+def _done(fact: ProcedureDone, rule: DrugRule, case: Case) -> _Given | None:
+    """What one procedure says; one of the trial, or since the patient is in it, says nothing."""
+    if rule.procedures.isdisjoint((*fact.sets, *fact.unclear)) or fact.outcome not in MAY_COUNT:
+        return None
+    days = lasted(fact, case.chart.zone)
+    if _is_of_trial(fact, days, case) is True:
+        return None
+    sure = not rule.procedures.isdisjoint(fact.sets)
+    return _Given(fact, days, doubt_of(fact, rule.uses) if sure else ReasonCode.REVIEW)
 
 
-def _trial_dose(dose: Dose, days: DaySpan | None, case: Case) -> bool | None:
-    """Whether a dose of the study drug belongs to the trial; None: it cannot be told."""
-    if any(names(reference, case.protocol) for reference in dose.studies):
+def _is_of_trial(fact: Fact, days: Lasted | None, case: Case) -> bool | None:
+    """Whether it belongs to the trial, being of its drug; None: it cannot be told.
+
+    An order or a dispense that may reach into the patient's participation is taken for the trial's:
+    it was made before the first dose.
+    """
+    if any(names(reference, case.protocol) for reference in fact.studies):
         return True
-    if of_another_study(dose, case.protocol):
+    if of_another_study(fact.studies, case.protocol):
         return False
     enrolled = case.chart.enrolled_on
     if enrolled is None or days is None:
         return None
-    if days.first >= enrolled:
+    if isinstance(fact, MedicationUse) and fact.use in (Use.ORDERED, Use.SUPPLIED):
+        return days.ended.last >= enrolled
+    if days.began.first >= enrolled:
         return True
-    return False if days.last < enrolled else None
+    return False if days.began.last < enrolled else None
 
 
 def _said(
@@ -265,20 +282,30 @@ def _said(
         return _Said(Verdict.MET, ReasonCode.GIVEN_WITHIN_WINDOW, tuple(certain), answered.answers)
     if answered.verdict is Verdict.MET:
         return answered
+    settled = [it._replace(doubt=None) for it in unsure if _is_settled(it, answered)]
+    unsure = [it for it in unsure if not _is_settled(it, answered)]
     if unsure:
         return _Said(Verdict.UNKNOWN, unsure[0].doubt or "", tuple(unsure), answered.answers)
     if answered.answers:
-        return answered
+        return answered._replace(resting_on=tuple(settled))
     return answered._replace(resting_on=tuple(harmless))
+
+
+def _is_settled(given: _Given, answered: _Said) -> bool:
+    """Whether a person said no after an order, or what else does not say that it was given."""
+    said_on = given.said_on
+    if said_on is None or answered.verdict is not Verdict.NOT_MET:
+        return False
+    return all(it.first > said_on for it in answered.answers)
 
 
 def _in_window(
     on_record: Iterable[_Given], rule: DrugRule, as_of: date
 ) -> Iterator[tuple[_Given, str]]:
-    """Administrations that may be inside the window, each with the doubt about its place."""
+    """What may be inside the window, each with the doubt about its place."""
     start = shifted(as_of, -rule.within_days)
     for given in on_record:
-        if given.began is not None and given.began.first > as_of:
+        if given.days is not None and given.days.began.first > as_of:
             continue
         place = _place(given, start, as_of)
         if place != "outside":
@@ -333,11 +360,12 @@ def _judge(asked: DrugAnswer, reading: Measurement) -> Opinion:
 
 def _place(given: _Given, start: date, as_of: date) -> str:
     """Empty: surely inside the window; `outside`: surely not; else the reason for doubt."""
-    if given.began is None or given.ended is None:
+    if given.days is None:
         return ReasonCode.NO_DATE
-    if given.ended.last < start:
+    began, ended = given.days
+    if ended.last < start:
         return "outside"
-    inside = given.began.last <= as_of and given.ended.first >= start
+    inside = began.last <= as_of and ended.first >= start
     return "" if inside else ReasonCode.WINDOW_UNCLEAR
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, tzinfo
 
 from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.criteria.moments import Dated, source_key
-from refnot_fhir.core.facts import Dose, Measurement
+from refnot_fhir.core.facts import Condition, Dose, Measurement, MedicationUse, ProcedureDone
 from refnot_fhir.core.results import Evidence, Role, Shows
-from refnot_fhir.core.values import DaySpan, Reason, reason
+from refnot_fhir.core.values import DaySpan, Reason, When, reason
 from refnot_fhir.core.vocabulary import Unusable
 
 _MEASUREMENT = Reason(Shows.MEASUREMENT)
@@ -36,6 +36,7 @@ def of_reading(found: Measurement, days: DaySpan | None, role: Role) -> Evidence
         derived_from=found.derived_from,
         notes=found.notes,
         not_usable=found.not_usable,
+        recorded=found.issued or found.collected,
     )
 
 
@@ -72,13 +73,52 @@ def _aside(
             yield found.reading, DaySpan(found.first, found.last, "")
 
 
-def of_dose(dose: Dose, days: DaySpan | None, role: Role) -> Evidence:
-    """An administration as evidence, the drug as the hospital calls it."""
+def of_given(
+    found: Dose | MedicationUse | ProcedureDone, days: DaySpan | None, role: Role
+) -> Evidence:
+    """What was given, taken or done as evidence, called as the hospital calls it."""
     return Evidence(
-        source=dose.source,
-        shows=reason(Shows.DOSE, drug=dose.shown or dose.drug, outcome=dose.outcome),
+        source=found.source,
+        shows=_shown(found),
         role=role,
         days=None if days is None else (days.first, days.last),
-        when=dose.given,
-        notes=dose.notes,
+        when=found.given if isinstance(found, Dose) else found.began,
+        notes=found.notes,
+        recorded=_recorded(found),
+    )
+
+
+def _recorded(found: Dose | MedicationUse | ProcedureDone) -> When | None:
+    if isinstance(found, Dose):
+        return found.ended or found.given
+    return found.recorded
+
+
+def _shown(found: Dose | MedicationUse | ProcedureDone) -> Reason:
+    if isinstance(found, MedicationUse):
+        more = {"indication": found.indication} if found.indication else {}
+        routes = [route for route in found.routes if route]
+        return reason(Shows.USE, drug=found.shown, use=found.use, route=routes, **more)
+    if isinstance(found, ProcedureDone):
+        return reason(Shows.PROCEDURE, drug=found.shown, outcome=found.outcome)
+    return reason(Shows.DOSE, drug=found.shown or found.drug, outcome=found.outcome)
+
+
+def of_condition(found: Condition, role: Role, zone: tzinfo) -> Evidence:
+    """A condition as evidence, since when it is there, or else when it was recorded."""
+    when = found.onset or found.recorded
+    span = None if when is None else when.days(zone)
+    return Evidence(
+        source=found.source,
+        shows=reason(
+            Shows.CONDITION,
+            condition=found.shown or ", ".join(found.sets),
+            state=found.state,
+            verification=found.verification,
+        ),
+        role=role,
+        days=None if span is None else (span.first, span.last),
+        when=when,
+        notes=found.notes,
+        recorded=found.recorded,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import date
 from functools import lru_cache
 
 from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, ReasonCode
-from refnot_fhir.core.rules import Criterion, Rule
+from refnot_fhir.core.rules import About, Criterion, Rule
 from refnot_fhir.core.values import Reason
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
@@ -20,19 +21,30 @@ class PersonRule(Rule):
     kind = RuleKind.PERSON
 
     needs: str
+    about: About = field(init=False, repr=False, compare=False)
+    """Of every reason: what it needs, to go on where “needs” leaves off."""
+
+    def __post_init__(self) -> None:
+        """Put the parameters together once: every result has them."""
+        object.__setattr__(self, "about", (("needs", self.needs.removeprefix("needs ")),))
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Unknown alone."""
+        return (Verdict.UNKNOWN,)
 
     def decide(self, criterion: Criterion, _case: Case, _as_of: date) -> CriterionResult:
         """Unknown, and what it needs."""
-        return _needed(criterion.id, criterion.kind, self.needs)
+        return _needed(criterion.id, criterion.kind, self.about)
 
 
 # Cached: it is the same for every patient.
 @lru_cache(maxsize=1024)
-def _needed(criterion: str, kind: CriterionKind, needs: str) -> CriterionResult:
+def _needed(criterion: str, kind: CriterionKind, about: About) -> CriterionResult:
     return CriterionResult(
         criterion=criterion,
         kind=kind,
         rule=RuleKind.PERSON,
         verdict=Verdict.UNKNOWN,
-        reason=Reason(ReasonCode.NEEDS, (("needs", needs),)),
+        reason=Reason(ReasonCode.NEEDS, about),
     )

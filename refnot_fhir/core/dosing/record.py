@@ -111,7 +111,7 @@ def _of_study(protocol: Protocol, chart: Chart, as_of: date) -> Iterator[Dose]:
     for dose in chart.doses:
         begun = dose.given is None or dose.given.days(chart.zone).first <= as_of
         counts = dose.drug == protocol.dosing.drug and dose.outcome != Outcome.RETRACTED
-        if begun and counts and not of_another_study(dose, protocol):
+        if begun and counts and not of_another_study(dose.studies, protocol):
             yield dose
 
 

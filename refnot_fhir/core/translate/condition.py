@@ -42,7 +42,7 @@ def condition(seen: ConditionSeen, *, site: Site, rulebook: Rulebook) -> Conditi
         abated=seen.abated,
         recorded=seen.recorded,
         shown=label(seen.codes[0] if seen.codes else None),
-        tests=tuple(sorted(_listed(seen.evidence, site, known)[0])),
+        tests=tuple(sorted(listed(seen.evidence, site, known)[0])),
         notes=notes,
     )
 
@@ -51,15 +51,16 @@ def _sets(
     seen: ConditionSeen, site: Site, known: Mapping[str, ConditionSet]
 ) -> tuple[set[str], set[str]]:
     """The sets that it is of, and those that it may be of."""
-    sure, unclear = _listed((*seen.codes, *seen.stages), site, known)
+    sure, unclear = listed((*seen.codes, *seen.stages), site, known)
     denied = {name for one in sure for name in known[one].denies}
     by_type = {one.name for one in known.values() if seen.source.type in one.resource_types}
     return sure | (by_type - denied), unclear - sure
 
 
-def _listed(
+def listed(
     concepts: Iterable[Concept], site: Site, known: Mapping[str, ConditionSet]
 ) -> tuple[set[str], set[str]]:
+    """The sets that these are of, by any of their codes, and those that they may be of."""
     keys = [key for concept in concepts for key in codes_of(concept, site)]
     sure = {one.name for one in known.values() if _stands(keys, one) is Place.IN}
     sure |= {one.name for one in known.values() if _takes_in(one, sure, keys)}

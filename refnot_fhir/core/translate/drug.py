@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass
+from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass, DrugProduct
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.codes import codes_of, mapped, texts
 from refnot_fhir.core.translate.units import normalise
-from refnot_fhir.core.values import Concept, Reason, reason
+from refnot_fhir.core.values import Coding, Concept, Reason, reason
 from refnot_fhir.core.vocabulary import Unlisted
 
 # Marks that change nothing of a name: trade marks, and the hyphens that word processors write.
@@ -84,10 +84,16 @@ def recognise_product(
     """The drug that a product is, by its code and by what it is made of.
 
     It is of every class of any part, and classified only if every part is. Parts that mean several
-    drugs mean none.
+    drugs mean none. What a listed code of a product is made of is known from the list.
     """
     said = ingredients if code is None else (code, *ingredients)
     parts = [recognise(one, site=site, rulebook=rulebook) for one in said]
+    listed = product_of(code, site=site, rulebook=rulebook)
+    if listed is not None:
+        if not parts[0].classified and not parts[0].unclear and parts[0].drug is None:
+            del parts[0]
+        made_of = (Concept((Coding(*one),)) for one in listed.ingredients)
+        parts += (recognise(one, site=site, rulebook=rulebook) for one in made_of)
     if len(parts) == 1:
         return parts[0]
     drugs = {part.drug.name: part.drug for part in parts if part.drug}
@@ -101,6 +107,12 @@ def recognise_product(
         tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         several=bool(drugs) and not sole,
     )
+
+
+def product_of(code: Concept | None, *, site: Site, rulebook: Rulebook) -> DrugProduct | None:
+    """The listed product that one of the codes names."""
+    keys = codes_of(code, site) if code is not None else ()
+    return next((found for key in keys if (found := rulebook.products.get(key))), None)
 
 
 def is_name_of(text: str, drug: Drug, rulebook: Rulebook) -> bool:

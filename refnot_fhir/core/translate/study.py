@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.rules import Protocol
 
 _VERSION = re.compile(r"/_history/[^/]*$")
@@ -21,7 +21,7 @@ def is_literal(reference: str) -> bool:
     return not reference.startswith("#")
 
 
-def of_another_study(dose: Dose, protocol: Protocol) -> bool:
-    """Whether a dose is tagged with some study, and not with this one."""
-    tags = list(filter(is_literal, dose.studies))
+def of_another_study(studies: Sequence[str], protocol: Protocol) -> bool:
+    """Whether what is tagged with these is of some study, and not of this one."""
+    tags = list(filter(is_literal, studies))
     return bool(tags) and not any(names(tag, protocol) for tag in tags)

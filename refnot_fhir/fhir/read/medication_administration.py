@@ -42,7 +42,9 @@ _OUTCOMES = {
 
 
 @record
-class _Medication:
+class Named:
+    """The medication that a resource names, as far as it is known."""
+
     concept: Concept | None = None
     product: Product | None = None
     unresolved: str = ""
@@ -66,7 +68,7 @@ def read(
     dosage = resource.get("dosage", {})
     doubt = modifiers(resource, dosage)
     given, ended = _given(resource, version, zone, dates_in_utc)
-    drug = _medication(resource, version, medication)
+    drug = medication_of(resource, version, medication)
     seen = DoseSeen(
         source=source,
         patient=id_of(resource.get("subject"), "Patient"),
@@ -84,7 +86,7 @@ def read(
         dose_text=dosage.get("text", ""),
         route=concept(dosage.get("route")),
         body_site=concept(dosage.get("site")),
-        studies=_studies(resource),
+        studies=studies_of(resource),
         sub_potent=resource.get("isSubPotent", False),
     )
     if not doubt or seen.outcome is Outcome.RETRACTED:
@@ -111,9 +113,10 @@ def _given(
     return whole, ended
 
 
-def _medication(
+def medication_of(
     resource: Json, version: Version, medication: Callable[[str], Json | None]
-) -> _Medication:
+) -> Named:
+    """The medication of a resource: R4 has `medication[x]`, R5 one `CodeableReference`."""
     if version is Version.R5:
         said = resource["medication"]
         stated, reference = concept(said.get("concept")), said.get("reference")
@@ -121,28 +124,28 @@ def _medication(
         stated = concept(resource.get("medicationCodeableConcept"))
         reference = resource.get("medicationReference")
     if reference is None:
-        return _Medication(stated)
+        return Named(stated)
     found = _behind(resource, reference, version, medication)
     if stated is None:
         return found
-    return _Medication(stated, found.product)
+    return Named(stated, found.product)
 
 
 def _behind(
     resource: Json, reference: Json, version: Version, medication: Callable[[str], Json | None]
-) -> _Medication:
+) -> Named:
     """What a reference points to; one that only displays a name is a name without a code."""
     literal, shown = reference.get("reference", ""), reference.get("display", "")
     if not literal:
         named = Concept(text=shown) if shown else None
-        return _Medication(named, unresolved="" if named else _identified(reference))
+        return Named(named, unresolved="" if named else _identified(reference))
     inside = contained(resource, literal)
     body = inside[1] if inside else None if literal.startswith("#") else medication(literal)
     if body is None or body["resourceType"] != "Medication":
-        return _Medication(unresolved=literal)
+        return Named(unresolved=literal)
     code, product = read_medication(body, version)
     known = code or (product and product.ingredients)
-    return _Medication(code, product, "" if known else literal)
+    return Named(code, product, "" if known else literal)
 
 
 def _identified(reference: Json) -> str:
@@ -150,7 +153,8 @@ def _identified(reference: Json) -> str:
     return f"{identifier.get('system', '')}|{identifier.get('value', '')}"
 
 
-def _studies(resource: Json) -> tuple[str, ...]:
+def studies_of(resource: Json) -> tuple[str, ...]:
+    """References of the studies that a resource is tagged with."""
     return tuple(
         reference
         for found in extensions(resource, _RESEARCH_STUDY)

@@ -2,7 +2,8 @@
 
 For a protocol `refnot-r2` of the drug `refnot`, below its canonical base: `refnot-r2-criteria`,
 `refnot-r2-verdicts`, `refnot-r2-report` (parts of the screening report and the dosing record),
-`refnot-deviations`, `study-drugs`, `study-questions`.
+`refnot-deviations`, `study-drugs`, `study-questions`; where people may state something,
+`refnot-r2-roles` and `refnot-r2-meanings`.
 """
 
 from __future__ import annotations
@@ -121,6 +122,16 @@ def deviations_url(protocol: Protocol) -> str:
     return f"{protocol.canonical}/CodeSystem/{protocol.dosing.drug}-deviations"
 
 
+def roles_url(protocol: Protocol) -> str:
+    """The system of who may state something: `…/CodeSystem/refnot-r2-roles`."""
+    return f"{protocol.canonical}/CodeSystem/{protocol.id}-roles"
+
+
+def meanings_url(protocol: Protocol) -> str:
+    """The system of what a signature means: `…/CodeSystem/refnot-r2-meanings`."""
+    return f"{protocol.canonical}/CodeSystem/{protocol.id}-meanings"
+
+
 def study_drugs_url(protocol: Protocol) -> str:
     """The system of drugs that no standard system has a code for: `…/CodeSystem/study-drugs`."""
     return f"{protocol.canonical}/CodeSystem/study-drugs"
@@ -162,6 +173,13 @@ def _systems(protocol: Protocol) -> Iterator[Json]:
         (deviations_url(protocol), f"Deviations from the dosing schedule of {title}", deviations),
     ):
         yield _written(url, protocol.version, said, words)
+    if protocol.roles:
+        roles = {name: Word(said, f"{said} of {title}.") for name, said in protocol.roles.items()}
+        said = f"Who may state something of the eligibility criteria of {title}"
+        yield _written(roles_url(protocol), protocol.version, said, roles)
+        meanings = {name: Word(said, said) for name, said in protocol.meanings.items()}
+        said = f"What a signature means on a statement of {title}"
+        yield _written(meanings_url(protocol), protocol.version, said, meanings)
 
 
 def _shared(protocols: Collection[Protocol], drugs: Iterable[Drug]) -> Iterator[Json]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from refnot_fhir.core.life import Verb
 from refnot_fhir.fhir.versions import Version
@@ -11,6 +12,35 @@ from refnot_fhir.fhir.write.published import Json, filled
 
 SCREENING_REPORT = "screening-report"
 DOSING_RECORD = "dosing-record"
+MISSING = "missing"
+ATTEST = "attest"
+
+
+class Stated(NamedTuple):
+    """A parameter of a statement."""
+
+    type: str
+    documentation: str
+    least: int = 0
+    most: str = "1"
+
+
+STATED: Mapping[str, Stated] = {
+    "criterion": Stated("code", "Id of the criterion, such as IN01.", 1),
+    "verdict": Stated(
+        "code", "met, not-met, unknown (takes a statement back) or not-applicable.", 1
+    ),
+    "reason": Stated("string", "Why, in the person's words.", 1),
+    "role": Stated("code", "A role that the protocol lets state this.", 1),
+    "who": Stated("string", "The person; left out where a trusted proxy names the caller."),
+    "meaning": Stated("code", "What the signature means; the first of the protocol if left out."),
+    "overrules": Stated("string", "Why it stands against what data say."),
+    "evidence": Stated("Reference", "What was looked at, of this patient.", most="*"),
+    "signed": Stated("dateTime", "When it was signed; now if left out, and never in the future."),
+    "valid-from": Stated("date", "First day on which it stands."),
+    "valid-until": Stated("date", "Last day on which it stands."),
+}
+"""The parameters of `$attest`, by name."""
 
 DECISION_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "date": ("date", "Since which day; if not given, today at the subject's site."),
@@ -52,7 +82,7 @@ _AT = {
 
 
 def write(canonical: str, version: Version, software_version: str) -> tuple[Json, ...]:
-    """The definitions of both reports, below a canonical base.
+    """Every definition, below a canonical base.
 
     R4, R4B and R5 have every element of them in the same form.
     """
@@ -78,6 +108,16 @@ def write(canonical: str, version: Version, software_version: str) -> tuple[Json
             "DetectedIssue per deviation, with references to the administrations as received.",
             (_DATE,),
         ),
+        _definition(
+            canonical,
+            software_version,
+            MISSING,
+            "Missing",
+            "What is missing until the subject is decided, first what settles most criteria at "
+            "once: statements of people, data, signatures under readings of the protocol.",
+            returns="Parameters",
+        ),
+        _attest(canonical, software_version),
     )
     return tuple(built(definition, version) for definition in definitions)
 
@@ -109,21 +149,42 @@ def write_decisions(
     return tuple(found)
 
 
+def _attest(canonical: str, version: str) -> Json:
+    found = _definition(
+        canonical,
+        version,
+        ATTEST,
+        "Attest",
+        "A person states how it is with a criterion: kept as a QuestionnaireResponse, and answered "
+        "with the screening report as it is then. The same statement again changes nothing.",
+    )
+    stated = [
+        {
+            "name": name, "use": "in", "min": it.least, "max": it.most,
+            "documentation": it.documentation, "type": it.type,
+        }
+        for name, it in STATED.items()
+    ]  # fmt: skip
+    return {**found, "affectsState": True, "parameter": [*stated, found["parameter"][-1]]}
+
+
 def _definition(
     canonical: str,
     version: str,
     code: str,
     title: str,
     description: str,
-    parameters: Iterable[Json],
+    parameters: Iterable[Json] = (_DATE,),
+    *,
+    returns: str = "Bundle",
 ) -> Json:
     returned = {
         "name": "return",
         "use": "out",
         "min": 1,
         "max": "1",
-        "documentation": "A Bundle of type collection.",
-        "type": "Bundle",
+        "documentation": "A Bundle of type collection." if returns == "Bundle" else "Parameters.",
+        "type": returns,
     }
     members: Mapping[str, object] = {
         "resourceType": "OperationDefinition",

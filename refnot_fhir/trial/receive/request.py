@@ -90,6 +90,8 @@ class Delivery:
     """Whether what can never be of use is to fail: `Prefer: handling=strict`."""
     bases: tuple[str, ...] = ()
     """The service's own address for the site, if it has one."""
+    established: bool = False
+    """That it is a statement of a person of whom it was established who it is."""
 
     @property
     def bundled(self) -> bool:

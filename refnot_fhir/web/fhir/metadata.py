@@ -85,5 +85,9 @@ def _operations(service: Service) -> tuple[Operation, ...]:
     canonical = next(iter(service.rulebook.protocols.values())).canonical
     return tuple(
         Operation(name, operation_definitions.url(canonical, name))
-        for name in (*operations.OPERATIONS, *service.rulebook.life.verbs)
+        for name in (
+            *operations.OPERATIONS,
+            operation_definitions.ATTEST,
+            *service.rulebook.life.verbs,
+        )
     )

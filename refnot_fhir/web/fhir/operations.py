@@ -15,11 +15,13 @@ from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.dates import asked_day
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import dosing_record, screening_report
-from refnot_fhir.fhir.write.operation_definitions import DOSING_RECORD, SCREENING_REPORT
+from refnot_fhir.fhir.write import missing as missing_parameters
+from refnot_fhir.fhir.write.operation_definitions import DOSING_RECORD, MISSING, SCREENING_REPORT
 from refnot_fhir.fhir.write.published import Json
 from refnot_fhir.store.contract import Reader
 from refnot_fhir.trial import subjects as enrolment
 from refnot_fhir.trial.judge import Standing
+from refnot_fhir.trial.missing import missing
 from refnot_fhir.trial.receive import parcel
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web import headers
@@ -47,9 +49,17 @@ def _dosing_record(
     )
 
 
+def _missing(
+    _subject: Subject, standing: Standing, _version: Version, _now: datetime, _base: str
+) -> Json:
+    wanted = ((it.action, it.criteria, it.names, it.results) for it in missing(standing))
+    return missing_parameters.write(wanted, standing.protocol)
+
+
 OPERATIONS: Mapping[str, Callable[[Subject, Standing, Version, datetime, str], Json]] = {
     SCREENING_REPORT: _screening_report,
     DOSING_RECORD: _dosing_record,
+    MISSING: _missing,
 }
 """What each operation answers with, by its name without the dollar sign."""
 
@@ -64,9 +74,7 @@ def routes(service: Service) -> Blueprint:
         stated = _stated(service)
         if name == SCREENING_REPORT and "at" in stated:
             return _frozen(service, known, id_, stated)
-        with service.store.read() as reader:
-            subject, standing = _standing(service, reader, known, id_, _date(stated))
-        found = OPERATIONS[name](subject, standing, version, service.clock(), base_url())
+        found = answered(service, known, id_, name, version, _date(stated))
         return fhir(found, version=version)
 
     for name in OPERATIONS:
@@ -75,6 +83,15 @@ def routes(service: Service) -> Blueprint:
             methods=["GET", "POST"],
         )  # fmt: skip
     return blueprint
+
+
+def answered(
+    service: Service, site: Site, id_: str, name: str, version: Version, on: date | None = None
+) -> Json:
+    """What an operation answers of a subject as it stands now."""
+    with service.store.read() as reader:
+        subject, standing = _standing(service, reader, site, id_, on)
+    return OPERATIONS[name](subject, standing, version, service.clock(), base_url())
 
 
 def _standing(

@@ -12,6 +12,7 @@ from enum import StrEnum
 from refnot_fhir.core.record import record
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import NotSupported
+from refnot_fhir.fhir.search.parameters import DEFINED
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web.fhir.defined import Definitions
@@ -105,6 +106,6 @@ def _published(service: Service) -> Iterator[Served]:
 
 def _defined(service: Service) -> Iterator[Served]:
     source = Definitions(service)
-    for type in ("CodeSystem", "OperationDefinition", "StructureDefinition"):
+    for type in DEFINED:
         interactions = (Interaction.READ, Interaction.SEARCH)
         yield Served(type, source, interactions, "Our own definitions.")
