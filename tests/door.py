@@ -22,7 +22,7 @@ from flask import Flask
 from werkzeug.http import parse_options_header
 from werkzeug.test import TestResponse
 
-from refnot_fhir.core.dictionary import Drug, DrugClass, PlaceWords
+from refnot_fhir.core.dictionary import ConditionSet, Drug, DrugClass, PlaceWords
 from refnot_fhir.core.rules import Attestable, Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.fhir import gate, wire
@@ -82,12 +82,20 @@ SITES = {
 }
 
 
+_SETS = (
+    ConditionSet("stroke", "Stroke", prefixes=(("http://hl7.org/fhir/sid/icd-10", "I63"),)),
+    ConditionSet("allergy", "Allergy", resource_types=frozenset({"AllergyIntolerance"})),
+    ConditionSet("chemotherapy", "Chemotherapy", codes=frozenset({(SNOMED, "367336001")})),
+)
+
+
 def small_rulebook(**changes: Any) -> Rulebook:
     """The rulebook of the doors of these tests."""
     whole = replace(
         RULEBOOK,
         drugs={"refnot": _REFNOT},
         drug_classes={found.name: found for found in _CLASSES},
+        condition_sets={found.name: found for found in _SETS},
         places=_PLACES,
         sites=SITES,
         protocols={"r2": R2},

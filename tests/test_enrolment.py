@@ -8,7 +8,17 @@ from pathlib import Path
 from refnot_fhir.store.contract import SubjectQuery
 from refnot_fhir.trial import judge as charts
 from refnot_fhir.trial import subjects as enrolment
-from tests.door import R2, SITES, content, eligible, matches, open_door, patient, small_rulebook
+from tests.door import (
+    R2,
+    SITES,
+    content,
+    eligible,
+    lab,
+    matches,
+    open_door,
+    patient,
+    small_rulebook,
+)
 
 
 def test_subjects_of_a_hospital_that_left_stay_as_they_were(tmp_path: Path) -> None:
@@ -60,3 +70,14 @@ def test_the_chart_of_a_record_has_those_that_were_merged_into_it(tmp_path: Path
             assert charts.heir(reader, "default", "c") == "a"
             assert charts.heir(reader, "default", "a") == "a"
             assert charts.heir(reader, "default", "nobody") == "nobody"
+
+
+def test_a_version_that_another_process_commits_is_answered_at_once(tmp_path: Path) -> None:
+    asked = "ResearchSubject?patient=p1&study=r2"
+    with open_door(tmp_path) as door, open_door(tmp_path, ids="other") as other:
+        other.kept(*eligible())
+        told = [(it["meta"]["versionId"], it["status"]) for it in matches(door.get(asked))]
+        assert told == [("1", "eligible")]
+        other.kept(lab("late", value=10, days_ago=1))
+        (now,) = matches(door.get(asked))
+        assert (now["meta"]["versionId"], now["status"]) == ("2", "ineligible")

@@ -174,7 +174,7 @@ def test_both_studies_are_published(door: Door, version: str) -> None:
     answer = door.get("ResearchStudy", Accept=f"{FHIR_JSON}; fhirVersion={version}")
 
     found = {study["id"]: study for study in matches(answer)}
-    assert set(found) == {R2, ID}
+    assert {R2, ID} <= set(found)
     for study in json.loads(answer.data)["entry"]:
         assert_read(study["resource"], version)
     (by_number,) = matches(door.get("ResearchStudy?identifier=FICTION-1"))
@@ -320,9 +320,12 @@ def test_a_lab_that_both_ask_for_is_listed_for_each(door: Door) -> None:
     found = rows(door, "eligibility-labs?_format=csv&subject=Patient/p1")
 
     platelets = [row for row in found if row["analyte"] == "platelets"]
-    assert sorted(row["protocol"] for row in platelets) == [ID, R2]
-    assert len({row["subject"] for row in platelets}) == 2
-    assert [row["protocol"] for row in found if row["analyte"] == "alt"] == [R2]
+    protocols = [row["protocol"] for row in platelets]
+    assert {R2, ID} <= set(protocols)
+    assert len({row["subject"] for row in platelets}) == len(protocols) == len(set(protocols))
+    alt = {row["protocol"] for row in found if row["analyte"] == "alt"}
+    assert R2 in alt
+    assert ID not in alt
 
 
 def test_the_first_page_names_both_studies_and_the_study_of_each_subject(door: Door) -> None:
@@ -352,6 +355,8 @@ def test_the_commands_name_the_protocol_of_every_subject(folder: Path, tmp_path:
     assert CliRunner().invoke(main, ["ingest", str(bundle), *options]).exit_code == 0
 
     listed = CliRunner().invoke(main, ["subjects", "--json", *options])
-    assert {row["protocol"] for row in json.loads(listed.output)} == {R2, ID}
+    assert {row["protocol"] for row in json.loads(listed.output)} >= {R2, ID}
     screened = CliRunner().invoke(main, ["screen", *options])
-    assert sorted(line.split("\t")[1] for line in screened.output.splitlines()) == [ID, R2]
+    protocols = [line.split("\t")[1] for line in screened.output.splitlines()]
+    assert len(protocols) == len(set(protocols))
+    assert {R2, ID} <= set(protocols)

@@ -136,6 +136,7 @@ def _of_files(service: Service, paths: tuple[str, ...], site: str, on: date | No
         site=where,
         rulebook=service.rulebook,
         as_of=on or service.judge().today(where),
+        base=service.public_base(where),
         refused=lambda _number, problems: refused.extend(
             ": ".join(filter(None, (lines.at, one.told))) for one in problems
         ),

@@ -2,15 +2,17 @@
 
 A store and a file of lines both give the facts of the newest version of each resource, by the
 patient whom the resource names. Here they are put together: records that were merged are one
-patient, and what a withdrawn report lists is withdrawn with it.
+patient, and what a report says of its results counts for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, tzinfo
 from itertools import chain
+from typing import Any
 
 from refnot_fhir.core.facts import (
     Attestation,
@@ -27,6 +29,8 @@ from refnot_fhir.core.facts import (
     person_in,
 )
 from refnot_fhir.core.record import record
+from refnot_fhir.core.reports import with_reports
+from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import reason
 from refnot_fhir.core.vocabulary import Unusable
@@ -77,17 +81,32 @@ class Chart:
         )
 
 
-def charts(site: Site, known: Known, patients: Collection[str]) -> dict[str, Chart]:
-    """The chart of each of these patients; `known` includes the records merged into theirs."""
+def charts(
+    site: Site, rulebook: Rulebook, known: Known, patients: Collection[str]
+) -> dict[str, Chart]:
+    """The chart of each of these patients; `known` includes all records of the same persons.
+
+    A record that was merged into another keeps its own measurements and doses, but what reports say
+    of them counts whichever record of the person it is filed under.
+    """
     merged: dict[str, list[str]] = {}
     for patient, facts in known.items():
         person = person_in(facts)
         if person is not None and person.replaced_by:
             merged.setdefault(person.replaced_by, []).append(patient)
-    return {
-        patient: _chart(site, patient, [known.get(one, ()) for one in family(patient, merged)])
-        for patient in patients
-    }
+
+    def person_of(patient: str) -> Person | None:
+        return person_in(known.get(patient, ()))
+
+    found = {}
+    for patient in patients:
+        own = family(patient, merged)
+        last = survivor(patient, person_of) if merged else patient
+        whole = own if last == patient else family(last, merged)
+        # Records that replace each other in a circle are all one person's.
+        records = list(dict.fromkeys((*own, *whole)))
+        found[patient] = _chart(site, rulebook, known, own, records)
+    return found
 
 
 def family(patient: str, merged: Mapping[str, Sequence[str]]) -> list[str]:
@@ -101,39 +120,56 @@ def family(patient: str, merged: Mapping[str, Sequence[str]]) -> list[str]:
     return found
 
 
-def _chart(site: Site, patient: str, family: Sequence[Sequence[Fact]]) -> Chart:
-    """`family` are the facts of the patient's own record, then those of the merged ones."""
-    facts = [fact for record in family for fact in record]
-    withdrawn = _withdrawn(fact for fact in facts if isinstance(fact, Report))
+def survivor(patient: str, person: Callable[[str], Person | None]) -> str:
+    """The record that a patient's was merged into at last; the patient's own if it was not.
+
+    `person` is what is known of a patient. Records that replace each other end where they meet.
+    """
+    seen = [patient]
+    while (known := person(seen[-1])) and known.replaced_by and known.replaced_by not in seen:
+        seen.append(known.replaced_by)
+    return seen[-1]
+
+
+def _chart(
+    site: Site, rulebook: Rulebook, known: Known, own: Sequence[str], person: Sequence[str]
+) -> Chart:
+    """`own` are the patient's record and those merged into it; `person` goes on with the others."""
+    labs: list[Measurement] = []
+    others: dict[type[Fact], list[Any]] = defaultdict(list)
+    reports: list[Report] = []
+    count = 0
+    for place, patient in enumerate(person):
+        is_own = place < len(own)
+        for fact in known.get(patient, ()):
+            if isinstance(fact, Measurement):
+                labs.append(fact)
+            elif isinstance(fact, Report):
+                reports.append(fact)
+            elif is_own:
+                others[type(fact)].append(fact)
+        count = len(labs) if is_own else count
+    told = with_reports(labs, reports, site, rulebook)[:count]
     return Chart(
         site=site.name,
-        patient=patient,
+        patient=own[0],
         zone=site.zone,
-        person=person_in(family[0]),
-        labs=tuple(
-            _without(fact) if fact.source.reference in withdrawn else fact
-            for fact in facts
-            if isinstance(fact, Measurement)
-        ),
-        doses=tuple(fact for fact in facts if isinstance(fact, Dose)),
-        conditions=tuple(fact for fact in facts if isinstance(fact, Condition)),
-        consents=tuple(fact for fact in facts if isinstance(fact, Consent)),
-        attestations=tuple(fact for fact in facts if isinstance(fact, Attestation)),
-        medications=tuple(fact for fact in facts if isinstance(fact, MedicationUse)),
-        procedures=tuple(fact for fact in facts if isinstance(fact, ProcedureDone)),
+        person=person_in(known.get(own[0], ())),
+        labs=tuple([
+            lab if not lab.persons or set(lab.persons) <= set(person) else _of_another(lab)
+            for lab in told
+        ]),
+        doses=tuple(others[Dose]),
+        conditions=tuple(others[Condition]),
+        medications=tuple(others[MedicationUse]),
+        procedures=tuple(others[ProcedureDone]),
+        consents=tuple(others[Consent]),
+        attestations=tuple(others[Attestation]),
         all_doses=site.administrations,
-    )
+    )  # fmt: skip
 
 
-def _withdrawn(reports: Iterable[Report]) -> set[str]:
-    """What withdrawn reports list and no other report does: a report may be issued anew."""
-    lists: dict[bool, set[str]] = {True: set(), False: set()}
-    for report in reports:
-        lists[report.withdrawn].update(report.results)
-    return lists[True] - lists[False]
-
-
-def _without(found: Measurement) -> Measurement:
-    """A measurement whose report was withdrawn: no measurement to speak of."""
-    gone = reason(Unusable.RETRACTED, "report-withdrawn")
-    return replace(found, not_usable=gone, replaces=False)
+def _of_another(found: Measurement) -> Measurement:
+    """A measurement that names a Patient who is another person: it hides nothing of this one."""
+    why = reason(Unusable.OTHER_FOCUS, about_what=f"Patient/{found.persons[0]}")
+    return replace(found, not_usable=found.not_usable or why, replaces=False)

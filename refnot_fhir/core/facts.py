@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from refnot_fhir.core.record import record
+from refnot_fhir.core.specimen import Specimen
 from refnot_fhir.core.values import DaySpan, Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import Verdict
 
@@ -77,6 +78,12 @@ class Measurement:
     """What the laboratory says of the value: `negative`, `against` (beyond its limit) or empty."""
     ulns: tuple[Decimal, ...] = ()
     """Where `uln` is none: several upper limits of which one surely is the patient's, in order."""
+    identifiers: tuple[str, ...] = ()
+    """As of `MeasurementSeen`."""
+    sent_version: str = ""
+    """As of `MeasurementSeen`."""
+    persons: tuple[str, ...] = ()
+    """Ids of the other Patients that it is said to be of: usable if they are the same person."""
 
 
 class Outcome(StrEnum):
@@ -147,13 +154,19 @@ class CompleteFeed:
 
 @record
 class Report:
-    """That a hospital put measurements together in one report, and whether it stands by it."""
+    """What a report or a panel says of its results: whether it stands by them, and their specimen.
+
+    A panel is an Observation with members that are resources of their own.
+    """
 
     source: Source
     patient: str
     results: tuple[str, ...]
-    """References (`Observation/o1`) of the measurements that it lists."""
+    """What it lists: `Observation/o1`, `Observation/o1/_history/2`, `Observation?system|value`."""
     withdrawn: bool = False
+    specimens: tuple[Specimen, ...] = ()
+    identifiers: tuple[str, ...] = ()
+    """As of `MeasurementSeen`."""
 
     def after(self, earlier: Iterable[Fact]) -> Report:
         """The report as its newest version means it: one that is withdrawn may list nothing more.
@@ -362,4 +375,7 @@ Fact = (
 
 def person_in(facts: Iterable[Fact]) -> Person | None:
     """What a Patient said, if one is among these."""
-    return next((fact for fact in facts if isinstance(fact, Person)), None)
+    for fact in facts:
+        if isinstance(fact, Person):
+            return fact
+    return None

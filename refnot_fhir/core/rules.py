@@ -66,11 +66,8 @@ class Rule(ABC):
     __slots__ = ()
 
     kind: ClassVar[RuleKind]
-
-    @property
-    def about(self) -> About:
-        """Parameters of its reasons and of its words."""
-        return ()
+    about: About
+    """Parameters of its reasons and of its words."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -318,6 +315,8 @@ class Rulebook:
     """Every code that looks like a lab and is none, to the labs that it looks like."""
     asked_classes: frozenset[str] = field(init=False, repr=False, compare=False)
     """Classes of drugs that some criterion asks about."""
+    judged_by_limit: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Labs that some criterion compares with the upper limit of normal."""
 
     def __post_init__(self) -> None:
         """Lay out the codes once: every measurement is looked up by its own."""
@@ -327,16 +326,13 @@ class Rulebook:
         rules = [it.rule for protocol in self.protocols.values() for it in protocol.criteria]
         asked = frozenset(name for rule in rules for name in rule.drug_classes)
         object.__setattr__(self, "asked_classes", asked)
-
-    @property
-    def judged_by_limit(self) -> frozenset[str]:
-        """Labs that some criterion compares with the upper limit of normal."""
-        return frozenset(
+        judged = (
             lab
             for protocol in self.protocols.values()
             for criterion in protocol.criteria
             for lab in criterion.rule.by_upper_limit
         )
+        object.__setattr__(self, "judged_by_limit", frozenset(judged))
 
 
 def _by_code(labs: Iterable[tuple[Lab, Iterable[CodeKey]]]) -> dict[CodeKey, tuple[Lab, ...]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from refnot_fhir.core.facts import ConsentState, Outcome, State, Use, Verification
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import record, shared
+from refnot_fhir.core.specimen import Focus, SpecimenState
 from refnot_fhir.core.values import Concept, Quantity, Source, When
 from refnot_fhir.core.vocabulary import Standing
 
@@ -20,7 +19,7 @@ class OtherValue:
 Value = Quantity | Concept | OtherValue | str | bool | int
 
 
-@record
+@shared
 class ReferenceRange:
     """One reference range as sent; `doubt` says why it must not be used, if it must not."""
 
@@ -32,28 +31,6 @@ class ReferenceRange:
     age_low: Quantity | None = None
     age_high: Quantity | None = None
     doubt: str = ""
-
-
-@record
-class Focus:
-    """What a measurement is said to be about, where that is not plainly the patient."""
-
-    what: Concept
-    of_another: bool = False
-    """That it is a reference to a person who is not the patient."""
-
-
-class SpecimenState(StrEnum):
-    """What is known of the specimen that a measurement was made of."""
-
-    UNNAMED = "unnamed"
-    NOT_SENT = "not-sent"
-    """It is named by a reference that shows nothing, and did not come (yet)."""
-    KNOWN = "known"
-    UNSATISFACTORY = "unsatisfactory"
-    """It was not fit to be measured."""
-    WITHDRAWN = "withdrawn"
-    """What was said of it was said in error."""
 
 
 @record
@@ -75,10 +52,18 @@ class MeasurementSeen:
     method: Concept | None = None
     sample: str = ""
     """Which specimen it is: its id at the site, or `#id` inside the resource; empty: not said."""
+    sample_of: str = ""
+    """The report that names the specimen, where the measurement inside it does not."""
     focus: tuple[Focus, ...] = ()
     """Whom or what it is about instead of the patient; empty: it is the patient's own."""
     body_site: Concept | None = None
     interpretations: tuple[Concept, ...] = ()
+    sample_versions: tuple[str, str] | None = None
+    """The version of the specimen that is named, and the current one, if that is another."""
+    identifiers: tuple[str, ...] = ()
+    """Of the resource, each as `Observation?system|value`."""
+    sent_version: str = ""
+    """The version of the resource as its sender counts."""
     device: Concept | None = None
     """The instrument, as far as it is described with the measurement."""
 
@@ -111,6 +96,8 @@ class DoseSeen:
     unresolved: str = ""
     """The reference to a Medication that was not sent (yet); then `medication` is None."""
     product: Product | None = None
+    product_versions: tuple[str, str] | None = None
+    """The version of the Medication that is named, and the current one, if that is another."""
     given: When | None = None
     ended: When | None = None
     """The end of the period in which it was given; one that was not said may be any later time."""

@@ -9,6 +9,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
+from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.case import lay_out
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.record import record
@@ -160,9 +161,12 @@ def _labs(
     site, patient = who
     query = SubjectQuery(patients=[(site, heir(reader, site, patient))])
     subjects = [row.subject for row in reader.subjects(query)]
+    chart = _chart(reader, judge, site, patient)
+    # As the chart has it: a report may have withdrawn a result, or named its specimen.
+    settled = {result.source: result for result in chart.labs} if chart else {}
     for result in reader.measurements(site=site, patient=patient, since=since):
-        yield from _of_each(result, judge, subjects, named)
-    derived = list(_derived(reader, judge, site, patient))
+        yield from _of_each(settled.get(result.source, result), judge, subjects, named)
+    derived = list(_derived(chart, judge)) if chart else ()
     if derived:
         sent = reader.measurements(site=site, patient=patient, since=since)
         listed = {result.source for result in sent}
@@ -190,12 +194,16 @@ def _of_each(
         yield eligibility_lab(result, labs=labs)
 
 
-def _derived(reader: Reader, judge: Judge, site: str, patient: str) -> Iterator[Measurement]:
-    """What the protocols compute from a patient's labs, each once."""
+def _chart(reader: Reader, judge: Judge, site: str, patient: str) -> Chart | None:
+    """The patient's chart; None where the site is no longer among the mapping files."""
     hospital = judge.rulebook.sites.get(site)
     if hospital is None:
-        return
-    chart = charts(reader, hospital, [patient])[patient]
+        return None
+    return charts(reader, hospital, judge.rulebook, [patient])[patient]
+
+
+def _derived(chart: Chart, judge: Judge) -> Iterator[Measurement]:
+    """What the protocols compute from a patient's labs, each once."""
     found: dict[tuple[str, str, Source], Measurement] = {}
     for protocol in judge.rulebook.protocols.values():
         for dated in lay_out(protocol, chart).readings.values():

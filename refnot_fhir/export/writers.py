@@ -48,8 +48,8 @@ def csv_lines(name: str, rows: Iterable[Row]) -> Iterator[bytes]:
     """
     names = columns(name)
     writer = csv.writer(_Line(), lineterminator="\r\n")
-    for cells in _table(names, rows):
-        line: str = writer.writerow(cells)
+    for cells in table(names, rows):
+        line: str = writer.writerow(map(_guarded, cells))
         yield line.encode()
 
 
@@ -60,7 +60,11 @@ class _Line:
         return text
 
 
-def _table(names: tuple[str, ...], rows: Iterable[Row]) -> Iterator[list[str]]:
+def table(names: tuple[str, ...], rows: Iterable[Row]) -> Iterator[list[Any]]:
+    """The header, then a list of cells for each row, their values as they are.
+
+    Lists are one text, joined by ` | `.
+    """
     yield list(names)
     for row in rows:
         yield [_cell(_found(row, name.split("."))) for name in names]
@@ -94,7 +98,14 @@ def _found(value: Any, path: list[str]) -> Any:
     return value
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return _SEPARATOR.join("" if item is None else str(item) for item in value)
+
+
+def _guarded(value: Any) -> str:
+    """A value as CSV shows it: only there does an apostrophe guard against formulas."""
     match value:
         case None:
             return ""
@@ -104,17 +115,7 @@ def _cell(value: Any) -> str:
             return format(value, "f")
         case int():
             return str(value)
-        case list():
-            return _safe(_SEPARATOR.join(_plain(item) for item in value))
-        case _:
-            return _safe(str(value))
-
-
-def _plain(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _safe(text: str) -> str:
+    text = str(value)
     return f"'{text}" if text.startswith(_DANGEROUS) else text
 
 

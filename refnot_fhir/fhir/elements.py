@@ -6,16 +6,27 @@ All functions trust the structure of what they read: the gate ran before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from refnot_fhir.core.values import Coding, Concept, Quantity, When
 from refnot_fhir.fhir.dates import BEGINNING, END, when
 
 Json = Mapping[str, Any]
+
+
+class Lookup(NamedTuple):
+    """What is known of the resources that a resource names."""
+
+    resource: Callable[[str], Json | None] = lambda _reference: None
+    """The one that a reference (`Specimen/s1`) names, if it is known."""
+    carrying: Callable[[str], Sequence[Json]] = lambda _identifier: ()
+    """All that carry an identifier (`Specimen?system|value`)."""
+
+
 _UCUM = "http://unitsofmeasure.org"
 
 
@@ -119,6 +130,46 @@ _ID = re.compile(r"/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
 _LONG = 400
 _concept_known = lru_cache(maxsize=4096)(_concept)
 _id_in = lru_cache(maxsize=1024)(_read_id)
+
+
+def name_of(reference: Json, type_: str) -> str:
+    """What a reference to a `type_` names: `Specimen/s1`, or `Specimen?system|value`, or nothing.
+
+    An identifier counts where there is no literal reference
+    (https://hl7.org/fhir/R4/references.html#logical).
+    """
+    if reference.get("reference"):
+        id = id_of(reference, type_)
+        return f"{type_}/{id}" if id else ""
+    if reference.get("type", type_) != type_:
+        return ""
+    return next(identifiers_of({"identifier": [reference.get("identifier", {})]}, type_), "")
+
+
+def version_of(reference: Json) -> str:
+    """The version that a reference names; empty if it names none."""
+    literal: str = reference.get("reference", "")
+    return literal.partition("/_history/")[2]
+
+
+def other_version(reference: Json, found: Json) -> tuple[str, str] | None:
+    """The version that a reference names and that of what was found, if they differ."""
+    named = version_of(reference)
+    current = str((found.get("meta") or {}).get("versionId", ""))
+    return (named, current) if named and current and named != current else None
+
+
+def with_version(resource: Json, version: str) -> Json:
+    """The resource as one that says its version: its sender's own goes before this one."""
+    meta = resource.get("meta") or {}
+    return resource if "versionId" in meta else {**resource, "meta": {**meta, "versionId": version}}
+
+
+def identifiers_of(resource: Json, type_: str) -> Iterator[str]:
+    """The identifiers of a resource, as references name it by them: `Specimen?system|value`."""
+    for one in resource.get("identifier", ()):
+        if one.get("value"):
+            yield f"{type_}?{one.get('system', '')}|{one['value']}"
 
 
 CONDITIONAL = re.compile(r"/?([A-Z][A-Za-z]{0,63})\?(.+)", re.DOTALL)

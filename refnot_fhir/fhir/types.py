@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from refnot_fhir.core.facts import Fact, Person
@@ -17,7 +18,7 @@ from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.translate.medication_use import medication_use
 from refnot_fhir.core.translate.procedure import procedure
 from refnot_fhir.core.values import Source
-from refnot_fhir.fhir.elements import id_of
+from refnot_fhir.fhir.elements import Lookup, id_of, name_of
 from refnot_fhir.fhir.read import (
     condition as condition_as_sent,
 )
@@ -51,8 +52,8 @@ class Context:
     rulebook: Rulebook
     person: Person | None = None
     """The patient that it is about, as far as known."""
-    resource: Callable[[str], Json | None] = lambda _reference: None
-    """The resource that a reference (`Medication/m1`) names, if it is known."""
+    lookup: Lookup = Lookup()
+    """The resources that it names, as far as known."""
     fhir: str = ""
     """The FHIR version that it is of; empty: the one that the site speaks."""
 
@@ -109,9 +110,30 @@ def understand(resource: Json, source: Source, context: Context) -> Understood:
     kind = KINDS[source.type]
     # The body of a create has no id yet: a Patient is called as its source is.
     patient = source.id if source.type == "Patient" else patient_of(resource)
+    depends_on = kind.depends_on(resource)
+    if depends_on:
+        looked = dict.fromkeys(depends_on)
+        context = replace(context, lookup=_recorded(context.lookup, looked))
     facts = tuple(kind.read(resource, source, context, patient))
     useful = bool(facts) or kind.useful(resource, context.rulebook)
-    return Understood(patient, useful, facts, kind.depends_on(resource))
+    return Understood(patient, useful, facts, tuple(looked) if depends_on else ())
+
+
+def _recorded(lookup: Lookup, looked: dict[str, None]) -> Lookup:
+    """A look-up that adds to `looked` what it is asked for.
+
+    What a resource names may name others: a specimen its parents.
+    """
+
+    def resource(reference: str) -> Json | None:
+        looked.setdefault(reference)
+        return lookup.resource(reference)
+
+    def carrying(identifier: str) -> Sequence[Json]:
+        looked.setdefault(identifier)
+        return lookup.carrying(identifier)
+
+    return Lookup(resource, carrying)
 
 
 def about_patient(type: str) -> bool:
@@ -138,9 +160,12 @@ def _observation(resource: Json, source: Source, context: Context, of: str) -> I
         source,
         zone=site.zone,
         dates_in_utc=site.dates_in_utc,
-        resource_of=context.resource,
+        lookup=context.lookup,
     )
-    return _measured(seen, of, context)
+    found = _measured(seen, of, context)
+    if "hasMember" in resource:
+        found += diagnostic_report.read_panel(resource, source, of, context.lookup)
+    return found
 
 
 def _measured(seen: Iterable[MeasurementSeen], of: str, context: Context) -> list[Fact]:
@@ -163,9 +188,12 @@ def _report(resource: Json, source: Source, context: Context, of: str) -> Iterab
         withdrawn=diagnostic_report.is_withdrawn(resource),
         zone=site.zone,
         dates_in_utc=site.dates_in_utc,
-        resource_of=context.resource,
+        lookup=context.lookup,
     )
-    return (*_measured(seen, of, context), *diagnostic_report.read(resource, source, of))
+    return (
+        *_measured(seen, of, context),
+        *diagnostic_report.read(resource, source, of, context.lookup),
+    )
 
 
 def _is_panel(resource: Json, rulebook: Rulebook) -> bool:
@@ -181,7 +209,7 @@ def _administration(resource: Json, source: Source, context: Context, _: str) ->
         zone=site.zone,
         dates_in_utc=site.dates_in_utc,
         version=context.version,
-        medication=context.resource,
+        lookup=context.lookup,
     )
     return (dose(seen, site=site, rulebook=context.rulebook),)
 
@@ -201,7 +229,7 @@ def _medication_use(resource: Json, source: Source, context: Context, _: str) ->
         zone=site.zone,
         dates_in_utc=site.dates_in_utc,
         version=context.version,
-        medication=context.resource,
+        lookup=context.lookup,
     )
     found = medication_use(seen, site=site, rulebook=context.rulebook)
     return () if found is None else (found,)
@@ -253,8 +281,8 @@ def _product(resource: Json) -> tuple[str, ...]:
     named = resource.get("medicationReference")
     if named is None:
         named = (resource.get("medication") or {}).get("reference")
-    id = id_of(named, "Medication")
-    return (f"Medication/{id}",) if id else ()
+    name = name_of(named, "Medication") if named else ""
+    return (name,) if name else ()
 
 
 def _no_facts(_resource: Json, _source: Source, _context: Context, _of: str) -> Iterable[Fact]:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from refnot_fhir.core.facts import Person
 from refnot_fhir.core.record import record
 from refnot_fhir.fhir.elements import contained, id_of
+from refnot_fhir.fhir.read import diagnostic_report
 from refnot_fhir.fhir.types import about_patient
 
 Json = Mapping[str, Any]
@@ -39,9 +39,10 @@ class Whose:
 
 
 def identifiers(resource: Json | None) -> tuple[Identifier, ...]:
-    """The identifiers that a resource carries."""
+    """The identifiers that a resource carries; some types have one alone, and no list."""
     carried = (resource or {}).get("identifier") or ()
-    return tuple(found for one in carried if (found := _identifier(one)))
+    listed = carried if isinstance(carried, list) else [carried] if carried else ()
+    return tuple(found for one in listed if (found := _identifier(one)))
 
 
 def carrying(stored: Iterable[K], coming: Mapping[K, Json | None], wanted: Identifier) -> list[K]:
@@ -96,17 +97,6 @@ def whose(
 
 
 _NOBODY = "it names no patient of this service, by id or by identifier"
-
-
-def survivor(patient: str, person: Callable[[str], Person | None]) -> str:
-    """The record that a patient's was merged into at last; the patient's own if it was not.
-
-    `person` is what is known of a patient. Records that replace each other end where they meet.
-    """
-    seen = [patient]
-    while (known := person(seen[-1])) and known.replaced_by and known.replaced_by not in seen:
-        seen.append(known.replaced_by)
-    return seen[-1]
 
 
 _ELSEWHERE = (
@@ -165,6 +155,24 @@ def _as_of(resource: Json, patient: str) -> Json:
     ]
     linked = _naming(resource, patient)
     return {**linked, "contained": inner} if inner else linked
+
+
+def names_nobody_more(resource: Json) -> bool:
+    """Whether it is a withdrawn report that names no patient: many systems take all content away.
+
+    It is then about the patient of its version before, or else of the results that it lists.
+    """
+    return (
+        resource["resourceType"] == "DiagnosticReport"
+        and diagnostic_report.is_withdrawn(resource)
+        and not _named(resource)[1].keys() & {"reference", "identifier"}
+    )
+
+
+def results_of(report: Json) -> list[str]:
+    """Ids of the Observations that a report lists as resources of their own."""
+    ids = (id_of(named, "Observation") for named in report.get("result", ()))
+    return [id for id in ids if id]
 
 
 def linked_to(resource: Json, patient: str) -> Json:

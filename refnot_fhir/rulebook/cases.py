@@ -31,7 +31,6 @@ from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.core.seen import (
     ConsentSeen,
     DoseSeen,
-    Focus,
     MeasurementSeen,
     ProcedureSeen,
     Product,
@@ -40,6 +39,7 @@ from refnot_fhir.core.seen import (
     Value,
 )
 from refnot_fhir.core.site import Site
+from refnot_fhir.core.specimen import Focus
 from refnot_fhir.core.translate.consent import consent
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,13 +15,14 @@ from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.medication import LongUse, MedicationRule
 from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Derivation, PlaceWords
+from refnot_fhir.core.exact import product
 from refnot_fhir.core.facts import Use
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Attestable, Bound, Criterion, Rule
 from refnot_fhir.core.verdict import CriterionKind, RuleKind
 from refnot_fhir.rulebook.codes import Systems, codes
 from refnot_fhir.rulebook.conditions import ConditionSets
-from refnot_fhir.rulebook.dictionaries import Labs, answers_of
+from refnot_fhir.rulebook.dictionaries import Dimensions, Labs, answers_of, factor_of
 from refnot_fhir.rulebook.files import MappingFile, Table
 from refnot_fhir.rulebook.medicines import DrugClasses, Drugs
 from refnot_fhir.rulebook.places import route_names
@@ -31,6 +32,7 @@ from refnot_fhir.rulebook.places import route_names
 class Dictionaries:
     """What protocol files refer to by name."""
 
+    dimensions: Dimensions
     labs: Labs
     derivations: tuple[Derivation, ...]
     drugs: Drugs
@@ -88,7 +90,7 @@ def criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
         check_anchors(file, f"windows.{name}.decision", [window["decision"]], words.anchors)
         windows[name] = window["days"]
     attestable = _attestable(file, words)
-    stated = file.content.get("attestation", {}).get("decisions", ())
+    stated = tuple(file.content.get("attestation", {}).get("decisions", ()))
     found: dict[str, Criterion] = {}
     for index, table in enumerate(file.content["criterion"]):
         key = f"criterion[{index}]"
@@ -96,19 +98,19 @@ def criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
             raise file.wrong(f"{key}.id", f"{table['id']} is used twice")
         check_anchors(file, f"{key}.decisions", table["decisions"], words.anchors)
         place = _Place(file, f"{key}.rule", words, windows)
+        rule = READERS[table["rule"]["kind"]](place, table["rule"])
+        decisions = (*table["decisions"], *_of_windows(file, table["rule"]))
+        decisions += stated if table["id"] in attestable else ()
         found[table["id"]] = Criterion(
             id=table["id"],
             kind=CriterionKind(table["kind"]),
             title=table["title"],
             text=table["text"],
             source=table["source"],
-            rule=READERS[table["rule"]["kind"]](place, table["rule"]),
-            decisions=(*table["decisions"], *(stated if table["id"] in attestable else ())),
+            rule=rule,
+            decisions=tuple(dict.fromkeys(decisions)),
             attestable=attestable.get(table["id"]),
         )
-    for name in attestable:
-        if name not in found:
-            raise file.wrong(f"attestation.criteria.{name}", f"{name} is no criterion", found)
     return tuple(found.values())
 
 
@@ -118,7 +120,10 @@ def _attestable(file: MappingFile, words: Dictionaries) -> dict[str, Attestable]
     if table is None:
         return {}
     check_anchors(file, "attestation.decisions", table["decisions"], words.anchors)
+    known = [one["id"] for one in file.content["criterion"]]
     for name, one in table["criteria"].items():
+        if name not in known:
+            raise file.wrong(f"attestation.criteria.{name}", f"{name} is no criterion", known)
         for role in one["roles"]:
             if role not in table["roles"]:
                 key = f"attestation.criteria.{name}.roles"
@@ -132,6 +137,15 @@ def _attestable(file: MappingFile, words: Dictionaries) -> dict[str, Attestable]
         )
         for name, one in table["criteria"].items()
     }
+
+
+def _of_windows(file: MappingFile, rule: Table) -> Iterator[str]:
+    """The readings that the windows of a rule rest on."""
+    for name, said in rule.items():
+        if isinstance(said, dict):
+            yield from _of_windows(file, said)
+        elif name == "window":
+            yield file.content["windows"][said]["decision"]
 
 
 def check_anchors(file: MappingFile, key: str, named: list[str], anchors: frozenset[str]) -> None:
@@ -179,11 +193,14 @@ def _bound(place: _Place, part: str, table: Table, labs: tuple[str, ...]) -> Bou
     inclusive = part in ("at_least", "at_most")
     if "times_upper_limit" in table:
         return Bound(Decimal(table["times_upper_limit"]), "", inclusive)
-    units = dict.fromkeys(place.words.labs[name].unit for name in labs)
-    if [table["unit"]] != list(units):
-        reason = f"{table['unit']!r} is not the unit of {', '.join(labs)}"
-        raise place.file.wrong(f"{place.key}.{part}.unit", reason, units)
-    return Bound(Decimal(table["value"]), table["unit"], inclusive)
+    key, known = f"{place.key}.{part}.unit", place.words.dimensions
+    of = [place.words.labs[name] for name in labs]
+    meant = {(lab.unit, factor_of(place.file, key, table["unit"], lab, known)) for lab in of}
+    if len(meant) > 1:
+        said = f"{table['unit']!r} means different limits for {', '.join(labs)}"
+        raise place.file.wrong(key, said, dict.fromkeys(lab.unit for lab in of))
+    ((unit, factor),) = meant
+    return Bound(product(Decimal(table["value"]), factor), unit, inclusive)
 
 
 def _answer(place: _Place, table: Table) -> AnswerRule:

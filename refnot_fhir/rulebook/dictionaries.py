@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from refnot_fhir.core.dictionary import CodeKey, Derivation, Dimension, Lab, Others, RangeWords
+from refnot_fhir.core.exact import product
 from refnot_fhir.core.translate.units import spelling
 from refnot_fhir.core.vocabulary import Interpretation
 from refnot_fhir.rulebook.codes import Systems, address, codes, folded, texts
@@ -73,7 +75,6 @@ def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, syste
     _check_unit(file, key, table, known)
     _check_plausible(file, key, table)
     specimen = _specimen(file, key, table)
-    plausible = table.get("plausible")
     lab = Lab(
         name=name,
         title=table["title"],
@@ -87,12 +88,40 @@ def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, syste
         answers_by_question=dict(_by_question(file, key, table, systems)),
         texts=texts(file, f"{key}.texts", table.get("texts", {})),
         **_where_and_how(file, table.get("specimen", ""), specimen, systems),
-        plausible=(Decimal(plausible["low"]), Decimal(plausible["high"])) if plausible else None,
+        plausible=None,
         source=table["source"],
         range_from_zero=table.get("range_from_zero", False),
     )
     _check_grades(file, key, lab)
-    return lab
+    return replace(lab, plausible=_plausible(file, f"{key}.plausible", table, lab, known))
+
+
+def factor_of(file: MappingFile, key: str, unit: str, lab: Lab, known: Dimensions) -> Decimal:
+    """How many of a lab's unit one of `unit` is; BadMapping if it measures something else."""
+    for name, crossing in ((lab.dimension, Decimal(1)), *lab.conversions.items()):
+        if name in known and unit in known[name].factors:
+            return product(known[name].factors[unit], crossing)
+    own = known[lab.dimension].factors if lab.dimension in known else ()
+    measures = next((name for name, kind in known.items() if unit in kind.factors), "")
+    if measures:
+        asked = lab.dimension.replace("-", " ")
+        said = f"{unit!r} measures {measures.replace('-', ' ')}, but {lab.name} is {asked}"
+        raise file.wrong(key, said, own)
+    raise file.wrong(key, f"{unit!r} is not in units.toml as a unit of {lab.name}", own)
+
+
+def _plausible(
+    file: MappingFile, key: str, table: Table, lab: Lab, known: Dimensions
+) -> tuple[Decimal, Decimal] | None:
+    """The plausible values in the lab's unit, in whichever unit they are stated."""
+    limits = table.get("plausible")
+    if limits is None:
+        return None
+    low, high = Decimal(limits["low"]), Decimal(limits["high"])
+    if "unit" not in limits:
+        return low, high
+    factor = factor_of(file, f"{key}.unit", limits["unit"], lab, known)
+    return product(low, factor), product(high, factor)
 
 
 def answers_of(lab: Lab) -> frozenset[str]:

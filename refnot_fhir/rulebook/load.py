@@ -80,6 +80,7 @@ def _words(
     labs = dictionaries.labs(files["labs"], dimensions, systems)
     classes = medicines.drug_classes(files["drugs"], systems)
     return Dictionaries(
+        dimensions=dimensions,
         labs=labs,
         derivations=dictionaries.derivations(files["labs"], labs),
         drugs=medicines.drugs(files["drugs"], classes, systems),

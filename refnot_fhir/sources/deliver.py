@@ -65,7 +65,9 @@ class IntoStore:
         parcel.check_size(one.body, settings.max_body_bytes)
         sent = parcel.content(one.body)
         parcel.check_entries(sent, settings.max_entries)
-        delivery = parcel.of_bundle(one.body, sent, Version(self.site.fhir), who="ingest")
+        base = self.service.public_base(self.site)
+        version = Version(self.site.fhir)
+        delivery = parcel.of_bundle(one.body, sent, version, base=base, who="ingest")
         received = receive(
             delivery, site=self.site, store=self.service.store, judge=self.service.judge()
         )

@@ -33,6 +33,7 @@ from refnot_fhir.store import codec
 from refnot_fhir.store import schema as t
 from refnot_fhir.store.names import Names
 from refnot_fhir.store.sql import Claim, Given, Session, joined
+from refnot_fhir.store.statements import no_key
 from refnot_fhir.store.view import Changes, Match, View
 
 _MOST = 48
@@ -95,20 +96,20 @@ def _read(view: View) -> Iterator[str]:
 
 # Whether a view still holds
 
-_here = t.resource.c.site == bindparam("site")
+_here = no_key(t.resource.c.site) == bindparam("site")
 _heads = Given("heads", type=BigInteger(), id=Text(), version=Integer(), last=Integer())
 _head = (t.resource.c.id == _heads.c.id) & (t.resource.c.type == _heads.c.type) & _here
 _sought = Given("sought", naming=Integer(), type=BigInteger(), hash=BigInteger(), system=Text(),
                 value=Text(), found=Text())  # fmt: skip
 _hung = Given("hung", hash=BigInteger(), reference=Text(), found=Text())
 _charts = Given("charts", id=Text(), revision=Integer())
-_chart = (t.patient.c.id == _charts.c.id) & (t.patient.c.site == bindparam("site"))
+_chart = (t.patient.c.id == _charts.c.id) & (no_key(t.patient.c.site) == bindparam("site"))
 _ABSENT = -1
 
 
 def _found(rows: Select[Any]) -> Any:
     """The numbers and versions of what is found, as one text."""
-    inner = rows.order_by(t.resource.c.number).subquery()
+    inner = rows.order_by(no_key(t.resource.c.number)).subquery()
     text = joined(inner.c.shown, inner.c.number)
     return func.coalesce(select(text).select_from(inner).scalar_subquery(), literal(""))
 
@@ -116,12 +117,14 @@ def _found(rows: Select[Any]) -> Any:
 _shown = t.resource.c.number.concat(":").concat(t.resource.c.version).label("shown")
 _carrying = (
     select(_shown, t.resource.c.number)
-    .select_from(t.identifier.join(t.resource))
+    .select_from(
+        t.identifier.join(t.resource, t.resource.c.number == no_key(t.identifier.c.resource))
+    )
     .where(
         t.identifier.c.hash == _sought.c.hash,
         t.identifier.c.value == _sought.c.value,
         t.identifier.c.system == _sought.c.system,
-        (t.identifier.c.place == t.OF_PATIENT) == (_sought.c.naming == 1),
+        (no_key(t.identifier.c.place) == t.OF_PATIENT) == (_sought.c.naming == 1),
         (_sought.c.naming == 1) | (t.resource.c.type == _sought.c.type),
         _here,
         t.resource.c.deleted == false(),
@@ -130,7 +133,9 @@ _carrying = (
 )
 _hanging = (
     select(_shown, t.resource.c.number)
-    .select_from(t.dependency.join(t.resource))
+    .select_from(
+        t.dependency.join(t.resource, t.resource.c.number == no_key(t.dependency.c.resource))
+    )
     .where(
         t.dependency.c.hash == _hung.c.hash,
         t.dependency.c.reference == _hung.c.reference,

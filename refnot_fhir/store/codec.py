@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from hashlib import sha256
 from operator import is_
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -174,6 +175,7 @@ def _exact_change(change: StatusChange) -> StatusChange:
     return replace(change, at=at, result=result)
 
 
+@lru_cache(maxsize=512)
 def subject_of(text: str) -> Subject:
     """What `subject_text` wrote, or an earlier release."""
     try:

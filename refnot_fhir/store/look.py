@@ -14,10 +14,19 @@ from refnot_fhir.store.contract import Head, Key, SubjectRow
 from refnot_fhir.store.names import Names
 from refnot_fhir.store.read import kept_of, receipt_of
 from refnot_fhir.store.sql import Answer, Given, Rows, Session, in_hex, joined, one_of
-from refnot_fhir.store.statements import STEP, VERSION, newest_version, place, receipt, with_newest
+from refnot_fhir.store.statements import (
+    STEP,
+    VERSION,
+    newest_version,
+    no_key,
+    place,
+    receipt,
+    with_newest,
+)
 from refnot_fhir.store.view import Match, Place, View, Wanted
 
-_here = t.resource.c.site == bindparam("site")
+_here = no_key(t.resource.c.site) == bindparam("site")
+_patient_here = no_key(t.patient.c.site) == bindparam("site")
 
 keys = Given("keys", type=BigInteger(), id=Text())
 _of_key = (t.resource.c.id == keys.c.id) & (t.resource.c.type == keys.c.type) & _here
@@ -77,41 +86,45 @@ _carries = (
     & (t.identifier.c.value == sought.c.value)
     & (t.identifier.c.system == sought.c.system)
 )
+_carrier = t.resource.c.number == no_key(t.identifier.c.resource)
 _found = (t.resource.c.type, t.resource.c.id, t.resource.c.number, t.resource.c.version)
 _there = (_here, t.resource.c.deleted == false())
 carriers = (
     select(sought.c.place, *_found)
-    .select_from(sought.table.join(t.identifier, _carries).join(t.resource))
-    .where(t.identifier.c.place >= 0, t.resource.c.type == sought.c.type, *_there)
-    .order_by(t.resource.c.number)
+    .select_from(sought.table.join(t.identifier, _carries).join(t.resource, _carrier))
+    .where(no_key(t.identifier.c.place) >= 0, t.resource.c.type == sought.c.type, *_there)
+    .order_by(no_key(t.resource.c.number))
 )
 naming = (
     select(sought.c.place, *_found, *VERSION)
-    .select_from(with_newest(sought.table.join(t.identifier, _carries).join(t.resource)))
-    .where(t.identifier.c.place == t.OF_PATIENT, *_there)
-    .order_by(t.resource.c.number)
+    .select_from(with_newest(sought.table.join(t.identifier, _carries).join(t.resource, _carrier)))
+    .where(no_key(t.identifier.c.place) == t.OF_PATIENT, *_there)
+    .order_by(no_key(t.resource.c.number))
 )
 references = Given("refs", place=BigInteger(), hash=BigInteger(), reference=Text())
 _depends = (t.dependency.c.hash == references.c.hash) & (
     t.dependency.c.reference == references.c.reference
 )
+_dependant = t.resource.c.number == no_key(t.dependency.c.resource)
 dependants = (
     select(references.c.place, *_found, *VERSION)
-    .select_from(with_newest(references.table.join(t.dependency, _depends).join(t.resource)))
+    .select_from(
+        with_newest(references.table.join(t.dependency, _depends).join(t.resource, _dependant))
+    )
     .where(*_there)
-    .order_by(t.resource.c.number)
+    .order_by(no_key(t.resource.c.number))
 )
 owned = Given("owned", place=BigInteger(), patient=Text(), type=BigInteger(), unless=BigInteger())
 _owner = t.patient.alias("owner")
-_is_owner = (_owner.c.id == owned.c.patient) & (_owner.c.site == bindparam("site"))
-_owns = (t.resource.c.patient == _owner.c.number) & (t.resource.c.type == owned.c.type)
+_is_owner = (_owner.c.id == owned.c.patient) & (no_key(_owner.c.site) == bindparam("site"))
+_owns = (t.resource.c.patient == no_key(_owner.c.number)) & (t.resource.c.type == owned.c.type)
 _patient = t.resource.alias("described")
 _described = (
     exists()
     .where(
         _patient.c.id == owned.c.patient,
         _patient.c.type == owned.c.unless,
-        _patient.c.site == bindparam("site"),
+        no_key(_patient.c.site) == bindparam("site"),
         _patient.c.deleted == false(),
     )
     .correlate(owned.table)
@@ -120,16 +133,16 @@ of_patient = (
     select(owned.c.place, *_found, *VERSION)
     .select_from(with_newest(owned.table.join(_owner, _is_owner).join(t.resource, _owns)))
     .where(t.resource.c.deleted == false(), (owned.c.unless == 0) | ~_described)
-    .order_by(t.resource.c.number)
+    .order_by(no_key(t.resource.c.number))
 )
 
 persons = Given("persons", id=Text())
-_person = (t.patient.c.id == persons.c.id) & (t.patient.c.site == bindparam("site"))
+_person = (t.patient.c.id == persons.c.id) & _patient_here
 _readings = (
     select(t.patient.c.id, t.patient.c.number, t.patient.c.revision, t.reading.c.resource,
            t.reading.c.facts)
     .select_from(persons.table.join(t.patient, _person).outerjoin(t.reading))
-    .order_by(t.patient.c.number, t.reading.c.resource)
+    .order_by(no_key(t.patient.c.number), no_key(t.reading.c.resource))
     .subquery("readings")
 )  # fmt: skip
 patients = select(
@@ -142,18 +155,22 @@ patients = select(
 merged = (
     select(t.reading.c.replaced_by, t.patient.c.id)
     .select_from(
-        persons.table.join(t.reading, t.reading.c.replaced_by == persons.c.id).join(t.patient)
+        persons.table.join(t.reading, t.reading.c.replaced_by == persons.c.id).join(
+            t.patient, t.patient.c.number == no_key(t.reading.c.patient)
+        )
     )
-    .where(t.patient.c.site == bindparam("site"), t.reading.c.replaced_by.is_not(None))
-    .order_by(t.reading.c.resource)
+    .where(_patient_here, t.reading.c.replaced_by.is_not(None))
+    .order_by(no_key(t.reading.c.resource))
 )
 _content = t.subject_version.c.number == t.subject.c.number * STEP + t.subject.c.version
 subjects = (
     select(t.patient.c.id, t.subject.c.number, t.subject.c.assessments, t.subject_version.c.content)
     .select_from(
-        persons.table.join(t.patient, _person).join(t.subject).join(t.subject_version, _content)
+        persons.table.join(t.patient, _person)
+        .join(t.subject, t.subject.c.patient == no_key(t.patient.c.number))
+        .join(t.subject_version, _content)
     )
-    .order_by(t.subject.c.number)
+    .order_by(no_key(t.subject.c.number))
 )
 
 

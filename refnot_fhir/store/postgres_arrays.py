@@ -78,6 +78,7 @@ class _ArrayDumper(Dumper):
         super().__init__(cls, context)
         self._kind = _KINDS[kind]
         self.oid = self._kind.array
+        self._one = _HEADER.pack(1, 0, self._kind.oid, 1, 1)
 
     def get_key(self, obj: Array, format: Any) -> Any:  # noqa: ARG002
         """What distinguishes the dumper for this array."""
@@ -94,6 +95,9 @@ class _ArrayDumper(Dumper):
         if not values:
             return _EMPTY.pack(0, 0, kind.oid)
         dump = kind.dump
+        if len(values) == 1 and values[0] is not None:
+            # Most columns of a small transaction.
+            return self._one + dump(values[0])
         parts = [_NULL if value is None else dump(value) for value in values]
         return _HEADER.pack(1, _NULL in parts, kind.oid, len(parts), 1) + b"".join(parts)
 

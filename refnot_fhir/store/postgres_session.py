@@ -205,7 +205,7 @@ def _union(questions: tuple[_Question, ...]) -> _Union:
             for slot, kind in enumerate(slots)
         ]
         names = ", ".join(f"c{c}" for c in range(len(taken)))
-        text = _numbered(n, question.text, places)
+        text = numbered(n, question.text, places)
         parts.append(f"SELECT {n}, {', '.join(row)} FROM ({text}) AS q{n} ({names})")  # noqa: S608
         columns.append(tuple(taken))
     return _Union(" UNION ALL ".join(parts).encode(), tuple(places), tuple(columns))
@@ -313,7 +313,7 @@ def _together(
     With it, for each of its parameters, which part names it how.
     """
     places: Places = {}
-    texts = [_numbered(n, text, places) for n, text in enumerate((*supposed, *writes))]
+    texts = [numbered(n, text, places) for n, text in enumerate((*supposed, *writes))]
     changes = ", ".join(f"w{n} AS ({text})" for n, text in enumerate(texts[len(supposed) :]))
     rows = " OR ".join(f"EXISTS ({text})" for text in texts[: len(supposed)])
     failing = f"SELECT 1 / CASE WHEN {rows} THEN 0 ELSE 1 END" if rows else "SELECT 1"
@@ -328,7 +328,7 @@ _HOLD = (
 )
 
 
-def _numbered(part: int, text: str, places: Places) -> str:
+def numbered(part: int, text: str, places: Places) -> str:
     """A text with numbers instead of names."""
 
     def place(found: re.Match[str]) -> str:
@@ -372,5 +372,6 @@ def _kinds(table: Table, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((name, _name(table.c[name].type)) for name in names)
 
 
+@cache
 def _name(type_: types.TypeEngine[Any]) -> str:
     return next(name for kind, name in _NAMES.items() if isinstance(type_, kind))

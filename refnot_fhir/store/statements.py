@@ -27,6 +27,17 @@ from refnot_fhir.store.sql import Given, joined, one_of
 
 STEP: ColumnElement[int] = literal_column(str(1 << t.VERSION_BITS))
 place = t.resource.c.number * STEP
+
+
+def no_key(column: ColumnElement[int]) -> ColumnElement[int]:
+    """The value of a column, of which no index makes a choice.
+
+    A plan that PostgreSQL made while there were few rows would walk through all of a site, or
+    through all in order of their numbers, long after.
+    """
+    return column + literal_column("0")
+
+
 newest_version = t.version.c.number == place + t.resource.c.version
 
 name_of = {table: select(table.c.number, table.c.name) for table in (t.site, t.type_)}
@@ -238,8 +249,13 @@ def patients_with(kind: str, *, of_patient: bool) -> Select[tuple[int, int, str]
 
 
 WHOSE = Given("whose", site=BigInteger(), id=Text())
-_whose = select(t.patient.c.number).select_from(
-    WHOSE.table.join(t.patient, (t.patient.c.id == WHOSE.c.id) & (t.patient.c.site == WHOSE.c.site))
+_newest_subject = t.subject_version.c.number == t.subject.c.number * STEP + t.subject.c.version
+_subjects = t.subject.join(t.subject_version, _newest_subject)
+_whose = (t.patient.c.id == WHOSE.c.id) & (t.patient.c.site == WHOSE.c.site)
+_subjects_of = (
+    WHOSE.table.join(t.patient, _whose)
+    .join(t.subject, t.subject.c.patient == t.patient.c.number)
+    .join(t.subject_version, _newest_subject)
 )
 
 
@@ -252,16 +268,10 @@ def subjects(by: frozenset[str], *, of_patients: bool = False) -> Select[tuple[i
         "protocols": t.subject.c.protocol,
         "numbers": t.subject.c.number,
     }
-    newest = t.subject.c.number * STEP + t.subject.c.version
-    # As a sum it is no key: whoever names patients or ids must not walk through all by number.
-    place = (
-        t.subject.c.number + literal_column("0")
-        if of_patients or "ids" in by
-        else t.subject.c.number
-    )
-    page = (
+    place = no_key(t.subject.c.number) if of_patients or "ids" in by else t.subject.c.number
+    return (
         select(t.subject.c.number, t.subject_version.c.content)
-        .select_from(t.subject.join(t.subject_version, t.subject_version.c.number == newest))
+        .select_from(_subjects_of if of_patients else _subjects)
         .where(
             place > bindparam("after"),
             *(one_of(columns[name], name) for name in sorted(by)),
@@ -269,7 +279,6 @@ def subjects(by: frozenset[str], *, of_patients: bool = False) -> Select[tuple[i
         .order_by(place)
         .limit(bindparam("limit"))
     )
-    return page.where(t.subject.c.patient.in_(_whose)) if of_patients else page
 
 
 subjects_identified = select(

@@ -91,7 +91,7 @@ class SubjectReader:
 
     def _page(self, query: SubjectQuery) -> list[SubjectRow]:
         values = self._subject_values(query)
-        patients = [(self._names.site(site) or 0, id) for site, id in query.patients or ()]
+        patients = [(self._names.site(site) or 0, id) for site, id in set(query.patients or ())]
         if not all(values.values()) or (query.patients is not None and not patients):
             return []
         many = {name: self._session.many(v) for name, v in values.items()}

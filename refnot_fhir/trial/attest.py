@@ -52,7 +52,7 @@ def attest(said: Said, subject: Subject, *, site: Site, store: Store, judge: Jud
         raise Unprocessable("this cannot be stated", problems)
     stated = _with_versions(said.statement, subject, site, store)
     id = _id(said, protocol, site, subject, judge.today(site))
-    if _is_kept(Key(site.name, _TYPE, id), subject, stated.criterion, site, store):
+    if _is_kept(Key(site.name, _TYPE, id), subject, stated.criterion, site, store, judge):
         return id
     signed = stated.signed or judge.now.astimezone(site.zone).isoformat(timespec="seconds")
     sent = questionnaire_response.write(
@@ -70,13 +70,15 @@ def attest(said: Said, subject: Subject, *, site: Site, store: Store, judge: Jud
     return id
 
 
-def _is_kept(key: Key, subject: Subject, criterion: str, site: Site, store: Store) -> bool:
+def _is_kept(
+    key: Key, subject: Subject, criterion: str, site: Site, store: Store, judge: Judge
+) -> bool:
     """Whether it is kept already. Raises `errors.Unprocessable` where another one replaced it."""
     with store.read() as reader:
         kept = reader.kept(key)
         if kept is None or kept.deleted:
             return False
-        chart = charts(reader, site, [subject.patient])[subject.patient]
+        chart = charts(reader, site, judge.rulebook, [subject.patient])[subject.patient]
     stated = [
         it
         for it in chart.attestations

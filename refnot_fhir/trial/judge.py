@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 from refnot_fhir.core import findings, people, subject
-from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.chart import Chart, survivor
 from refnot_fhir.core.chart import charts as build
 from refnot_fhir.core.criteria import assess as screening
 from refnot_fhir.core.dosing import record as dosing
@@ -17,7 +17,6 @@ from refnot_fhir.core.results import Assessment, DosingRecord, Subject
 from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.subject import BY_RULE
-from refnot_fhir.fhir.whose import survivor
 from refnot_fhir.store.contract import Reader, Reading
 from refnot_fhir.store.view import View
 
@@ -64,10 +63,18 @@ class SubjectChange:
     """`IN07A unknown → met`, one for each criterion whose verdict moved."""
 
 
-def charts(reader: Reader, site: Site, patients: Collection[str]) -> dict[str, Chart]:
-    """The chart of each patient; records merged into one are read with it."""
-    everyone = {one for patient in patients for one in family(reader, site.name, patient)}
-    return build(site, reader.facts(site.name, everyone), patients)
+def charts(
+    reader: Reader, site: Site, rulebook: Rulebook, patients: Collection[str]
+) -> dict[str, Chart]:
+    """The chart of each patient; all records of the same person are read with it."""
+    known: dict[str, tuple[Fact, ...]] = {}
+    todo = {one for patient in patients for one in family(reader, site.name, patient)}
+    while todo:
+        known |= reader.facts(site.name, todo)
+        people = [person for one in todo if (person := person_in(known[one]))]
+        heirs = {person.replaced_by for person in people if person.replaced_by}
+        todo = {one for heir in heirs for one in family(reader, site.name, heir)} - known.keys()
+    return build(site, rulebook, known, patients)
 
 
 def family(reader: Reader, site: str, patient: str) -> list[str]:
@@ -159,15 +166,15 @@ def decided(
 ) -> Decisions | None:
     """What follows for these patients once the readings are kept; each is assessed once.
 
-    Whoever a patient's record was merged into is decided with it. A version that time alone has
-    made of a subject comes first: what was published of a lapse stays true. None when the view does
-    not hold all that it takes: `view.missing` says what to read.
+    All records of the same person are decided: what is filed under one may count for another. A
+    version that time alone has made of a subject comes first: what was published of a lapse stays
+    true. None when the view does not hold all that it takes: `view.missing` says what to read.
     """
     after = view.after(readings)
-    whole = _with_heirs(view, after, patients)
+    whole = persons(view, after, patients)
     if view.missing:
         return None
-    now = build(site, after, whole)
+    now = build(site, judge.rulebook, after, whole)
     found = [
         _followed(view, judge, site, chart, protocol)
         for chart in now.values()
@@ -180,18 +187,15 @@ def decided(
     )
 
 
-def _with_heirs(
+def persons(
     view: View, after: Mapping[str, Sequence[Fact]], patients: Collection[str]
 ) -> list[str]:
-    """The patients and their heirs; the facts of everybody merged with them are in the view."""
+    """The patients and all whose records were merged with theirs; their facts are in the view."""
     whole = list(dict.fromkeys(patients))
     for one in whole:
         person = person_in(after.get(one, ()))
-        if person and person.replaced_by and person.replaced_by not in whole:
-            whole.append(person.replaced_by)
-    everyone = list(whole)
-    for one in everyone:
-        everyone += (other for other in view.merged_into(one) if other not in everyone)
+        near = (person.replaced_by if person else "", *view.merged_into(one))
+        whole += (other for other in dict.fromkeys(near) if other and other not in whole)
     return whole
 
 
@@ -205,7 +209,7 @@ def _followed(
          if row.subject.protocol == protocol.id), None
     )  # fmt: skip
     if before is not None and has_lapsed(judge, site, before):
-        known = build(site, view.after(()), [chart.patient])[chart.patient]
+        known = build(site, judge.rulebook, view.after(()), [chart.patient])[chart.patient]
         versions += lapses(judge, site, known, before, protocol)
         before = versions[-1][0] if versions else before
     change = _changed(stand(judge, site, chart, before, protocol), judge.now)

@@ -95,7 +95,7 @@ class _Carrying:
         kept = self._kept()
         patient = self._whose(kept)
         protocol = self._judge.rulebook.protocols[kept.protocol if kept else self._asked.protocol]
-        chart = charts(self._writer, self._site, [patient])[patient]
+        chart = charts(self._writer, self._site, self._judge.rulebook, [patient])[patient]
         before, by_time = self._until_now(kept, chart, protocol)
         self._check_version(before)
         basis = self._basis(before, chart, protocol)

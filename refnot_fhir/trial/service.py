@@ -98,6 +98,12 @@ class Service:
         behind = None if moment == clock else clock
         return Judge(self.rulebook, moment, self.new_id, self.settings.replay, behind)
 
+    def public_base(self, site: Site) -> str:
+        """The FHIR base of a site as clients see it; empty where no setting says it."""
+        root = self.settings.public_url.rstrip("/")
+        below = "" if site.name == DEFAULT_SITE else f"/{site.name}"
+        return f"{root}{below}{self.settings.base_path}" if root else ""
+
     def site(self, name: str = DEFAULT_SITE) -> Site:
         """The site of that name. Raises NotFound, naming the sites there are."""
         site = self.rulebook.sites.get(name)

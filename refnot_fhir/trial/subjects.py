@@ -10,7 +10,7 @@ from refnot_fhir.core.chart import charts as build
 from refnot_fhir.core.results import Subject
 from refnot_fhir.store.contract import Reader, Store, SubjectQuery, SubjectRow
 from refnot_fhir.store.view import Wanted
-from refnot_fhir.trial.judge import Judge, Standing, charts, has_lapsed, lapses, stand
+from refnot_fhir.trial.judge import Judge, Standing, charts, has_lapsed, lapses, persons, stand
 
 _AT_ONCE = 200
 """Subjects read at once while a page is being filled."""
@@ -60,13 +60,12 @@ def _again(store: Store, judge: Judge, subject: Subject) -> Subject:
     wanted = Wanted(patients={subject.patient})
     while True:
         view = store.look(site.name, wanted)
-        everyone = [subject.patient]
-        for one in everyone:
-            everyone += (other for other in view.merged_into(one) if other not in everyone)
+        known = view.after(())
+        persons(view, known, [subject.patient])
         if not view.missing:
             break
         wanted.add(view.missing)
-    chart = build(site, view.after(()), [subject.patient])[subject.patient]
+    chart = build(site, judge.rulebook, known, [subject.patient])[subject.patient]
     rows = (row.subject for row in view.subjects_of(subject.patient))
     newest = next((one for one in rows if one.id == subject.id), subject)
     for later, _ in lapses(judge, site, chart, newest, protocol):
@@ -80,7 +79,7 @@ def as_of_today(reader: Reader, judge: Judge, subject: Subject) -> Subject:
     protocol = judge.rulebook.protocols.get(subject.protocol)
     if site is None or protocol is None or not has_lapsed(judge, site, subject):
         return subject
-    chart = charts(reader, site, [subject.patient])[subject.patient]
+    chart = charts(reader, site, judge.rulebook, [subject.patient])[subject.patient]
     for later, _ in lapses(judge, site, chart, subject, protocol):
         subject = later
     return subject
@@ -97,5 +96,5 @@ def standing(
     protocol = judge.rulebook.protocols.get(subject.protocol)
     if site is None or protocol is None:
         return None
-    chart = charts(reader, site, [subject.patient])[subject.patient]
+    chart = charts(reader, site, judge.rulebook, [subject.patient])[subject.patient]
     return stand(judge, site, chart, subject, protocol, on=on)

@@ -38,7 +38,7 @@ def content(response: Response) -> Any:
 
 def as_page(response: Response) -> Response:
     """A resource for a browser: its JSON, indented, in a page. Other clients get it as it is."""
-    if response.mimetype != "application/fhir+json" or request.method not in ("GET", "HEAD"):
+    if request.method not in ("GET", "HEAD") or response.mimetype != "application/fhir+json":
         return response
     if not wants_page():
         return response

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Request, Response, request
+from flask.globals import request_ctx
 
 from refnot_fhir.errors import Forbidden, NotFound
 from refnot_fhir.settings import Settings, is_loopback
@@ -109,11 +110,10 @@ def _refuse_strangers(settings: Settings) -> None:
     Listening on loopback keeps other machines out, but not the pages that are open on this one:
     a form may post from any page, and a name of the page's own may be made to mean 127.0.0.1.
     """
-    if request.method not in ("GET", "HEAD", "OPTIONS") and _of_another_site(settings):
+    asked = request_ctx.request
+    if asked.method not in ("GET", "HEAD", "OPTIONS") and _of_another_site(asked, settings):
         raise Forbidden("a page of another site may not send anything here")
-    if not (
-        settings.allow_unprotected or _is_ours(request.host, settings.host, settings.public_url)
-    ):
+    if not (settings.allow_unprotected or _is_ours(asked.host, settings.host, settings.public_url)):
         raise Forbidden(
             "the Host of the request is not an address of this service: REFNOT_PUBLIC_URL names "
             "the one by which a proxy is reached"
@@ -127,15 +127,15 @@ def _is_ours(host: str, own: str, public_url: str) -> bool:
     return is_loopback(name) or name in (own, urlsplit(public_url).hostname)
 
 
-def _of_another_site(settings: Settings) -> bool:
+def _of_another_site(asked: Request, settings: Settings) -> bool:
     """Whether a browser says that a page from elsewhere sends this; programs say nothing."""
-    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+    if asked.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         return True
-    origin = request.headers.get("Origin")
+    origin = asked.headers.get("Origin")
     if origin is None:
         return False
     # Without the scheme: where a proxy speaks TLS, it is not known here.
-    ours = {_address(f"//{request.host}"), _address(settings.public_url)} - {""}
+    ours = {_address(f"//{asked.host}"), _address(settings.public_url)} - {""}
     return _address(origin) not in ours
 
 

@@ -49,7 +49,7 @@ class Preferences:
 
 def preferences() -> Preferences:
     """Those of the request."""
-    return read(", ".join(request.headers.getlist("Prefer")))
+    return read(request.headers.get("Prefer", ""))
 
 
 @lru_cache(maxsize=256)

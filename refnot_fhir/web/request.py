@@ -6,16 +6,20 @@ what it can: XML is refused by name, anything else must be JSON.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import zlib
 from functools import lru_cache
+from typing import IO
 
-from flask import current_app, g, request
+from flask import request
+from flask.globals import request_ctx
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.utils import get_current_url
 
 from refnot_fhir.errors import BadInput, NotAcceptable, TooLarge, UnknownMedia
 from refnot_fhir.fhir.versions import Version
+from refnot_fhir.settings import Settings, networks
 from refnot_fhir.trial.service import DEFAULT_SITE
 
 JSON_TYPES = frozenset(
@@ -37,16 +41,16 @@ def body(limit: int) -> bytes:
     Raises TooLarge over `limit` bytes (before or after decompression), UnknownMedia for another
     media type or content coding, BadInput for an empty or damaged body.
     """
-    if request.mimetype not in JSON_TYPES and request.mimetype != FORM:
-        raise UnknownMedia(
-            f"Content-Type {request.mimetype} is not understood: send application/fhir+json"
-        )
-    if (request.content_length or 0) > limit:
+    asked = request_ctx.request
+    media = asked.mimetype
+    if media not in JSON_TYPES and media != FORM:
+        raise UnknownMedia(f"Content-Type {media} is not understood: send application/fhir+json")
+    if (asked.content_length or 0) > limit:
         raise TooLarge(_too_large(limit))
-    received = _read(limit + 1)
+    received = _read(asked.stream, limit + 1)
     if len(received) > limit:
         raise TooLarge(_too_large(limit))
-    received = _unpacked(received, request.headers.get("Content-Encoding", ""), limit)
+    received = _unpacked(received, asked.headers.get("Content-Encoding", ""), limit)
     if not received.removeprefix(_BOM).strip():
         raise BadInput("the body is empty: send a FHIR resource as JSON")
     if received.removeprefix(_BOM).lstrip()[:1] == b"<":
@@ -118,14 +122,15 @@ def _preferred(text: str, own: Version) -> Version:
 
 
 def _accepted() -> str:
+    asked = request_ctx.request
     stated = ""
     # To look for what is not there costs more than to see first whether there is anything.
-    if request.query_string and "_format" in request.args:
-        stated = request.args["_format"]
-    if not stated and request.path.endswith("/_search") and request.mimetype == FORM:
-        stated = request.form.get("_format", "")
+    if asked.query_string and "_format" in asked.args:
+        stated = asked.args["_format"]
+    if not stated and asked.path.endswith("/_search") and asked.mimetype == FORM:
+        stated = asked.form.get("_format", "")
     # A plus sign in an address that was not escaped arrives as a blank.
-    return stated.replace("/fhir ", "/fhir+") or request.headers.get("Accept", "")
+    return stated.replace("/fhir ", "/fhir+") or asked.headers.get("Accept", "")
 
 
 def by_preference(text: str) -> list[tuple[str, dict[str, str]]]:
@@ -145,25 +150,54 @@ _QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 
 def base_url() -> str:
     """The absolute URL of the FHIR base that the request came to."""
-    if "base_url" not in g:
-        g.base_url = own_bases()[0]
-    found: str = g.base_url
-    return found
+    return own_bases()[0]
 
 
 def own_bases() -> tuple[str, ...]:
     """That base as the world calls it, and as this client does, where a proxy stands between."""
-    config, asked = current_app.config, request
+    config, asked = request_ctx.app.config, request_ctx.request
     site = (asked.view_args or {}).get("site", DEFAULT_SITE)
-    path = str(config["REFNOT_BASE_PATH"])
-    below = path if site == DEFAULT_SITE else f"/{site}{path}"
-    roots = (config["REFNOT_PUBLIC_URL"], _root(asked.scheme, asked.host))
-    return tuple(root.rstrip("/") + below for root in roots if root)
+    path, public = config["REFNOT_BASE_PATH"], config["REFNOT_PUBLIC_URL"]
+    return _bases(site, path, public, asked.scheme, asked.host)
 
 
 @lru_cache(maxsize=64)
-def _root(scheme: str, host: str) -> str:
-    return get_current_url(scheme, host)
+def _bases(site: str, path: str, public_url: str, scheme: str, host: str) -> tuple[str, ...]:
+    below = path if site == DEFAULT_SITE else f"/{site}{path}"
+    roots = (public_url, get_current_url(scheme, host))
+    return tuple(root.rstrip("/") + below for root in roots if root)
+
+
+def caller(settings: Settings) -> str:
+    """The name for the audit trail.
+
+    The header that names a user is believed when the direct peer is a trusted proxy, and from
+    nobody else: everybody can send it. It counts for nothing with a character that cannot be shown.
+    """
+    return named_user(settings) or request.remote_addr or ""
+
+
+def named_user(settings: Settings) -> str:
+    """The user whom a trusted proxy names; empty when none does: then nobody established it."""
+    peer = request.remote_addr or ""
+    if not settings.trusted_proxy or not _trusted(peer, settings.trusted_proxy):
+        return ""
+    user = request.headers.get(settings.user_header, "").strip()
+    return user if user.isprintable() and len(user) <= _LONGEST else ""
+
+
+@lru_cache(maxsize=256)
+def _trusted(peer: str, proxies: str) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return any((mapped or address) in network for network in networks(proxies))
+
+
+_LONGEST = 255
+"""Characters of the name of a user."""
 
 
 def _unpacked(packed: bytes, coding: str, limit: int) -> bytes:
@@ -190,10 +224,10 @@ def _unpacked(packed: bytes, coding: str, limit: int) -> bytes:
     return bytes(text)
 
 
-def _read(most: int) -> bytes:
+def _read(stream: IO[bytes], most: int) -> bytes:
     """Up to that many bytes of the body; a stream may give less at a time than is asked for."""
     parts = []
-    while most and (part := request.stream.read(min(most, _AT_ONCE))):
+    while most and (part := stream.read(min(most, _AT_ONCE))):
         parts.append(part)
         most -= len(part)
     return b"".join(parts)

@@ -372,3 +372,16 @@ def test_a_verdict_is_never_at_odds_with_a_count_that_fits_all_readings(
     found = decide(*(at(name, str(value)) for name, value in counts.items()))
     for value in fitting:
         assert found.verdict is not (NOT_MET if value > 2 else MET)
+
+
+def test_what_was_collected_before_a_later_sample_changes_nothing() -> None:
+    newest = [at("white-cells", "3", 1), at("neutrophils", "1.8", 1)]
+    older = [
+        *(at("granulocytes", "9", 3), at("white-cells", "8", 3), at("neutrophils", "12", 3)),
+        *(at("white-cells", "1", 5), at("segmented-neutrophils", "5", 9)),
+    ]
+
+    alone, after_others = decide(*newest), decide(*older, *newest)
+
+    assert after_others == alone
+    assert decide(*older, *newest, as_of=days_ago(2)).reason.code != alone.reason.code

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from refnot_fhir.core.dictionary import Others
-from refnot_fhir.core.seen import Focus, SpecimenState
+from refnot_fhir.core.specimen import Focus, SpecimenState
 from refnot_fhir.core.translate.codes import label
 from refnot_fhir.core.translate.origin import origin_notes, origin_problem
 from refnot_fhir.core.values import Concept

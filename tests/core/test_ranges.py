@@ -429,3 +429,25 @@ def test_the_limit_of_those_not_pregnant_is_the_one_that_is_asked_for(
 def test_a_range_for_adults_needs_an_age() -> None:
     assert alt(upto("40", text="Adults"), of=person(born=None)).uln is None
     assert alt(upto("40", text="Adults"), of=person(born="2015")).uln is None
+
+
+def test_equal_limits_keep_the_digits_with_which_each_was_sent() -> None:
+    assert [str(alt(upto(high)).uln) for high in ("40", "40.0", "40")] == ["40", "40.0", "40"]
+
+
+def test_one_range_is_another_limit_in_each_unit_of_a_value() -> None:
+    limit = upto("40", "")
+
+    assert alt(limit).uln == 40
+    assert alt(limit, value=quantity(1, "ukat/L")).uln == 2400
+    assert alt(limit).uln == 40
+
+
+def test_a_unit_in_many_words_is_not_understood() -> None:
+    assert alt(upto("40", "U/L" * 100)).uln is None
+
+
+def test_a_hospital_that_changes_a_unit_is_understood_anew() -> None:
+    assert alt(upto("1", "kilo")).uln is None
+    assert alt(upto("1", "kilo"), at=site(units={"kilo": "ukat/L"})).uln == 60
+    assert alt(upto("1", "kilo")).uln is None

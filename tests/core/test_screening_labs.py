@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.criteria.lab import LabRule
+from refnot_fhir.core.criteria.moments import dated
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.results import CriterionResult
 from refnot_fhir.core.rules import Bound, Criterion
@@ -26,7 +27,7 @@ from tests.builders import (
     whole_days,
 )
 from tests.sentences import noted, shown, spelled, told
-from tests.small_rulebook import CREATININE, DERIVATIONS, GRANULOCYTES, PLATELETS
+from tests.small_rulebook import CREATININE, DERIVATIONS, GRANULOCYTES, MOSCOW, PLATELETS
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 
@@ -193,6 +194,19 @@ def test_the_newest_reading_governs() -> None:
     old, new = (lab_result(value="200", on=days_ago(2), id="old"), lab_result(value="100", id="n"))
     assert said(PLATELETS, old, new) == (NOT_MET, "beyond-limit")
     assert said(PLATELETS, old, new, as_of=days_ago(1)) == (MET, "within-limit")
+
+
+def test_a_reading_without_a_date_is_on_no_day() -> None:
+    known, undated = lab_result(), lab_result(on=None)
+    assert [it.reading for it in dated([undated, known], MOSCOW)] == [known]
+
+
+def test_a_verdict_that_the_end_of_the_calendar_cuts_short_holds_for_ever() -> None:
+    end = date.max
+    for ago, until in ((27, None), (28, None), (40, date(9999, 12, 19))):
+        day = end - timedelta(days=ago)
+        found = decide(PLATELETS, lab_result(value="151", on=moment(day)), as_of=day)
+        assert (found.verdict, found.holds_until) == (MET, until)
 
 
 def test_the_newest_reading_governs_also_when_it_cannot_be_used() -> None:

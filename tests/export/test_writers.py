@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from refnot_fhir.core.values import Interval, Original, reason
 from refnot_fhir.export.rows import dosing
-from refnot_fhir.export.writers import columns, csv_lines, json_array, ndjson_lines
+from refnot_fhir.export.writers import columns, csv_lines, json_array, ndjson_lines, table
 from refnot_fhir.fhir import wire
 from tests.export.rows import LATE, NEVER, dose, observation, record, result, row_of
 
@@ -161,3 +161,13 @@ def test_rows_are_written_as_they_come() -> None:
     ):
         assert next(lines)
         assert next(lines)
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(A1)", "-40", "'quoted"])
+def test_only_csv_escapes_text(text: str) -> None:
+    row = row_of(result(original=Original(text)))
+    (line,) = ndjson_lines([row])
+    assert wire.decode(line)["original"]["value"] == text
+    names = columns("eligibility-lab")
+    _, cells = table(names, [row])
+    assert cells[names.index("original.value")] == text

@@ -12,6 +12,7 @@ import pytest
 from refnot_fhir.core.seen import DoseSeen, Product
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source
 from refnot_fhir.fhir.dates import BEGINNING, END
+from refnot_fhir.fhir.elements import Lookup
 from refnot_fhir.fhir.read import medication, medication_administration
 from refnot_fhir.fhir.versions import Version
 from tests.fhir import builders as build
@@ -38,7 +39,7 @@ def read(resource: dict[str, Any], version: Version = Version.R4) -> DoseSeen:
         zone=MOSCOW,
         dates_in_utc=False,
         version=version,
-        medication=SERVER.get,
+        lookup=Lookup(SERVER.get),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from refnot_fhir.core.facts import Use
 from refnot_fhir.core.seen import UseSeen
 from refnot_fhir.core.values import Concept, Source, When
+from refnot_fhir.fhir.elements import Lookup
 from refnot_fhir.fhir.gate import problems
 from refnot_fhir.fhir.read import medication_use
 from refnot_fhir.fhir.versions import Version
@@ -42,7 +43,7 @@ def read(resource: dict[str, Any], version: Version = Version.R4) -> UseSeen:
         zone=MOSCOW,
         dates_in_utc=False,
         version=version,
-        medication=SERVER.get,
+        lookup=Lookup(SERVER.get),
     )
 
 

@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange, SpecimenState
+from refnot_fhir.core.seen import MeasurementSeen, OtherValue, ReferenceRange
+from refnot_fhir.core.specimen import SpecimenState
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source
 from refnot_fhir.core.vocabulary import Standing
+from refnot_fhir.fhir.elements import Lookup
 from refnot_fhir.fhir.read import observation
 from tests.fhir import builders as build
 
@@ -360,7 +362,7 @@ def test_a_specimen_is_known_inside_or_as_a_resource_of_its_own(sent, expected, 
     )
     (seen,) = observation.read(
         resource, SOURCE, zone=MOSCOW, dates_in_utc=False,
-        resource_of={"Specimen/s1": specimen(**sent)}.get,
+        lookup=Lookup({"Specimen/s1": specimen(**sent)}.get),
     )  # fmt: skip
 
     assert (seen.specimen_state, seen.specimen) == expected
@@ -388,3 +390,26 @@ def test_a_specimen_says_when_and_where_it_was_taken_if_the_observation_does_not
 def test_the_place_of_a_specimen_may_be_a_structure_without_a_name():
     drawn = specimen(collection={"bodySite": {"reference": {"reference": "BodyStructure/1"}}})
     assert only(specimen={"reference": "#s1"}, contained=[drawn]).body_site is None
+
+
+def test_equal_limits_keep_the_digits_with_which_each_was_sent():
+    sent = ("1.9", "1.90", "1.9")
+    ranges = [[{"high": build.quantity(Decimal(high), "10*9/L")}] for high in sent]
+
+    seen = [only(valueQuantity=PLATELETS, referenceRange=one) for one in ranges]
+
+    assert [str(one.ranges[0].high.value) for one in seen] == list(sent)
+
+
+def test_long_words_and_times_are_read_like_short_ones():
+    long = "x" * 2000
+    moment = f"2010-03-01T10:00:00.{'0' * 60}Z"
+    resource = build.observation(
+        valueQuantity=PLATELETS, effectiveDateTime=moment, referenceRange=[{"text": long}]
+    )
+
+    (seen,) = read({**resource, "code": build.concept((build.LOINC, "777-3"), text=long)})
+
+    assert seen.code == Concept((Coding(build.LOINC, "777-3"),), long)
+    assert seen.collected.earliest == datetime(2010, 3, 1, 10, tzinfo=UTC)
+    assert seen.ranges == (ReferenceRange(text=long),)

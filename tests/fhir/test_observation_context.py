@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refnot_fhir.core.seen import Focus, MeasurementSeen
+from refnot_fhir.core.seen import MeasurementSeen
+from refnot_fhir.core.specimen import Focus
 from refnot_fhir.core.values import Coding, Concept, Source
 from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.read import observation
@@ -51,7 +52,8 @@ def test_a_focus_that_is_not_the_subject_is_told_with_whether_it_is_another_pers
     (seen,) = read(resource)
 
     label = reference.get("display") or reference["reference"]
-    assert seen.focus == (Focus(Concept(text=str(label)), of_another),)
+    patient = "p2" if reference.get("reference") == "Patient/p2" else ""
+    assert seen.focus == (Focus(Concept(text=str(label)), of_another, patient),)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_a_focus_sent_along_is_another_person_by_its_type(
 @pytest.mark.parametrize(
     ("owner", "expected"),
     [
-        ({"reference": "Patient/p2"}, (Focus(Concept(text="Patient/p2"), of_another=True),)),
+        ({"reference": "Patient/p2"}, (Focus(Concept(text="Patient/p2"), True, "p2"),)),
         ({"reference": "Patient/p1"}, ()),
         ({"display": "x"}, ()),
     ],

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from refnot_fhir.core.values import Source
+from refnot_fhir.fhir.elements import Lookup
 from refnot_fhir.fhir.gate import problems
 from refnot_fhir.fhir.read import medication, medication_administration, observation, patient
 from refnot_fhir.fhir.versions import Version
@@ -37,7 +38,7 @@ def read(resource: dict, version: Version) -> int:
                 zone=MOSCOW,
                 dates_in_utc=False,
                 version=version,
-                medication=lambda _: None,
+                lookup=Lookup(),
             )
             made_of = dose.product.ingredients if dose.product else ()
             assert dose.medication or made_of or dose.unresolved

@@ -192,6 +192,16 @@ def test_a_study_is_found_in_r5_by(query, expected):
     assert found(STUDY, query, study(Version.R5), Version.R5) is expected
 
 
+def test_what_is_about_a_date_depends_on_when_it_is_asked():
+    def values(query, now):
+        args = [("_id", "1"), ("date", query)]
+        return search.parse(SUBJECT, args, Version.R4, now=now, base=BASE).of("date")[0].values
+
+    later = NOW + timedelta(days=3650)
+    assert values("ap2010", NOW) != values("ap2010", later)
+    assert values("ge2010", NOW) == values("ge2010", later)
+
+
 @pytest.mark.parametrize("version", R4_LIKE)
 @pytest.mark.parametrize(
     ("query", "expected"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from refnot_fhir.core.values import Source
+from refnot_fhir.fhir.elements import Lookup
 from refnot_fhir.fhir.types import KINDS, Context, patient_of, understand
 from tests.door import ATC, SITES, Json, dose, lab, medicine, patient, small_rulebook
 
@@ -72,7 +73,7 @@ def test_a_medication_is_looked_up() -> None:
         asked.append(reference)
         return drug
 
-    context = Context(SITES["default"], small_rulebook(), None, known)
+    context = Context(SITES["default"], small_rulebook(), None, Lookup(known))
     found = understand(given, source(given), context)
     assert found.facts[0].classes == ("immunotherapy",)
     assert found.depends_on == ("Medication/m",)

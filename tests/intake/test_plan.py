@@ -11,8 +11,7 @@ import pytest
 from refnot_fhir.fhir import wire
 from refnot_fhir.store.contract import Moved
 from refnot_fhir.trial.judge import decided
-from refnot_fhir.trial.receive import Delivery, Request, receive
-from refnot_fhir.trial.receive.commit import carried_out
+from refnot_fhir.trial.receive import Delivery, Request, carried_out, receive
 from refnot_fhir.trial.receive.naming import Naming
 from refnot_fhir.trial.receive.plan import Planner
 from refnot_fhir.trial.receive.replay import Seal

@@ -270,7 +270,7 @@ def test_what_people_may_state_is_read_by_criterion(tmp_path):
 
 
 def test_a_protocol_names_the_readings_of_its_criteria_that_nobody_signed(tmp_path):
-    assert load(TEST_MAPPINGS).protocols["trial"].unsigned == ("wide-limits",)
+    assert load(TEST_MAPPINGS).protocols["trial"].unsigned == ("wide-limits", "window")
     signed = "- **Confirm**: tester\n- **Confirmed by**: A. Bykova, doctor, 2026-05-20\n"
     text = (TEST_MAPPINGS / "DECISIONS.md").read_text("utf-8")
     folder = edited(tmp_path, "DECISIONS.md", text, text.replace("- **Confirm**: tester\n", signed))
@@ -286,3 +286,17 @@ def test_a_signature_is_a_reason_to_decide_again_and_no_other_rule(tmp_path):
     after = load(edited(tmp_path, "DECISIONS.md", "- **Confirm**: tester\n", signed))
     assert after.digest != before.digest
     assert after.protocols["trial"].digest == before.protocols["trial"].digest
+
+
+@pytest.mark.parametrize(
+    ("file", "stated"),
+    [
+        (ELIGIBILITY, ('value = 150, unit = "10*9/L"', 'value = 150000, unit = "/uL"')),
+        ("labs.toml", ("high = 10000,", 'high = 10000000, unit = "/uL",')),
+    ],
+)
+def test_a_limit_may_be_stated_in_any_known_unit_of_its_lab(rulebook, tmp_path, file, stated):
+    folder = edited(tmp_path, file, *stated)
+    before, after = (it.protocols["trial"] for it in (rulebook, load(folder)))
+    assert [it.rule for it in after.criteria] == [it.rule for it in before.criteria]
+    assert after.labs["platelets"].plausible == before.labs["platelets"].plausible

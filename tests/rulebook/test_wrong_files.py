@@ -91,8 +91,18 @@ WRONG = [
     (
         ELIGIBILITY,
         'unit = "10*9/L"',
-        'unit = "10*3/uL"',
-        ["criterion[1].rule.more_than.unit", "is not the unit of platelets", "allowed: 10*9/L"],
+        'unit = "U/L"',
+        [
+            "criterion[1].rule.more_than.unit",
+            "'U/L' measures catalytic concentration, but platelets is number concentration",
+            "10*9/L",
+        ],
+    ),
+    (
+        ELIGIBILITY,
+        'unit = "10*9/L"',
+        'unit = "10^9/L"',
+        ["criterion[1].rule.more_than.unit", "'10^9/L' is not in units.toml as a unit of platele"],
     ),
     (
         ELIGIBILITY,
@@ -393,6 +403,12 @@ WRONG = [
         "high = 10000",
         "high = 0",
         ["lab.platelets.plausible: low is not below high"],
+    ),
+    (
+        "labs.toml",
+        "high = 10000,",
+        'high = 10000, unit = "U/L",',
+        ["lab.platelets.plausible.unit", "'U/L' measures catalytic concentration"],
     ),
     (
         "labs.toml",

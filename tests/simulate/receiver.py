@@ -15,6 +15,7 @@ from refnot_fhir.core.results import Assessment, DosingRecord
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import references, wire
+from refnot_fhir.fhir.elements import Lookup
 from refnot_fhir.fhir.types import KINDS, Context, Understood, understand
 
 Key = tuple[str, str]
@@ -47,10 +48,10 @@ class Receiver:
         site = self.rulebook.sites["default"]
         (patient,) = (key for key in self.live if key[0] == "Patient")
         person = person_in(self._understood(patient, Context(site, self.rulebook)).facts)
-        context = Context(site, self.rulebook, person, self._product)
+        context = Context(site, self.rulebook, person, Lookup(self._product))
         said = [self._understood(key, context) for key in self.live if key[0] in KINDS]
         facts = [fact for one in said for fact in one.facts]
-        return charts(site, {patient[1]: facts}, patient[1:])[patient[1]]
+        return charts(site, self.rulebook, {patient[1]: facts}, patient[1:])[patient[1]]
 
     def _product(self, reference: str) -> Mapping[str, Any] | None:
         kind, _, id = reference.rpartition("/")

@@ -105,6 +105,9 @@ labs = st.builds(
     sample=text,
     interpretation=text,
     ulns=st.lists(numbers, max_size=2).map(tuple),
+    identifiers=texts,
+    sent_version=text,
+    persons=texts,
 )
 doses = st.builds(
     Dose,
@@ -221,7 +224,7 @@ assessments = st.builds(
 @pytest.mark.parametrize(
     ("record", "known"),
     [
-        (Measurement, 21),
+        (Measurement, 24),
         (Dose, 21),
         (Person, 10),
         (Subject, 16),
@@ -252,6 +255,9 @@ def _digits(fact: Fact) -> list[str]:
     return [repr(getattr(fact, name, None)) for name in ("uln", "value", "amount")]
 
 
+WHEN = When(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC), "2026-01-02")
+
+
 def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None:
     source = Source("n", "t", "i", "1")
     some = [
@@ -260,14 +266,15 @@ def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None
         Measurement(source, "p", "a", Original()),
         Report(source, "p", ("Observation/o1",), withdrawn=True),
         Condition(source, "p", ("stroke",)),
-        MedicationUse(source, "p", Use.TAKEN),
-        ProcedureDone(source, "p", Outcome.GIVEN, ("x",)),
+        MedicationUse(source, "p", Use.ORDERED, routes=("oral", ""), began=WHEN, is_over=True),
+        ProcedureDone(source, "p", Outcome.GIVEN, ("chemotherapy",), ended=WHEN),
         Consent(source, "p", ConsentState.ACTIVE),
         Attestation(source, "p", "r2", "IN01", Verdict.MET),
     ]
-    assert codec.kinds_of(some) == (
+    kinds = (
         "attestation condition consent dose measurement medicationuse person proceduredone report"
     )
+    assert codec.kinds_of(some) == kinds
     assert codec.facts_of(codec.facts_text(some)) == (tuple(some),)
     assert {type(fact) for fact in some} == set(get_args(Fact))
 

@@ -17,6 +17,7 @@ import pytest
 from refnot_fhir.errors import Conflict
 from refnot_fhir.store import migrate, open_store
 from refnot_fhir.store.contract import AuditEntry, Store, Writer
+from refnot_fhir.store.group import Group, Line
 from tests.store.things import NOW, kept, key, lab_reading
 from tests.store.worker import SHARED, add_version
 
@@ -170,6 +171,30 @@ def test_a_work_inside_a_work_is_refused(sqlite_store: Store) -> None:
 
     with pytest.raises(RuntimeError, match="inside"):
         sqlite_store.write(outer)
+
+
+def test_who_is_interrupted_while_he_waits_leaves_the_turn_to_the_next() -> None:
+    """As a command is that somebody ends with Ctrl-C while others write."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def commit(jobs: Group) -> None:
+        for job in jobs:
+            job.result = job.work(None)
+        begun.set()
+        assert go_on.wait(30)
+
+    line = Line(commit)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(line.run, lambda _: "first")
+        assert begun.wait(30)
+        here = threading.get_ident()
+        threading.Timer(0.2, signal.pthread_kill, [here, signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            line.run(lambda _: "interrupted")
+        go_on.set()
+        assert first.result(30) == "first"
+        assert pool.submit(line.run, lambda _: "next").result(30) == "next"
+    line.close()
 
 
 def test_a_closed_store_refuses_to_write(sqlite_url: str) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import make_url
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.sql import ClauseElement
 
 from refnot_fhir.store import claims, look, migrate, statements
+from refnot_fhir.store.postgres_connection import Pool
+from refnot_fhir.store.postgres_session import Places, numbered
 from refnot_fhir.store.sql import Texts
 
 ON_THE_PATH = {
@@ -69,3 +73,30 @@ def test_no_statement_of_a_bundle_reads_a_whole_table(
     # The list of values and the rows found by it may be gone through; a table may not.
     inner = ("SCAN json_each", "SCAN anon_", "SCAN (subquery", "SCAN readings", "SCAN others")
     assert [s for s in steps if s.startswith("SCAN") and not s.startswith(inner)] == []
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("name", [n for n in ON_THE_PATH if n.startswith(("look", "whether"))])
+def test_postgresql_goes_from_what_is_asked_for_to_its_rows_also_before_it_knows_the_tables(
+    postgresql_url: str, name: str
+) -> None:
+    migrate(postgresql_url)
+    places: Places = {}
+    dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    text = numbered(0, Texts(dialect).of(ON_THE_PATH[name])[0], places)
+    nothing = ", ".join(["NULL"] * len(places))
+    pool = Pool(make_url(postgresql_url))
+    with pool.connection() as connection:
+        connection.execute(f"PREPARE asked AS {text}".encode(), prepare=False)
+        rows = connection.execute(f"EXPLAIN EXECUTE asked ({nothing})".encode(), prepare=False)
+        steps = [row[0].strip() for row in rows]
+    pool.close()
+    assert [s for s in steps if "Seq Scan" in s or "Hash Join" in s or "Merge Join" in s] == []
+    found = [after for step, after in pairwise(steps) if "Scan using" in step]
+    assert found
+    # A key that begins with a site or a place would have all of it walked through.
+    keyed = [step for step in found if step.startswith("Index Cond: ")]
+    assert keyed == found
+    assert [
+        step for step in keyed if step.startswith(("Index Cond: (site", "Index Cond: (place"))
+    ] == []

@@ -341,3 +341,26 @@ def test_a_member_of_a_panel_that_is_of_another_patient_counts_for_nobody(door: 
     door.kept(patient("p1"), patient("p2"), panel)
     assert door.verdicts("p1")["IN07B"] == "unknown"
     assert door.verdicts("p2")["IN07B"] == "unknown"
+
+
+@pytest.mark.parametrize("first", ["product", "administration"])
+def test_a_product_named_by_identifier_is_the_one_that_carries_it(door: Door, first: str) -> None:
+    carried = {"identifier": [{"system": "urn:product", "value": "7"}]}
+    given = referring() | {"medicationReference": {"identifier": carried["identifier"][0]}}
+    story = [drug("L01FF01") | carried, given]
+    door.kept(patient())
+    for one in story if first == "product" else reversed(story):
+        door.kept(one)
+    assert door.verdicts()["EX09"] == "met"
+    door.kept(drug("N02") | carried | {"id": "another"})
+    assert door.verdicts()["EX09"] == "unknown"
+
+
+def test_a_product_named_in_a_version_is_the_current_one(door: Door) -> None:
+    named = {"reference": f"Medication/{drug('N02')['id']}/_history/1"}
+    door.kept(patient(), drug("N02"), referring() | {"medicationReference": named})
+    assert door.verdicts()["EX09"] == "unknown"
+    door.put(drug("L01FF01"))
+    assert door.verdicts()["EX09"] == "met"
+    shown = door.get(f"ResearchSubject/{door.subject()['id']}/$screening-report").text
+    assert "it names version 1 of its product; version 2 is current, and counts" in shown

@@ -117,6 +117,56 @@ def test_a_report_of_another_patient_takes_nothing_away(door: Door) -> None:
     assert door.verdicts()["IN07B"] == "met"
 
 
+@pytest.mark.parametrize("first", ["report", "merge"])
+def test_a_report_under_one_record_counts_for_the_other_of_a_merged_patient(
+    door: Door, first: str
+) -> None:
+    link = [{"other": {"reference": "Patient/p1"}, "type": "replaced-by"}]
+    story = [report(status="entered-in-error", result=LISTED), patient("p2", link=link)]
+    door.kept(patient(), patient("p2"), lab(of="p2"))
+    for one in story if first == "report" else reversed(story):
+        assert door.verdicts("p2")["IN07B"] == "met"
+        door.kept(one)
+    assert (door.verdicts("p2")["IN07B"], door.verdicts("p1")["IN07B"]) == ("unknown", "unknown")
+    door.put(report(result=LISTED))
+    assert (door.verdicts("p2")["IN07B"], door.verdicts("p1")["IN07B"]) == ("met", "met")
+
+
+@pytest.mark.parametrize("left_out", [["subject"], ["subject", "result"]])
+def test_a_withdrawn_report_that_names_nobody_takes_along_what_it_listed(
+    door: Door, left_out: list[str]
+) -> None:
+    door.kept(patient(), lab(), report(result=LISTED))
+    gone = report(status="entered-in-error", result=LISTED)
+    answer = door.put({name: value for name, value in gone.items() if name not in left_out})
+    assert answer.headers.get("X-Entries-Unlinked", "0") == "0"
+    assert door.verdicts()["IN07B"] == "unknown"
+
+
+def test_a_withdrawn_report_that_never_named_anybody_is_of_the_patient_of_its_results(
+    door: Door,
+) -> None:
+    gone = report(status="entered-in-error", result=LISTED)
+    del gone["subject"]
+    door.kept(patient(), lab())
+    door.kept(gone)
+    assert door.verdicts()["IN07B"] == "unknown"
+
+
+def test_a_withdrawn_panel_or_report_reaches_the_members_of_a_panel(door: Door) -> None:
+    panel = lab("panel", hasMember=LISTED)
+    del panel["valueQuantity"]
+    gone = report(status="entered-in-error", result=[{"reference": "Observation/panel"}])
+    door.kept(patient(), lab(), panel)
+    assert door.verdicts()["IN07B"] == "met"
+    door.put(gone)
+    assert door.verdicts()["IN07B"] == "unknown"
+    door.send("DELETE", "DiagnosticReport/r1")
+    assert door.verdicts()["IN07B"] == "met"
+    door.put(panel | {"status": "entered-in-error"})
+    assert door.verdicts()["IN07B"] == "unknown"
+
+
 def test_a_report_without_results_is_not_retained(door: Door) -> None:
     door.kept(patient())
     assert door.put(report(conclusion="no fracture")).status_code == 202

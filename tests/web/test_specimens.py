@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.door import Door, Json, content, lab, matches, patient, transaction
+from tests.door import Door, Json, content, lab, matches, patient, said, transaction
 
 SERUM = {"coding": [{"system": "http://snomed.info/sct", "code": "119364003"}]}
 
 
+P2 = {"reference": "Patient/p2"}
 SALIVA = {"coding": [{"system": "http://snomed.info/sct", "code": "119342007"}]}
 
 
@@ -64,6 +65,16 @@ def test_a_specimen_that_never_comes_leaves_the_code_standing_and_the_evidence_s
     ).text  # fmt: skip
 
 
+def test_the_receipt_says_that_the_code_is_trusted_until_the_specimen_comes(door: Door) -> None:
+    door.kept(patient())
+    told = said(door.put(creatinine(), Prefer="return=OperationOutcome"))
+    assert "creatinine: its specimen is not here: until it arrives it is taken to be what" in told
+    door.kept(specimen(SERUM))
+    assert "is not here" not in said(
+        door.put(creatinine(note=[{"text": "again"}]), Prefer="return=OperationOutcome")
+    )
+
+
 def test_a_corrected_or_deleted_specimen_decides_anew(door: Door) -> None:
     door.kept(patient(), creatinine(), URINE)
     assert door.verdicts()["IN08A"] == "unknown"
@@ -77,6 +88,18 @@ def test_a_corrected_or_deleted_specimen_decides_anew(door: Door) -> None:
 def test_a_specimen_of_another_patient_is_no_evidence(door: Door) -> None:
     door.kept(patient(), creatinine(), specimen(SERUM, subject={"reference": "Patient/p2"}))
     assert door.verdicts()["IN08A"] == "unknown"
+
+
+def test_a_specimen_of_the_other_record_of_a_merged_patient_is_the_patients(door: Door) -> None:
+    door.kept(patient(), patient("p2"), creatinine(), specimen(SERUM, subject=P2))
+    assert door.verdicts()["IN08A"] == "unknown"
+    link = [{"other": {"reference": "Patient/p1"}, "type": "replaced-by"}]
+    door.put(patient("p2", link=link))
+    assert door.verdicts()["IN08A"] == "met"
+    door.put(patient("p2", active=True))
+    assert door.verdicts()["IN08A"] == "unknown"
+    door.put(patient(link=[{"other": {"reference": "Patient/p2"}, "type": "replaced-by"}]))
+    assert (door.verdicts()["IN08A"], door.verdicts("p2")["IN08A"]) == ("met", "met")
 
 
 def test_a_specimen_of_another_hospital_is_not_looked_at(door: Door) -> None:

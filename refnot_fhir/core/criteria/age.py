@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import date
 
 from refnot_fhir.core.criteria.case import Case
@@ -24,6 +25,14 @@ class AgeRule(Rule):
 
     at_least: int | None
     at_most: int | None
+    about: About = field(init=False, repr=False, compare=False)
+    """Of a reason: the limits."""
+
+    def __post_init__(self) -> None:
+        """Put the limits together once: every result has them."""
+        limits = (("at-least", self.at_least), ("at-most", self.at_most))
+        about = tuple((name, f"{limit}") for name, limit in limits if limit is not None)
+        object.__setattr__(self, "about", about)
 
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """Whether the age is within the limits, for every possible birth date.
@@ -72,9 +81,5 @@ def _turning_days(rule: AgeRule, birth: DaySpan) -> list[date]:
 
 def _about(rule: AgeRule, birth: DaySpan, as_of: date) -> About:
     least, most = ages(birth, as_of)
-    about = [("born", birth.text), ("on", f"{as_of}")]
-    about += [("youngest", f"{least}"), ("oldest", f"{most}")]
-    for name, limit in (("at-least", rule.at_least), ("at-most", rule.at_most)):
-        if limit is not None:
-            about.append((name, f"{limit}"))
-    return tuple(about)
+    born = (("born", birth.text), ("on", f"{as_of}"))
+    return (*born, ("youngest", f"{least}"), ("oldest", f"{most}"), *rule.about)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import field
 from datetime import date, tzinfo
 from typing import NamedTuple
 
@@ -48,11 +49,12 @@ class ConsentRule(Rule):
     """What a person must say where no consent decides."""
     kinds: frozenset[CodeKey]
     """Codes of the scope, or where none is said of the category, that a consent must have."""
+    about: About = field(init=False, repr=False, compare=False)
+    """Of every reason: what a person must say."""
 
-    @property
-    def about(self) -> About:
-        """What a person must say."""
-        return (("needs", self.needs),)
+    def __post_init__(self) -> None:
+        """Put the parameters together once: every result has them."""
+        object.__setattr__(self, "about", (("needs", self.needs),))
 
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """What the consents come to on that date."""
@@ -64,7 +66,7 @@ class ConsentRule(Rule):
             kind=criterion.kind,
             rule=self.kind,
             verdict=said.verdict,
-            reason=Reason(said.code, (("needs", self.needs),)),
+            reason=Reason(said.code, self.about),
             evidence=tuple(_evidence(it, zone) for it in said.evidence),
             holds_until=last_day(
                 as_of,

@@ -41,11 +41,11 @@ def derived(protocol: Protocol, readings: Mapping[str, Sequence[Measurement]]) -
     by_collection: dict[str, dict[_Collection, list[Measurement]]] = {}
     found: dict[tuple[str, _Collection], list[Measurement]] = {}
     for rule in protocol.derivations:
-        if rule.parts[0] not in readings:
+        if not readings.keys() >= {*rule.parts}:
             continue
         for lab in rule.parts:
             if lab not in by_collection:
-                by_collection[lab] = _by_collection(readings.get(lab, ()))
+                by_collection[lab] = _by_collection(readings[lab])
         for collection, parts in _complete([by_collection[lab] for lab in rule.parts]):
             # A lower bound with a part that is not usable bounds nothing, and hides nothing.
             if rule.at_least and _problem(parts) is not None:
@@ -61,8 +61,6 @@ def _complete(
     by_lab: Sequence[Mapping[_Collection, Sequence[Measurement]]],
 ) -> Iterator[tuple[_Collection, list[_Part]]]:
     """The collections that have every part."""
-    if not all(by_lab):
-        return
     for collection in by_lab[0]:
         groups = [lab[collection] for lab in by_lab if collection in lab]
         if len(groups) == len(by_lab):

@@ -33,6 +33,9 @@ def dose(seen: DoseSeen, *, site: Site, rulebook: Rulebook) -> Dose:
     route = route_of(seen.route, places=rulebook.places, site=site)
     place = body_site_of(seen.body_site, places=rulebook.places, site=site)
     notes = (*known.notes, *_unknown_studies(seen, known, rulebook), *amount.notes)
+    if seen.product_versions:
+        version, now = seen.product_versions
+        notes = (reason("medication-version", named=version, current=now), *notes)
     outcome = _outcome(seen, amount)
     return Dose(
         source=seen.source,

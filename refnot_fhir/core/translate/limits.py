@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from refnot_fhir.core.dictionary import Lab
 from refnot_fhir.core.exact import product, shown
@@ -66,10 +67,8 @@ def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitR
     patient is surely of it. Two limits that differ are no limit, nor is an implausible one; but
     where one of several surely is the limit, they are told, for a verdict that all of them give.
     """
-    if len(ranges) == 1 and ranges[0].kind is None and is_for_everybody(ranges[0]):
-        # Nearly every row has nothing but one pair of limits, whoever the patient is.
-        only = _high(ranges[0], asked)
-        return _only({}, [only]) if isinstance(only, Reason) else UpperLimitRead(only[0])
+    if len(ranges) == 1 and _is_plain(ranges[0]):
+        return _plain_known(ranges[0], asked.lab, asked.unit, asked.site, asked.rulebook)
     words = asked.rulebook.range_words
     who = Who(asked.person, asked.collected, asked.site, words.recorded)
     normal = tuple(spaced(found, words) for found in ranges if _is_normal(found, asked))
@@ -79,6 +78,26 @@ def upper_limit(ranges: tuple[ReferenceRange, ...], asked: Asked) -> UpperLimitR
         normal = tuple(for_the_not_pregnant(found, words) for found in normal)
     parts = [part for whole in normal for part in parts_by_sex(whole, words)]
     return _of_groups(parts, who, asked)
+
+
+def _is_plain(found: ReferenceRange) -> bool:
+    """Whether a range is nothing but two limits in short words, for everybody, as most are."""
+    low, high = found.low, found.high
+    if found.kind is not None or low is None or high is None or not is_for_everybody(found):
+        return False
+    return len(low.unit) + len(low.code) + len(high.unit) + len(high.code) < _LONG
+
+
+def _of_plain(
+    found: ReferenceRange, lab: Lab, unit: UnitRead, site: Site, rulebook: Rulebook
+) -> UpperLimitRead:
+    limit = _high(found, Asked(lab, unit, site, rulebook, person=None, collected=None))
+    return _only({}, [limit]) if isinstance(limit, Reason) else UpperLimitRead(limit[0])
+
+
+# A laboratory has only so many ranges. What is remembered must stay small.
+_LONG = 200
+_plain_known = lru_cache(maxsize=4096)(_of_plain)
 
 
 def _of_groups(ranges: Sequence[ReferenceRange], who: Who, asked: Asked) -> UpperLimitRead:

@@ -15,7 +15,7 @@ from refnot_fhir.core.seen import MeasurementSeen, ReferenceRange
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.codes import codes_of, label, mapped
 from refnot_fhir.core.translate.limits import Asked, UpperLimitRead, upper_limit
-from refnot_fhir.core.translate.origin import origin_notes, origin_problem
+from refnot_fhir.core.translate.origin import origin_notes, origin_problem, persons_of
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.translate.value import ValueRead, original_value, read_value
 from refnot_fhir.core.values import Coding, Concept, Interval, Original, Quantity, Reason, reason
@@ -89,6 +89,9 @@ def measurement(
         notes=(*meant.notes, *origin_notes(seen, lab), *read.notes, *limit.notes),
         not_usable=read.not_usable,
         replaces=not another and _is_a_measurement(read.not_usable),
+        identifiers=seen.identifiers,
+        sent_version=seen.sent_version,
+        persons=persons_of(seen.focus) if seen.focus else (),
     )
 
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection
 
 from refnot_fhir.core.dictionary import CodeKey, Lab, Others
-from refnot_fhir.core.seen import Focus, MeasurementSeen, SpecimenState
+from refnot_fhir.core.seen import MeasurementSeen
 from refnot_fhir.core.site import Site
+from refnot_fhir.core.specimen import Focus, Specimen, SpecimenState
 from refnot_fhir.core.translate.codes import codes_of, label, texts
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.values import Concept, Reason, reason
@@ -36,14 +37,45 @@ def origin_problem(seen: MeasurementSeen, lab: Lab, site: Site, others: Others) 
     )
 
 
+def specimen_problem(one: Specimen, lab: Lab, site: Site, others: Others) -> Problem | None:
+    """Why what was measured of a specimen that a report names is not surely of the lab."""
+    return (
+        _focus_problem(one.focus, site, others)
+        or _state_problem(one.state)
+        or _specimen_problem(one.type, lab, site)
+        or _place_problem(one.body_site, lab, site)
+    )
+
+
 def origin_notes(seen: MeasurementSeen, lab: Lab) -> tuple[Reason, ...]:
-    """That the specimen is not known, where it could be one that does not show the lab."""
-    if seen.specimen_state is SpecimenState.NOT_SENT and lab.wrong_specimens:
-        return (reason("specimen-not-sent", sample=seen.sample),)
+    """Who named the specimen, and that it is not known, where it could be one that shows no lab."""
+    notes = not_sent(seen.specimen_state, seen.sample, lab)
+    if seen.sample_of:
+        said = label(seen.specimen) or seen.sample
+        notes = (reason("specimen-of", sample=said, of=seen.sample_of), *notes)
+    if seen.sample_versions:
+        named, now = seen.sample_versions
+        note = reason("specimen-version", sample=seen.sample, named=named, current=now)
+        notes = (*notes, note)
+    return notes
+
+
+def not_sent(state: SpecimenState, sample: str, lab: Lab) -> tuple[Reason, ...]:
+    """That a specimen is not known, where it could be one that does not show the lab."""
+    if state is SpecimenState.NOT_SENT and lab.wrong_specimens:
+        return (reason("specimen-not-sent", sample=sample),)
     return ()
 
 
+def persons_of(focus: tuple[Focus, ...]) -> tuple[str, ...]:
+    """Ids of the other Patients that a measurement is said to be of: a chart knows who is who."""
+    return tuple(about.patient for about in focus if about.patient)
+
+
 def _focus_problem(focus: tuple[Focus, ...], site: Site, others: Others) -> Problem | None:
+    if not focus:
+        return None
+    focus = tuple(about for about in focus if not about.patient)
     for about in focus:
         said = label(about.what)
         if about.of_another or _means_another(about.what, site, others):
@@ -70,6 +102,8 @@ def _state_problem(state: SpecimenState) -> Problem | None:
             return reason(Unusable.WRONG_SPECIMEN, "unsatisfactory-specimen"), False
         case SpecimenState.WITHDRAWN:
             return reason(Unusable.WRONG_SPECIMEN, "withdrawn-specimen"), False
+        case SpecimenState.SEVERAL:
+            return reason(Unusable.WRONG_SPECIMEN, "several-specimens"), False
     return None
 
 

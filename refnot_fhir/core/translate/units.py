@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from refnot_fhir.core.dictionary import Dimension, Lab
 from refnot_fhir.core.exact import product
-from refnot_fhir.core.record import record
+from refnot_fhir.core.record import shared
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Quantity, Reason, reason
@@ -28,7 +28,7 @@ _ANNOTATION = re.compile(r"\{[^{}]*\}")
 _ALIKE = str.maketrans({"⁄": "/", "∕": "/", "∗": "*", "ˆ": "^", "∙": "·", "⋅": "·", "•": "·"})
 
 
-@record
+@shared
 class UnitRead:
     """A unit understood for one lab: one of it is `factor` of the lab's canonical unit."""
 

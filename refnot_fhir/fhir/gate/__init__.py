@@ -1,7 +1,7 @@
 """Is this resource valid? Every problem with its place, or none; after the gate nobody asks again.
 
 Types, cardinality, choices, required codes, reference targets, patterns and the simple invariants
-come from HL7's definitions, as `schemas/*.json` (`schema`; written by tools/generate_schemas.py),
+come from HL7's definitions, as `schemas/*.json` (written by tools/generate_schemas.py),
 and what those find is put in words in `messages`. What they cannot say is in `invariants` and
 `contained`, and what a narrative may hold in `narrative`.
 """
@@ -9,8 +9,11 @@ and what those find is put in words in `messages`. What they cannot say is in `i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import chain, islice
 from typing import Any
+
+from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
 from refnot_fhir.core.record import record
 from refnot_fhir.errors import Problem
@@ -18,11 +21,16 @@ from refnot_fhir.fhir import definitions
 from refnot_fhir.fhir.gate.contained import references_in
 from refnot_fhir.fhir.gate.invariants import broken
 from refnot_fhir.fhir.gate.messages import Explainer, problem, wrong_target
-from refnot_fhir.fhir.gate.schema import GATED, compiled_for, narrative_rules, violations
+from refnot_fhir.fhir.gate.narrative import Rules
 from refnot_fhir.fhir.versions import Version
 
 __all__ = ["GATED", "problems"]
 
+GATED = frozenset(definitions.schema(Version.R4)["properties"])
+"""The resource types that may be received or published, now or soon."""
+# Every violation of a schema is found before the first is told. A resource of more parts than
+# this, which could be wrong in each of them, is told its first fault only.
+_LARGE = 10_000
 _MOST_PROBLEMS = 20
 _CARRIERS = frozenset({"Bundle", "Parameters"})
 Json = Mapping[str, Any]
@@ -76,18 +84,18 @@ def _problems(resource: Json, version: Version, inside: _Inside | None) -> Itera
     if not isinstance(name, str) or not name:
         yield problem("structure", "resourceType", "is missing or not a string")
         return
-    compiled = compiled_for(name, version, is_inside=inside is not None)
+    compiled = _compiled_for(name, version, is_inside=inside is not None)
     if compiled is None:
         yield _unknown_type(name, version, is_inside=inside is not None)
         return
     validator, explainer = compiled
     wrapped = {name: resource}
     if not validator.is_valid(wrapped):
-        for error in violations(validator, wrapped):
+        for error in _violations(validator, wrapped):
             yield from explainer.problems(error, wrapped)
         return
     container = inside.container if inside else None
-    for rule in broken(resource, version, narrative_rules(version), inside=container):
+    for rule in broken(resource, version, _narrative_rules(version), inside=container):
         where = explainer.expression((name, *rule.path))
         key = f"{rule.key}: " if rule.key else ""
         yield problem(rule.code, where, f"{key}{rule.message}")
@@ -160,3 +168,66 @@ def _distinct(found: Iterator[Problem]) -> Iterator[Problem]:
         if one.expression not in seen:
             seen.add(one.expression)
             yield one
+
+
+def _compiled_for(
+    name: str, version: Version, *, is_inside: bool
+) -> tuple[Draft202012Validator, Explainer] | None:
+    """The validator of a type and what explains its findings; None for a type that is not read."""
+    if name in GATED:
+        return _compiled(version)
+    is_known = is_inside and name in definitions.other_types(version)
+    return _compiled_others(version) if is_known else None
+
+
+def _violations(validator: Draft202012Validator, wrapped: Json) -> Iterator[ValidationError]:
+    """What a resource, under the name of its type, violates."""
+    if not _is_large(wrapped):
+        yield from validator.iter_errors(wrapped)
+        return
+    try:
+        validator.validate(wrapped)
+    except ValidationError as first:
+        yield first
+
+
+def _is_large(value: Json) -> bool:
+    below: list[Any] = [*value.values()]
+    seen = 0
+    while below and seen <= _LARGE:
+        node = below.pop()
+        items = node.values() if isinstance(node, Mapping) else node
+        if isinstance(node, Mapping | list):
+            seen += len(node)
+            below += (item for item in items if not _is_resource(item))
+    return seen > _LARGE
+
+
+def _is_resource(value: Any) -> bool:
+    return isinstance(value, Mapping) and "resourceType" in value
+
+
+@cache
+def _compiled(version: Version) -> tuple[Draft202012Validator, Explainer]:
+    return _compile(definitions.schema(version))
+
+
+@cache
+def _compiled_others(version: Version) -> tuple[Draft202012Validator, Explainer]:
+    """Compiled when the first of them comes, and all at once.
+
+    That takes 0.2 s and 60 MB; one validator for each type would take 2 MB for each.
+    """
+    return _compile(definitions.schema_of_others(version))
+
+
+def _compile(schema: definitions.Schema) -> tuple[Draft202012Validator, Explainer]:
+    # Rust's own engine runs in linear time, whatever a sender thinks of.
+    return Draft202012Validator(schema, pattern_options=RegexOptions()), Explainer(schema)
+
+
+@cache
+def _narrative_rules(version: Version) -> Rules:
+    """What the narratives of a version may hold."""
+    listed = definitions.schema(version)["x-xhtml"]
+    return Rules(frozenset(listed["elements"]), frozenset(listed["attributes"]))

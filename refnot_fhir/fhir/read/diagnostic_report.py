@@ -1,15 +1,16 @@
-"""DiagnosticReport → the measurements sent inside it, and what it says of those sent beside it.
+"""DiagnosticReport or panel → what it says of the measurements that are sent beside it.
 
 https://hl7.org/fhir/R4/diagnosticreport.html, https://hl7.org/fhir/R5/diagnosticreport.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from refnot_fhir.core.facts import Report
 from refnot_fhir.core.values import Source
-from refnot_fhir.fhir.elements import Json, id_of
+from refnot_fhir.fhir.elements import Json, Lookup, contained, identifiers_of, name_of, version_of
+from refnot_fhir.fhir.read.specimen import reported
 
 # https://hl7.org/fhir/R4/valueset-diagnostic-report-status.html: "withdrawn following a previous
 # final release", and "unavailable because the measurement was not started or not completed".
@@ -21,13 +22,41 @@ def is_withdrawn(resource: Json) -> bool:
     return resource["status"] in _WITHDRAWN
 
 
-def read(resource: Json, source: Source, patient: str) -> Iterator[Report]:
-    """Which Observations the report lists, as resources of their own.
+def read(resource: Json, source: Source, patient: str, lookup: Lookup) -> Iterator[Report]:
+    """Which Observations the report lists, and the specimens that it names.
 
-    Nothing of one that lists none, unless it is withdrawn: many systems take the list away then.
+    Members of a panel that is sent inside it are listed with it. Nothing of a report that lists
+    none, unless it is withdrawn: many systems take the list away then.
     """
-    ids = (id_of(named, "Observation") for named in resource.get("result", ()))
-    results = tuple(f"Observation/{id}" for id in ids if id)
+    named = resource.get("result", ())
+    inside = [found[1] for it in named if (found := contained(resource, it.get("reference", "")))]
+    listed = [*named, *(member for one in inside for member in one.get("hasMember", ()))]
+    results = _results(listed)
     withdrawn = is_withdrawn(resource)
-    if results or withdrawn:
-        yield Report(source, patient, results, withdrawn)
+    specimens = tuple(reported(resource, resource.get("specimen", ()), source.reference, lookup))
+    if results or withdrawn or (inside and specimens):
+        yield Report(source, patient, results, withdrawn, specimens)
+
+
+def read_panel(resource: Json, source: Source, patient: str, lookup: Lookup) -> Iterator[Report]:
+    """What an Observation says of its members that are resources of their own."""
+    results = _results(resource["hasMember"])
+    if not results:
+        return
+    named = [resource["specimen"]] if "specimen" in resource else []
+    yield Report(
+        source,
+        patient,
+        results,
+        resource["status"] == "entered-in-error",
+        tuple(reported(resource, named, source.reference, lookup)),
+        tuple(identifiers_of(resource, "Observation")),
+    )
+
+
+def _results(references: Iterable[Json]) -> tuple[str, ...]:
+    """Observations as they are listed, each with the version that is named."""
+    found = ((name_of(it, "Observation"), version_of(it)) for it in references)
+    return tuple(
+        f"{name}/_history/{version}" if version else name for name, version in found if name
+    )

@@ -6,7 +6,6 @@ https://hl7.org/fhir/R5/medicationadministration.html (which spells it `occurenc
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -17,6 +16,7 @@ from refnot_fhir.core.values import Concept, Source, When
 from refnot_fhir.fhir.dates import when
 from refnot_fhir.fhir.elements import (
     Json,
+    Lookup,
     concept,
     concepts,
     contained,
@@ -24,6 +24,8 @@ from refnot_fhir.fhir.elements import (
     id_of,
     modifiers,
     moment,
+    name_of,
+    other_version,
     quantity,
 )
 from refnot_fhir.fhir.read.medication import read as read_medication
@@ -48,6 +50,7 @@ class Named:
     concept: Concept | None = None
     product: Product | None = None
     unresolved: str = ""
+    versions: tuple[str, str] | None = None
 
 
 def read(
@@ -57,18 +60,17 @@ def read(
     zone: tzinfo,
     dates_in_utc: bool,
     version: Version,
-    medication: Callable[[str], Json | None],
+    lookup: Lookup,
 ) -> DoseSeen:
     """The administration, with its medication looked up.
 
-    `medication` gives the Medication behind a literal reference, or None if it was not sent yet.
     An administration with a modifier extension, which may well deny it, has an unknown outcome
     and says so among its reasons.
     """
     dosage = resource.get("dosage", {})
     doubt = modifiers(resource, dosage)
     given, ended = _given(resource, version, zone, dates_in_utc)
-    drug = medication_of(resource, version, medication)
+    drug = medication_of(resource, version, lookup)
     seen = DoseSeen(
         source=source,
         patient=id_of(resource.get("subject"), "Patient"),
@@ -80,6 +82,7 @@ def read(
         medication=drug.concept,
         unresolved=drug.unresolved,
         product=drug.product,
+        product_versions=drug.versions,
         given=given,
         ended=ended,
         dose=quantity(dosage.get("dose")),
@@ -113,9 +116,7 @@ def _given(
     return whole, ended
 
 
-def medication_of(
-    resource: Json, version: Version, medication: Callable[[str], Json | None]
-) -> Named:
+def medication_of(resource: Json, version: Version, lookup: Lookup) -> Named:
     """The medication of a resource: R4 has `medication[x]`, R5 one `CodeableReference`."""
     if version is Version.R5:
         said = resource["medication"]
@@ -125,27 +126,37 @@ def medication_of(
         reference = resource.get("medicationReference")
     if reference is None:
         return Named(stated)
-    found = _behind(resource, reference, version, medication)
+    found = _behind(resource, reference, version, lookup)
     if stated is None:
         return found
-    return Named(stated, found.product)
+    return replace(found, concept=stated, unresolved="")
 
 
-def _behind(
-    resource: Json, reference: Json, version: Version, medication: Callable[[str], Json | None]
-) -> Named:
+def _behind(resource: Json, reference: Json, version: Version, lookup: Lookup) -> Named:
     """What a reference points to; one that only displays a name is a name without a code."""
     literal, shown = reference.get("reference", ""), reference.get("display", "")
-    if not literal:
-        named = Concept(text=shown) if shown else None
-        return Named(named, unresolved="" if named else _identified(reference))
-    inside = contained(resource, literal)
-    body = inside[1] if inside else None if literal.startswith("#") else medication(literal)
+    body = _sent(resource, reference, lookup)
+    if body is None and not literal and shown:
+        return Named(Concept(text=shown))
+    named = literal or _identified(reference)
     if body is None or body["resourceType"] != "Medication":
-        return Named(unresolved=literal)
+        return Named(unresolved=named)
     code, product = read_medication(body, version)
     known = code or (product and product.ingredients)
-    return Named(code, product, "" if known else literal)
+    return Named(code, product, "" if known else named, other_version(reference, body))
+
+
+def _sent(resource: Json, reference: Json, lookup: Lookup) -> Json | None:
+    """The Medication that a reference names, or that alone carries the identifier in it."""
+    literal = reference.get("reference", "")
+    if literal.startswith("#"):
+        inside = contained(resource, literal)
+        return inside[1] if inside else None
+    name = name_of(reference, "Medication")
+    if "?" not in name:
+        return lookup.resource(name) if name else None
+    carriers = lookup.carrying(name)
+    return carriers[0] if len(carriers) == 1 else None
 
 
 def _identified(reference: Json) -> str:

@@ -20,6 +20,7 @@ from refnot_fhir.core.values import Concept, Source, When
 from refnot_fhir.fhir.dates import END, when
 from refnot_fhir.fhir.elements import (
     Json,
+    Lookup,
     concept,
     concepts,
     id_of,
@@ -99,7 +100,7 @@ def read(
     zone: tzinfo,
     dates_in_utc: bool,
     version: Version,
-    medication: Callable[[str], Json | None],
+    lookup: Lookup,
 ) -> UseSeen:
     """The use, with its medication looked up.
 
@@ -109,7 +110,7 @@ def read(
     said = _READERS[resource["resourceType"]](resource, moment)
     dosages = _dosages(resource)
     doubted = bool(modifiers(resource, *dosages)) and said.use is not Use.RETRACTED
-    drug = medication_of(resource, version, medication)
+    drug = medication_of(resource, version, lookup)
     return UseSeen(
         source=source,
         patient=id_of(resource.get("subject"), "Patient"),

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/observation.html, https://hl7.org/fhir/R5/observation.ht
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import tzinfo
 from functools import lru_cache
@@ -19,20 +19,19 @@ from refnot_fhir.fhir import wire
 from refnot_fhir.fhir.dates import when
 from refnot_fhir.fhir.elements import (
     Json,
+    Lookup,
     concept,
     concepts,
     contained,
     extensions,
     id_of,
+    identifiers_of,
     modifiers,
     moment,
     quantity,
 )
 from refnot_fhir.fhir.read.observation_context import body_site, device, focus
-from refnot_fhir.fhir.read.specimen import Taken, taken
-
-Lookup = Callable[[str], Json | None]
-"""A reference and the resource that it names, if it is known."""
+from refnot_fhir.fhir.read.specimen import Taken, sample_of, taken
 
 # https://hl7.org/fhir/R4/valueset-observation-status.html; the same in R5.
 _STANDINGS = {
@@ -44,6 +43,7 @@ _STANDINGS = {
     "cancelled": Standing.CANCELLED,
     "entered-in-error": Standing.RETRACTED,
 }
+_NOTHING = Lookup()
 _WHY_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _ABSENCES = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 # Beside each value that is a primitive: its extensions.
@@ -58,16 +58,16 @@ def read(
     *,
     zone: tzinfo,
     dates_in_utc: bool,
-    resource_of: Lookup = lambda _reference: None,
+    lookup: Lookup = _NOTHING,
 ) -> tuple[MeasurementSeen, ...]:
     """Every reading in an Observation: its own, one per component, one per contained member.
 
     A panel, which has no value but components or members, is no reading of its own; members that
     are resources of their own are read when they arrive. What a contained member does not say of
-    its patient, time, specimen, focus, body site, method and device is the panel's. `resource_of`
-    gives the Specimen that a reference (`Specimen/s1`) names, if it is known.
+    its patient, time, specimen, focus, body site, method and device is the panel's. `lookup`
+    gives the Specimens that it names, as far as they are known.
     """
-    reader = _Reader(resource, zone, dates_in_utc, resource_of)
+    reader = _Reader(resource, zone, dates_in_utc, lookup)
     return tuple(reader.readings(resource, source, _NO_PANEL, frozenset()))
 
 
@@ -78,18 +78,20 @@ def read_listed(
     withdrawn: bool,
     zone: tzinfo,
     dates_in_utc: bool,
-    resource_of: Lookup = lambda _reference: None,
+    lookup: Lookup = _NOTHING,
 ) -> tuple[MeasurementSeen, ...]:
     """Every reading of the Observations that are sent inside the report that lists them as results.
 
     What one does not say of its patient, time and specimen is the report's, if the report names
     one specimen; with a report that is `withdrawn`, they are.
     """
-    reader = _Reader(report, zone, dates_in_utc, resource_of)
+    reader = _Reader(report, zone, dates_in_utc, lookup)
     specimens = report.get("specimen", ())
     one = {**report, "specimen": specimens[0] if len(specimens) == 1 else None}
     specimen = reader.taken(one, _NO_PANEL)
     said = reader.reading(one, source, _NO_PANEL, specimen, doubt="")
+    if one["specimen"]:
+        said = replace(said, sample_of=source.reference)
     if withdrawn:
         said = replace(said, standing=Standing.RETRACTED)
     panel = _Panel(said, specimen)
@@ -112,7 +114,7 @@ class _Reader:
     root: Json
     zone: tzinfo
     dates_in_utc: bool
-    resource_of: Lookup
+    lookup: Lookup
 
     def readings(
         self, resource: Json, source: Source, panel: _Panel, above: frozenset[str]
@@ -149,6 +151,10 @@ class _Reader:
         around, subject = panel.said, resource.get("subject")
         named = resource.get("specimen")
         issued = self._issued(resource)
+        identifiers, version = around.identifiers, around.sent_version
+        if resource is self.root:
+            identifiers = tuple(identifiers_of(resource, "Observation"))
+            version = (resource.get("meta") or {}).get("versionId", "")
         return MeasurementSeen(
             source=source,
             patient=around.patient if subject is None else id_of(subject, "Patient"),
@@ -162,7 +168,11 @@ class _Reader:
             specimen=specimen.type,
             specimen_state=specimen.state,
             method=concept(resource.get("method")) or around.method,
-            sample=around.sample if named is None else _sample(named),
+            sample=around.sample if named is None else sample_of(named),
+            sample_of=around.sample_of if named is None else "",
+            sample_versions=specimen.versions,
+            identifiers=identifiers,
+            sent_version=version,
             focus=focus(self.root, resource, specimen.owner) or around.focus,
             body_site=body_site(resource) or around.body_site or specimen.body_site,
             interpretations=concepts(resource.get("interpretation")),
@@ -174,9 +184,7 @@ class _Reader:
         named = resource.get("specimen")
         if named is None:
             return panel.specimen
-        return taken(
-            self.root, named, self.resource_of, zone=self.zone, dates_in_utc=self.dates_in_utc
-        )
+        return taken(self.root, named, self.lookup, zone=self.zone, dates_in_utc=self.dates_in_utc)
 
     def _issued(self, resource: Json) -> When | None:
         text = resource.get("issued")
@@ -282,10 +290,3 @@ def _range(element: Json) -> ReferenceRange:
         age_high=quantity(age.get("high")),
         doubt=modifiers(element),
     )
-
-
-def _sample(reference: Json) -> str:
-    """Which specimen a reference means, whatever it is of."""
-    literal: str = reference.get("reference", "")
-    named = literal or str((reference.get("identifier") or {}).get("value", ""))
-    return id_of(reference, "Specimen") or named

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from refnot_fhir.core.seen import Focus
+from refnot_fhir.core.specimen import Focus
 from refnot_fhir.core.values import Concept
 from refnot_fhir.fhir.elements import Json, concept, contained, extensions, id_of
 
@@ -20,14 +20,19 @@ _PEOPLE = frozenset(
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?")
 
 
-def focus(root: Json, resource: Json, owner: Json | None) -> tuple[Focus, ...]:
-    """What an Observation, or the specimen of this owner, is about other than its subject."""
+def focus(
+    root: Json, resource: Json, owner: Json | None, *, of: Json | None = None
+) -> tuple[Focus, ...]:
+    """What an Observation, or the specimen of this owner, is about other than its subject.
+
+    The subject is that of `of`, if that is given.
+    """
     if owner is None and "focus" not in resource and "extension" not in resource:
         return ()
-    subject = resource.get("subject") or {}
+    subject = (of or resource).get("subject") or {}
     references = [*resource.get("focus", ()), *((owner,) if owner else ())]
     seen = (
-        Focus(Concept(text=_label(it)), _is_another_person(root, it))
+        Focus(Concept(text=_label(it)), _is_another_person(root, it), id_of(it, "Patient"))
         for it in references
         if not _is_the_subject(it, subject)
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 
 from refnot_fhir.core.record import record
 from refnot_fhir.errors import BadInput, Problem
@@ -32,6 +33,7 @@ from refnot_fhir.fhir.versions import Version
 
 __all__ = ["CONTROLS", "MODIFIERS", "Clause", "Search", "included", "matches", "parse"]
 
+Args = tuple[tuple[str, str], ...]
 _COUNT_ONLY = "count"
 # Whoever writes such a name means a parameter; any other may be a value in the wrong place.
 _NAME = re.compile(r"[_a-z][A-Za-z0-9_-]{0,63}")
@@ -76,10 +78,29 @@ def parse(
     without an offset are read in `zone`; `base` is the address of the service. Raises BadInput
     naming every parameter that cannot be taken; KeyError for a type that cannot be searched.
     """
-    reading = _Reading(type, version, Setting(zone, now, base))
+    kept = tuple([one for one in args if one[0] not in also])
+    length = sum([len(name) + len(text) for name, text in kept])
+    # What is asked again is understood already, unless it means something else at each moment.
+    if length > _LONGEST_REMEMBERED or any(_NEAR_NOW in text for _, text in kept):
+        return _read(type, kept, version, Setting(zone, now, base))
+    return _remembered(type, kept, version, zone, base)
+
+
+_LONGEST_REMEMBERED = 500
+"""Characters in the parameters of a search."""
+_NEAR_NOW = "ap"
+"""The prefix of dates that are compared the less exactly, the farther they are from today."""
+_NO_MOMENT = datetime.min.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=512)
+def _remembered(type: str, args: Args, version: Version, zone: tzinfo, base: str) -> Search:
+    return _read(type, args, version, Setting(zone, _NO_MOMENT, base))
+
+
+def _read(type: str, args: Args, version: Version, setting: Setting) -> Search:
+    reading = _Reading(type, version, setting)
     for name, text in args:
-        if name in also:
-            continue
         if text:
             reading.take(name, text)
         else:

@@ -83,6 +83,17 @@ _OFFERED: Mapping[str, tuple[str, ...]] = {
         "patient", "subject", "identifier", "status", "code", "effective-time", "date",
         "medication",
     ),
+    "MedicationStatement": (
+        "patient", "subject", "identifier", "status", "code", "effective", "category",
+        "medication",
+    ),
+    "MedicationRequest": (
+        "patient", "subject", "identifier", "status", "code", "authoredon", "intent", "category",
+        "medication",
+    ),
+    "MedicationDispense": (
+        "patient", "subject", "identifier", "status", "code", "whenhandedover", "medication",
+    ),
     "Medication": ("code", "status", "identifier", "lot-number"),
     "ResearchStudy": (
         "date", "identifier", "keyword", "protocol", "title", "category", "focus", "location",

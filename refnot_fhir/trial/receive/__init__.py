@@ -7,8 +7,7 @@ correction, a duplicate and a late arrival take this same path.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from zlib import crc32
 
@@ -18,13 +17,12 @@ from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.read.questionnaire_response import ESTABLISHED
 from refnot_fhir.fhir.types import KINDS, patient_of
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.store.contract import Moved, Store
-from refnot_fhir.store.view import Changes, View, Wanted
-from refnot_fhir.trial.judge import Judge, decided
-from refnot_fhir.trial.receive.commit import carried_out
+from refnot_fhir.store.contract import AuditEntry, Moved, Store
+from refnot_fhir.store.view import Changes, Identified, View, Wanted
+from refnot_fhir.trial.judge import Decisions, Judge, decided
 from refnot_fhir.trial.receive.decide import Policy
 from refnot_fhir.trial.receive.naming import Naming
-from refnot_fhir.trial.receive.plan import Planner
+from refnot_fhir.trial.receive.plan import Plan, Planner, Step
 from refnot_fhir.trial.receive.replay import Earlier, Seal, answered, is_left, receipts_of, seal_of
 from refnot_fhir.trial.receive.request import (
     ASKED,
@@ -222,8 +220,13 @@ class _Receiving:
 
         What the view turns out to lack is read with all the rest, again as of one moment.
         """
-        with _turn(self._site.name, [self._delivery.requests[index] for index in wave]):
+        turns = _turns(self._site.name, [self._delivery.requests[index] for index in wave])
+        taken = [turn for turn in turns if turn.acquire(timeout=_PATIENCE)]
+        try:
             return self._settled(checked, wave, seal)
+        finally:
+            for turn in taken:
+                turn.release()
 
     def _settled(
         self, checked: Sequence[Request | Result], wave: Sequence[int], seal: Seal
@@ -297,16 +300,14 @@ class _Receiving:
             self._store.commit(Changes(name, receipts=receipts), self._store.look(name, Wanted()))
 
 
-@contextmanager
-def _turn(site: str, requests: Iterable[Request]) -> Iterator[None]:
-    """Wait until no other delivery of this process is about one of these patients."""
+def _turns(site: str, requests: Iterable[Request]) -> list[threading.Lock]:
+    """What is held while no other delivery of this process may be about one of these patients.
+
+    In one order for all, so that no two wait for each other.
+    """
     patients = {patient_of(it.resource) for it in requests if it.resource and it.type in KINDS}
     stripes = {crc32(f"{site} {one}".encode()) % len(_TURNS) for one in patients if one}
-    with ExitStack() as held:
-        for stripe in sorted(stripes) if len(stripes) <= _MOST_TURNS else ():
-            if _TURNS[stripe].acquire(timeout=_PATIENCE):
-                held.callback(_TURNS[stripe].release)
-        yield
+    return [_TURNS[stripe] for stripe in sorted(stripes)] if len(stripes) <= _MOST_TURNS else []
 
 
 def _in_order(
@@ -336,3 +337,50 @@ def _joined(
     )
     changes = {(c.subject, c.protocol): c for part in parts for c in part.changes}
     return Received(results, tuple(changes.values()), at=parts[-1].at)
+
+
+def carried_out(
+    delivery: Delivery,
+    plan: Plan,
+    decisions: Decisions,
+    results: tuple[Result, ...],
+    seal: Seal,
+    site: Site,
+    judge: Judge,
+    view: View,
+) -> tuple[Changes, Received]:
+    """What is to be written for a plan, and what is answered once it is."""
+    received = Received(results, decisions.changes, at=judge.now)
+    steps = [step for step in plan.steps if step.kept]
+    changes = Changes(
+        site.name,
+        versions=[step.kept for step in steps if step.kept],
+        readings=plan.readings,
+        identifiers={
+            step.key: Identified(step.identifiers or (), step.names)
+            for step in steps
+            if _names_something(step, view)
+        },
+        moved=plan.moved,
+        subjects=decisions.subjects,
+        patients=decisions.patients,
+        receipts=receipts_of(received, seal, site, judge),
+        audit=[_audit(delivery, steps, results, site, judge)],
+    )
+    return changes, received
+
+
+def _names_something(step: Step, view: View) -> bool:
+    """Whether it has identifiers, or may have had some that are to be taken away."""
+    if step.identifiers or step.names:
+        return True
+    return step.identifiers is not None and view.head(step.key) is not None
+
+
+def _audit(
+    delivery: Delivery, steps: list[Step], results: tuple[Result, ...], site: Site, judge: Judge
+) -> AuditEntry:
+    outcomes = [result.outcome for result in results]
+    tally = ", ".join(f"{outcomes.count(one)} {one}" for one in sorted(set(outcomes)))
+    what = " ".join(sorted({step.key.type for step in steps}))
+    return AuditEntry(judge.now, delivery.who, delivery.kind, f"{site.name}: {what}", tally)

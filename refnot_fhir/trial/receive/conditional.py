@@ -31,7 +31,7 @@ class Conditional:
         """What each reference means: the index of a request, or a literal reference."""
         self.refused: dict[int, Result] = {}
         """The requests that fail, by index."""
-        for index, stated in enumerate(naming.stated) if naming.is_conditional else ():
+        for index, stated in enumerate(naming.stated):
             for reference in sorted(one for one in stated if "?" in one):
                 relative = naming.relative(reference)
                 condition = _condition(relative)

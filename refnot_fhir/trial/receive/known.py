@@ -7,16 +7,26 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
+from refnot_fhir.core.chart import survivor
 from refnot_fhir.core.facts import Person, Report, person_in
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import references, wire
+from refnot_fhir.fhir.elements import Lookup, identifiers_of, with_version
 from refnot_fhir.fhir.types import Context, Understood, patient_of, understand
-from refnot_fhir.fhir.whose import Identifier, Whose, carrying, survivor, whose
+from refnot_fhir.fhir.whose import (
+    Identifier,
+    Whose,
+    carrying,
+    linked_to,
+    names_nobody_more,
+    results_of,
+    whose,
+)
 from refnot_fhir.store.contract import Kept, Key, Reading
-from refnot_fhir.store.view import Carried, View
+from refnot_fhir.store.view import Carried, View, Wanted
 from refnot_fhir.trial.receive.request import CHANGING, Request, Result
 
 Json = Mapping[str, Any]
@@ -33,6 +43,8 @@ class Known:
     """Resources on their way and their versions; None for a deletion."""
     _patients: Mapping[Key, Json | None] = field(default_factory=dict)
     _persons: dict[str, Person | None] = field(default_factory=dict)
+    _read: dict[Source, tuple[Json, Understood]] = field(default_factory=dict)
+    """What Patients say."""
     _contexts: dict[tuple[str, str], Context] = field(default_factory=dict)
     _decoded: dict[Key, Json | None] = field(default_factory=dict)
 
@@ -53,18 +65,49 @@ class Known:
         patients = {key: sent for key, (sent, _) in coming.items() if key.type == "Patient"}
         return cls(view, site, rulebook, coming, patients)
 
-    def whose(self, resource: Json) -> Whose:
+    def whose(self, key: Key, resource: Json) -> Whose:
         """Whose result a resource is."""
+        if names_nobody_more(resource):
+            resource = linked_to(resource, self._of_results(key, resource))
         return whose(resource, self._carrying, self._heir, self._here)
+
+    def _of_results(self, key: Key, report: Json) -> str:
+        """The patient of the version before, or else the one of the results that are listed."""
+        last = self.view.head(key)
+        if last is not None and last.patient:
+            return last.patient
+        listed = [Key(key.site, "Observation", id) for id in results_of(report)]
+        patients = {self._patient(one) for one in listed} - {""}
+        return patients.pop() if len(patients) == 1 else ""
+
+    def _patient(self, key: Key) -> str:
+        if key in self._coming:
+            return patient_of(self._coming[key][0] or {"resourceType": key.type})
+        head = self.view.head(key)
+        return head.patient if head is not None else ""
 
     def context(self, resource: Json, fhir: str) -> Context:
         """What `resource`, of a FHIR version, is understood with."""
         patient = "" if resource["resourceType"] == "Patient" else patient_of(resource)
         if (patient, fhir) not in self._contexts:
             self._contexts[patient, fhir] = Context(
-                self.site, self.rulebook, self.person(patient), self._resource, fhir
+                self.site,
+                self.rulebook,
+                self.person(patient),
+                Lookup(self._resource, self._all_carrying),
+                fhir,
             )
         return self._contexts[patient, fhir]
+
+    def understood(self, resource: Json, source: Source, fhir: str) -> Understood:
+        """What a resource, of a FHIR version, says; a Patient on its way is read only once."""
+        if source.type != "Patient":
+            return understand(resource, source, self.context(resource, fhir))
+        found = self._read.get(source)
+        if found is None or found[0] is not resource:
+            found = (resource, understand(resource, source, self.context(resource, fhir)))
+            self._read[source] = found
+        return found[1]
 
     def person(self, patient: str) -> Person | None:
         """What the Patient with that id says, if there is one."""
@@ -99,16 +142,53 @@ class Known:
         if resource is None:
             return None
         source = Source(self.site.name, "Patient", patient, str(version))
-        return person_in(understand(resource, source, Context(self.site, self.rulebook)).facts)
+        return person_in(self.understood(resource, source, fhir="").facts)
 
     def _resource(self, reference: str) -> Json | None:
-        key = Key(self.site.name, *reference.split("/"))
-        if key in self._coming:
-            return self._coming[key][0]
+        return self._newest(Key(self.site.name, *reference.split("/")))
+
+    def _newest(self, key: Key) -> Json | None:
         if key not in self._decoded:
-            kept = self.view.body(key)
-            self._decoded[key] = decoded(kept) if kept else None
+            if key in self._coming:
+                resource, version = self._coming[key]
+            else:
+                kept = self.view.body(key)
+                resource, version = (decoded(kept), kept.version) if kept else (None, 0)
+            self._decoded[key] = with_version(resource, str(version)) if resource else None
         return self._decoded[key]
+
+    def _all_carrying(self, identifier: str) -> list[Json]:
+        """The resources that carry an identifier (`Specimen?system|value`)."""
+        wanted = carried(identifier)
+        coming = {key: sent for key, (sent, _) in self._coming.items() if key.type == wanted.type}
+        keys = carrying(self.view.carrying(wanted), coming, Identifier(wanted.system, wanted.value))
+        return [found for key in keys if (found := self._newest(key)) is not None]
+
+
+def carried(identifier: str) -> Carried:
+    """An identifier as references name resources by it: `Specimen?system|value`."""
+    type, _, rest = identifier.partition("?")
+    system, _, value = rest.partition("|")
+    return Carried(type, system, value)
+
+
+def want(reference: str, site: str, wanted: Wanted) -> None:
+    """Want what a resource names by id or by identifier."""
+    if "?" in reference:
+        wanted.carriers.add(carried(reference))
+        return
+    other = Key(site, *reference.split("/"))
+    wanted.heads.add(other)
+    wanted.bodies.add(other)
+
+
+def depending(view: View, key: Key, resource: Json | None) -> list[Kept]:
+    """What means something else once a resource is another, whether named by id or identifier."""
+    before = view.body(key)
+    both = (it for it in (resource, decoded(before) if before else None) if it)
+    names = [f"{key.type}/{key.id}"]
+    names += sorted({name for one in both for name in identifiers_of(one, key.type)})
+    return [kept for name in names for kept in view.depending_on(name)]
 
 
 def decoded(kept: Kept) -> Json:
@@ -142,6 +222,6 @@ def reading_of(key: Key, understood: Understood, received: datetime, known: Know
 def reread(kept: Kept, known: Known) -> Reading:
     """The reading of a stored resource, made again."""
     source = Source(kept.key.site, kept.key.type, kept.key.id, str(kept.version))
-    resource = known.whose(decoded(kept)).resource
-    understood = understand(resource, source, known.context(resource, kept.fhir))
+    resource = known.whose(kept.key, decoded(kept)).resource
+    understood = known.understood(resource, source, kept.fhir)
     return reading_of(kept.key, understood, kept.received, known)

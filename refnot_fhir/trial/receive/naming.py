@@ -147,7 +147,9 @@ class Naming:
         other ids.
         """
         # What a conditional reference finds may change, so that no id follows from it.
-        known = _Ids(self, site, keys, salt).all()
+        known = [key for key in keys if key is not None]
+        if len(known) < len(keys):
+            known = _Ids(self, site, keys, salt).all()
         meant = {**self.meant, **found} if found else None
         return [self._named(index, key, known, meant) for index, key in enumerate(known)]
 
@@ -161,8 +163,9 @@ class Naming:
             literal = _place(keys[at]) if isinstance(at, int) else at
             if literal != ref:
                 links[ref] = literal
-        resource = references.resolved(request.resource, links, self.stated[index])
+        resource = request.resource or {}
         if links:
+            resource = references.resolved(resource, links, self.stated[index])
             request = replace(request, resource=resource)
         return Named(request, key, links, _digest(resource))
 
@@ -206,9 +209,9 @@ class Naming:
 
 def _digest(resource: Mapping[str, Any]) -> bytes:
     """Of a resource without its id, which is the name of the content, and no part of it."""
-    if "id" in resource:
-        resource = {name: value for name, value in resource.items() if name != "id"}
-    return wire.digest(resource)
+    content = dict(resource)
+    content.pop("id", None)
+    return wire.digest(content)
 
 
 class _Ids:

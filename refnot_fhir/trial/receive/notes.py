@@ -53,7 +53,7 @@ def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Pr
     notes: list[Problem] = []
     for fact in understood.facts:
         if isinstance(fact, Measurement):
-            if fact.not_usable or fact.no_uln:
+            if fact.not_usable or fact.no_uln or fact.notes or fact.persons:
                 notes += _on_measurement(fact, where, rulebook)
         elif isinstance(fact, Dose):
             notes += _on_dose(fact, where)
@@ -68,7 +68,12 @@ def _on_measurement(lab: Measurement, where: str, rulebook: Rulebook) -> Iterato
     if lab.not_usable:
         said = unquoted(sentence(lab.not_usable))
         yield Problem("processing", f"{lab.analyte}: {said}", expression)
-    elif lab.no_uln and lab.analyte in rulebook.judged_by_limit:
+        return
+    if any(note.code == "specimen-not-sent" for note in lab.notes):
+        yield Problem("informational", f"{lab.analyte}: {_ASSUMED}", expression)
+    if lab.persons:
+        yield Problem("informational", f"{lab.analyte}: {_OTHER_RECORD}", expression)
+    if lab.no_uln and lab.analyte in rulebook.judged_by_limit:
         said = unquoted(sentence(lab.no_uln))
         yield Problem("informational", f"{lab.analyte}: {said}", expression)
 
@@ -108,4 +113,11 @@ def unquoted(reason: str) -> str:
     return f"{before}“…”{after}" if opening and closing else reason
 
 
+_ASSUMED = (
+    "its specimen is not here: until it arrives it is taken to be what the code says, "
+    "and is decided again then"
+)
+_OTHER_RECORD = (
+    "it names another Patient beside its own: it counts if both are records of one person"
+)
 _UNRESOLVED = "its product is not known: send the Medication that it refers to"

@@ -11,25 +11,23 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Source
-from refnot_fhir.fhir.types import KINDS, Understood, about_patient, understand
+from refnot_fhir.fhir.elements import identifiers_of
+from refnot_fhir.fhir.types import KINDS, Understood, about_patient, patient_of
 from refnot_fhir.fhir.whose import Identifier, Whose, identifiers, patient_identifier
 from refnot_fhir.store.contract import Head, Kept, Key, Reading
 from refnot_fhir.store.view import Carried, View, Wanted
 from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.receive.conditional import Conditional
 from refnot_fhir.trial.receive.decide import CAREFUL, Decided, Policy, decide, once, sent_at
-from refnot_fhir.trial.receive.known import Known, reading_of, reread
+from refnot_fhir.trial.receive.known import Known, depending, reading_of, reread, want
 from refnot_fhir.trial.receive.naming import Found, Named, Naming
 from refnot_fhir.trial.receive.notes import not_retained, notes_on, unlinked
 from refnot_fhir.trial.receive.request import CHANGING, Request, Result
-from refnot_fhir.trial.receive.touched import (
-    SHARED,
-    another_person,
-    carried_by,
-    merged_with,
-    of_another_person,
-    touched,
-)
+
+_OF_PERSON = tuple(type for type, kind in KINDS.items() if kind.depends_on_person)
+"""Types whose meaning hangs on the sex and age of the patient."""
+_SHARED = frozenset(type for type, kind in KINDS.items() if kind.shared) - {"Patient"}
+"""Types on which the meaning of other resources may hang."""
 
 
 @record
@@ -93,7 +91,7 @@ class Planner:
         """What is to be read first."""
         wanted = Wanted(carriers={Carried(*one) for one in self._asked})
         if not self._asked and not self._naming.is_conditional:
-            touched(self._here(self._keys, {}), wanted)
+            _touched(self._here(self._keys, {}), wanted)
         return wanted
 
     def plan(self, view: View) -> Plan | None:
@@ -105,23 +103,28 @@ class Planner:
             self._target(request, _matches(request, left)) if request.condition else key
             for request, key in zip(requests, self._keys, strict=True)
         ]
-        asks = Conditional(self._naming, keys, view)
+        found: dict[str, int | str] = {}
+        refused: dict[int, Result] = {}
+        if self._naming.is_conditional:
+            asks = Conditional(self._naming, keys, view)
+            found, refused = asks.found, asks.refused
         if view.missing:
             return None
-        here = self._here(keys, asks.found)
+        here = self._here(keys, found)
         if self._asked or self._naming.is_conditional:
             wanted = Wanted()
-            touched(here, wanted)
+            _touched(here, wanted)
             if not view.holds(wanted):
                 view.missing.add(wanted)
                 return None
-        decided = [
-            (one, asks.refused.get(index) or decide(
-                one, view.head(one.key), _matches(one.request, left) if left else None,
-                now=self._now, policy=self._policy,
-            ))
-            for index, one in zip(self._wave, here, strict=True)
-        ]  # fmt: skip
+        decided: list[Decided] = []
+        for index, one in zip(self._wave, here, strict=True):
+            matches = _matches(one.request, left) if left else None
+            head = view.head(one.key)
+            result = refused.get(index) or decide(
+                one, head, matches, now=self._now, policy=self._policy
+            )
+            decided.append((one, result))
         plan = self._planned(list(once(decided)), view)
         return None if view.missing else plan
 
@@ -205,7 +208,7 @@ class Planner:
             return result
         if request.type not in KINDS or request.resource is None:
             return result
-        of = known.whose(request.resource)
+        of = known.whose(named.key, request.resource)
         if not of.unlinked:
             return result
         return replace(result, unlinked=True, notes=(*result.notes, *unlinked(request, of).notes))
@@ -217,9 +220,9 @@ class Planner:
         resource = request.resource or {}
         if key.type not in KINDS:
             return Whose(resource), Understood("", useful=False)
-        of = known.whose(resource)
+        of = known.whose(key, resource)
         source = Source(key.site, key.type, key.id, str(result.version))
-        return of, understand(of.resource, source, known.context(of.resource, request.fhir))
+        return of, known.understood(of.resource, source, request.fhir)
 
     def _kept(self, named: Named, result: Result, patient: str) -> Kept:
         request = named.request
@@ -251,18 +254,19 @@ class Planner:
             if step.key in before:
                 was = before[step.key]
                 now = person_in(step.reading.facts) if step.reading else None
-                if another_person(was, now):
-                    hanging[step.key] = of_another_person(view, step.key.id)
-                carried |= dict.fromkeys(sorted(carried_by(was) ^ carried_by(now)))
+                if _another_person(was, now):
+                    hanging[step.key] = _of_another_person(view, step.key.id)
+                carried |= dict.fromkeys(sorted(_carried_by(was) ^ _carried_by(now)))
                 ends = [person.replaced_by if person else "" for person in (was, now)]
                 if ends[0] != ends[1]:
                     merged += (step.key.id, *ends)
-            elif step.key.type in SHARED and step.result.outcome in CHANGING:
-                hanging[step.key] = view.depending_on(f"{step.key.type}/{step.key.id}")
-        # Whether several carriers are one patient depends on every merge among them.
-        stored = Known.of(view, self._site, self._rulebook)
-        for patient in merged_with(stored, merged):
-            carried |= dict.fromkeys(sorted(carried_by(stored.person(patient))))
+            elif step.key.type in _SHARED and step.result.outcome in CHANGING:
+                hanging[step.key] = depending(view, step.key, step.request.resource)
+        if merged:
+            # Whether several carriers are one patient depends on every merge among them.
+            stored = Known.of(view, self._site, self._rulebook)
+            for patient in _merged_with(stored, merged):
+                carried |= dict.fromkeys(sorted(_carried_by(stored.person(patient))))
         return hanging | {one: view.naming_patient(*one) for one in carried}
 
     def _again(
@@ -326,3 +330,59 @@ def _affected(
 def _stated_id(request: Request) -> str:
     """The id that the resource of an update by identifier carries itself; a create's is dropped."""
     return str((request.resource or {}).get("id", "")) if request.action == R.UPDATE else ""
+
+
+def _touched(named: Iterable[Named], wanted: Wanted) -> None:
+    """Add to what is wanted all that these requests need in order to be understood and decided."""
+    for one in named:
+        resource, key = one.request.resource, one.key
+        wanted.heads.add(key)
+        if key.type in _SHARED:
+            wanted.dependants.add(f"{key.type}/{key.id}")
+            wanted.dependants.update(identifiers_of(resource or {}, key.type))
+            # Others may hang on the identifiers that it carried before.
+            wanted.bodies.add(key)
+        if key.type == "Patient":
+            wanted.patients.add(key.id)
+            wanted.orphans.update((key.id, type) for type in _OF_PERSON)
+            wanted.naming.update(identifiers(resource))
+        if resource is None or one.request.type not in KINDS:
+            continue
+        patient = patient_of(resource)
+        if patient:
+            wanted.patients.add(patient)
+            wanted.heads.add(Key(key.site, "Patient", patient))
+        identifier = patient_identifier(resource)
+        if identifier is not None and key.type != "Patient":
+            wanted.carriers.add(Carried("Patient", *identifier))
+        for reference in KINDS[key.type].depends_on(resource):
+            want(reference, key.site, wanted)
+
+
+def _of_another_person(view: View, patient: str) -> list[Kept]:
+    """What means something else once a patient's sex or age is another."""
+    return [kept for type in _OF_PERSON for kept in view.resources(patient, type)]
+
+
+def _another_person(before: Person | None, after: Person | None) -> bool:
+    """Whether what reference ranges depend on is not what it was."""
+    return _range_facts(before) != _range_facts(after)
+
+
+def _range_facts(person: Person | None) -> tuple[object, ...]:
+    return (person.birth, person.gender, person.sex_signals) if person else ()
+
+
+def _carried_by(person: Person | None) -> set[Identifier]:
+    """The identifiers of a patient."""
+    return {Identifier(*one) for one in person.identifiers} if person else set()
+
+
+def _merged_with(stored: Known, patients: Iterable[str]) -> list[str]:
+    """These patients, whom their records were merged into, and who was merged into those."""
+    found = list(dict.fromkeys(filter(None, patients)))
+    for one in found:
+        person = stored.person(one)
+        near = [person.replaced_by if person else "", *stored.view.merged_into(one)]
+        found += (other for other in dict.fromkeys(near) if other and other not in found)
+    return found

@@ -17,10 +17,9 @@ from refnot_fhir.trial.attest import Said, attest
 from refnot_fhir.trial.receive import parcel
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web.answer import fhir
-from refnot_fhir.web.caller import caller, named_user
 from refnot_fhir.web.fhir import operations
 from refnot_fhir.web.fhir.published import find
-from refnot_fhir.web.request import body, wanted_of_write
+from refnot_fhir.web.request import body, caller, named_user, wanted_of_write
 
 
 def routes(service: Service) -> Blueprint:

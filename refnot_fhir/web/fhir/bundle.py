@@ -23,13 +23,12 @@ from refnot_fhir.trial.receive import request as R
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web import headers
 from refnot_fhir.web.answer import content, fhir
-from refnot_fhir.web.caller import caller
 from refnot_fhir.web.errors import REFUSALS
 from refnot_fhir.web.fhir import receipts
 from refnot_fhir.web.fhir.receipts import Representation
 from refnot_fhir.web.fhir.write import HELP, check_query
 from refnot_fhir.web.headers import Preferences
-from refnot_fhir.web.request import base_url, body, version_sent, wanted_of_write
+from refnot_fhir.web.request import base_url, body, caller, version_sent, wanted_of_write
 
 INTERACTIONS = ("transaction", "batch")
 """What can be asked of the base (http://hl7.org/fhir/ValueSet/system-restful-interaction)."""

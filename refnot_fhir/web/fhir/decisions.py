@@ -23,8 +23,14 @@ from refnot_fhir.trial.receive import parcel
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web import headers
 from refnot_fhir.web.answer import fhir
-from refnot_fhir.web.caller import caller
-from refnot_fhir.web.request import base_url, body, own_bases, version_sent, wanted_of_write
+from refnot_fhir.web.request import (
+    base_url,
+    body,
+    caller,
+    own_bases,
+    version_sent,
+    wanted_of_write,
+)
 
 TYPE = "ResearchSubject"
 

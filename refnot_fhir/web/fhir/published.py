@@ -6,8 +6,7 @@ Subjects are seen through the site that they are asked at: another hospital's ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from refnot_fhir.core.results import Subject
@@ -16,12 +15,16 @@ from refnot_fhir.core.site import Site
 from refnot_fhir.errors import NotFound
 from refnot_fhir.fhir.search import Clause, Search
 from refnot_fhir.fhir.search.values import Target, Token
+from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import research_study, research_subject
 from refnot_fhir.fhir.write.published import Json
 from refnot_fhir.store.contract import Reader, SubjectQuery
 from refnot_fhir.trial import subjects as enrolment
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web.fhir.source import Asking, Candidate, Standing
+
+_REMEMBERED = 512
+"""Resources of subjects kept as they were written, a few kilobytes each."""
 
 
 class Studies:
@@ -64,13 +67,23 @@ def _version_of(protocol: Protocol) -> str:
 class Subjects:
     """The subjects of one site, as they stand today."""
 
+    def __init__(self, service: Service) -> None:
+        protocols = service.rulebook.protocols
+
+        # The same version of a subject is the same resource, whenever it is asked for.
+        @lru_cache(maxsize=_REMEMBERED)
+        def written(subject: Subject, version: Version) -> Json:
+            return research_subject.write(subject, protocols[subject.protocol], version)
+
+        self._written = written
+
     def candidates(self, asking: Asking, search: Search, after: int) -> Iterator[Candidate]:
         """As many as the store can tell by itself; a verdict that lapsed is made anew."""
-        query = replace(narrowed(search, asking), after=after)
+        query = narrowed(search, asking, after)
         service = asking.service
         for row in enrolment.enrolled(service.store, service.judge(), query):
             if row.subject.protocol in service.rulebook.protocols:
-                yield Candidate(row.row, _written(row.subject, asking))
+                yield Candidate(row.row, self._written(row.subject, asking.version))
 
     def read(self, asking: Asking, type: str, id: str, version: str | None) -> Standing:
         """A subject as it stands today, or one earlier version of it."""
@@ -81,16 +94,11 @@ class Subjects:
             if kept is None:
                 raise NotFound(f"{type}/{id} has no version {version}")
             subject = kept
-        give = partial(_written, subject, asking)
+        give = partial(self._written, subject, asking.version)
         return Standing(lambda: (give(), asking.version), subject.version, subject.updated)
 
     def referred(self, _asking: Asking, _type: str, _id: str, _given: bool) -> None:
         """Nothing that is served here refers to a subject."""
-
-
-def _written(subject: Subject, asking: Asking) -> Json:
-    protocol = asking.service.rulebook.protocols[subject.protocol]
-    return research_subject.write(subject, protocol, asking.version)
 
 
 def find(service: Service, reader: Reader, site: Site, id_: str) -> Subject:
@@ -102,9 +110,9 @@ def find(service: Service, reader: Reader, site: Site, id_: str) -> Subject:
     raise NotFound(f"there is no ResearchSubject/{id_} at this site")
 
 
-def narrowed(search: Search, asking: Asking) -> SubjectQuery:
+def narrowed(search: Search, asking: Asking, after: int) -> SubjectQuery:
     """As much of a search as the store can answer; the rest is matched in memory."""
-    found: dict[str, Any] = {"sites": [asking.site.name]}
+    found: dict[str, Any] = {"sites": [asking.site.name], "after": after}
     for clause in search.clauses:
         name = _FIELDS.get(clause.parameter.name)
         if name is None or name in found or clause.missing is not None:

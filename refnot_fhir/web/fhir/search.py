@@ -7,6 +7,7 @@ includes, links and warnings are the same for all.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ from refnot_fhir.web.request import FORM, base_url
 PAGE, LARGEST_PAGE = 100, 1000
 _LARGEST_FORM = 256_000
 """Bytes of a search by POST: thousands of values; reading many more would hold up others."""
+Arguments = tuple[tuple[str, str], ...]
 AFTER = "_after"
 """Our page marker: the row that the page before ended with. Clients follow `next` unchanged."""
 
@@ -45,7 +47,8 @@ def routes(service: Service, registry: Registry) -> Blueprint:
         with Asking(service, known) as asking:
             if type_ not in registry.types:
                 raise NotSupported(f"{type_} is kept at this site, but not searched")
-            wanted, after = _asked(asking, type_), _after()
+            arguments = tuple(_arguments())
+            wanted, after = _asked(asking, type_, arguments), _after(arguments)
             candidates = source.candidates(asking, wanted, after)
             found = _Searching(asking, registry, wanted, after).answer(candidates)
         return fhir(found, version=asking.version)
@@ -53,14 +56,14 @@ def routes(service: Service, registry: Registry) -> Blueprint:
     return blueprint
 
 
-def _asked(asking: Asking, type_: str) -> Search:
+def _asked(asking: Asking, type_: str, arguments: Arguments) -> Search:
     """The search that the request asks for; GET and POST `_search` mean the same.
 
     Raises BadInput for a parameter that is not known under `Prefer: handling=strict`.
     """
     found = search.parse(
         type_,
-        _arguments(),
+        arguments,
         asking.version,
         now=asking.service.clock(),
         zone=asking.site.zone,
@@ -82,9 +85,9 @@ def _arguments() -> Iterator[tuple[str, str]]:
         yield from request.form.items(multi=True)
 
 
-def _after() -> int:
+def _after(arguments: Arguments) -> int:
     """The row after which the page begins. Raises BadInput for a marker that is not ours."""
-    marker = dict(_arguments()).get(AFTER) or "0"
+    marker = dict(arguments).get(AFTER) or "0"
     if not marker.isdecimal():
         said = f"{AFTER} is not a page marker of this service: follow the next link unchanged"
         raise BadInput(said, (Problem("value", said),))
@@ -152,6 +155,8 @@ class _Searching:
 
     def _included(self, matches: list[Candidate]) -> dict[str, Json | None]:
         """What `_include` asks for; None for what cannot be given."""
+        if not self._search.includes:
+            return {}
         names = dict.fromkeys(
             name
             for one in matches
@@ -166,14 +171,14 @@ class _Searching:
 
     def _url(self, next_after: int | None = None) -> str:
         """The link of a page; it lists what was understood and nothing else."""
-        stated = list(self._search.used)
-        if next_after is not None:
-            stated.append((AFTER, str(next_after)))
-        query = urlencode(stated, safe="/,|:$")
+        marker = () if next_after is None else ((AFTER, str(next_after)),)
+        query = _query((*self._search.used, *marker))
         return f"{base_url()}/{self._search.type}" + (f"?{query}" if query else "")
 
     def _remarks(self, missing: list[str]) -> Json | None:
         """What was ignored, cannot be shown, or cannot be included."""
+        if not (missing or self._hidden or self._search.ignored):
+            return None
         version = self._asking.version.full
         found = list(self._search.ignored)
         for own in self._hidden:
@@ -186,4 +191,9 @@ class _Searching:
             said = f"not included, because not here in FHIR {version}: {missing[0]}"
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             found.append(Problem("not-found", said + more))
-        return outcome(issue(one, Severity.WARNING) for one in found) if found else None
+        return outcome(issue(one, Severity.WARNING) for one in found)
+
+
+@lru_cache(maxsize=64)
+def _query(stated: Arguments) -> str:
+    return urlencode(stated, safe="/,|:$")

@@ -101,7 +101,7 @@ def _published(service: Service) -> Iterator[Served]:
         "management system that writes status, arm, period, consent and subject number. What a "
         "status may become is checked; nothing else of what is sent is taken over."
     )
-    yield Served("ResearchSubject", Subjects(), DECIDED, subjects)
+    yield Served("ResearchSubject", Subjects(service), DECIDED, subjects)
 
 
 def _defined(service: Service) -> Iterator[Served]:

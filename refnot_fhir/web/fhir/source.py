@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -24,20 +24,22 @@ class Asking:
         self.service, self.site = service, site
         self.version = wanted(Version(site.fhir))
         self._reader: Reader | None = None
-        self._open = ExitStack()
+        self._reading: AbstractContextManager[Reader] | None = None
 
     @property
     def reader(self) -> Reader:
         """The store, opened when it is first needed: what is not in it is given without."""
         if self._reader is None:
-            self._reader = self._open.enter_context(self.service.store.read())
+            self._reading = self.service.store.read()
+            self._reader = self._reading.__enter__()
         return self._reader
 
     def __enter__(self) -> Asking:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._open.close()
+        if self._reading is not None:
+            self._reading.__exit__(None, None, None)
 
 
 class Candidate(NamedTuple):

@@ -27,11 +27,10 @@ from refnot_fhir.trial.receive.request import CREATE, DELETE, UPDATE, Request
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web import headers
 from refnot_fhir.web.answer import fhir
-from refnot_fhir.web.caller import caller
 from refnot_fhir.web.fhir import receipts
 from refnot_fhir.web.fhir.receipts import Representation
 from refnot_fhir.web.fhir.served import Registry
-from refnot_fhir.web.request import base_url, body, own_bases, version_sent, wanted_of_write
+from refnot_fhir.web.request import base_url, body, caller, own_bases, version_sent, wanted_of_write
 
 HELP = "What is offered is in the CapabilityStatement, at metadata"
 DECIDED_HERE = "ResearchSubject"
