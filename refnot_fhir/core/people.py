@@ -43,7 +43,9 @@ class Wish:
     said: str = ""
     """The reason in words."""
     milestone: str = ""
-    """What happened, on `on`."""
+    """What happened; on `on` where no status is wished."""
+    milestone_on: date | None = None
+    """The day on which it happened, where that is known besides."""
     reference: str = ""
     """The record of the milestone: `Consent/c1`."""
 
@@ -287,9 +289,10 @@ def _milestones(basis: Basis, wish: Wish, before: Subject) -> tuple[Milestone, .
     if not wish.milestone:
         return before.milestones
     known = before.milestones[-1] if before.milestones else None
-    on = None if wish.to else wish.on or basis.today
+    stated = wish.milestone_on or (None if wish.to else wish.on)
+    on = stated or (None if wish.to else basis.today)
     if known is not None and known.code == wish.milestone:
-        on = known.on if wish.to or wish.on is None else wish.on
+        on = stated or known.on
         if on == known.on and wish.reference in ("", known.reference):
             return before.milestones
     codes = basis.life.milestones[wish.milestone].codes

@@ -16,7 +16,7 @@ from hashlib import sha256
 from refnot_fhir import __version__
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
-from refnot_fhir.core.life import Stage
+from refnot_fhir.core.life import MilestoneCode, Stage
 from refnot_fhir.core.people import Basis, Refusal, Wish, decided, known_on, wished_on
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Assessment, DosingRecord, Subject
@@ -99,7 +99,8 @@ class _Carrying:
         before, by_time = self._until_now(kept, chart, protocol)
         self._check_version(before)
         basis = self._basis(before, chart, protocol)
-        after = decided(basis, self._without_echo(before, protocol))
+        wish = self._dated(self._without_echo(before, protocol), chart)
+        after = decided(basis, wish)
         if isinstance(after, tuple):
             raise _refused(after)
         if after is basis.subject and kept is not None:
@@ -172,6 +173,14 @@ class _Carrying:
         published = why_status(language(), protocol.labs, before.history[-1])
         is_echo = wish.to == before.status and wish.said == published
         return replace(wish, said="", code="") if is_echo else wish
+
+    def _dated(self, wish: Wish, chart: Chart) -> Wish:
+        """The wish with the day of the consent that it names, if that is on record."""
+        named = wish.reference.partition("/_history/")[0]
+        given = [it.given for it in chart.consents if it.source.reference == named and it.given]
+        if wish.milestone != MilestoneCode.CONSENT or not given:
+            return wish
+        return replace(wish, milestone_on=given[0].days(chart.zone).last)
 
     def _basis(self, before: Subject, chart: Chart, protocol: Protocol) -> Basis:
         """The subject as it stood on the day that the wish is about, and its assessment then."""

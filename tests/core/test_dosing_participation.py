@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from refnot_fhir.core.dosing.record import follow
-from refnot_fhir.core.facts import Dose, Measurement
+from refnot_fhir.core.facts import Consent, ConsentState, Dose, Measurement
 from refnot_fhir.core.results import DosingRecord
+from refnot_fhir.core.rules import Criterion
+from refnot_fhir.core.verdict import CriterionKind
 from tests import builders as build
 from tests.core.dosing_builders import FULL_COURSE, day, given, not_given
+from tests.core.test_screening_consents import IN06, consent
 from tests.small_rulebook import PROTOCOL
 
 RULE = replace(
@@ -62,6 +65,42 @@ def test_a_dose_outside_is_a_deviation(days: dict[str, date], expected: list[str
     for one in found.deviations:
         if one.code in expected:
             assert one.reasons[0].about[0][0] == "bound"
+
+
+CONSENTED = replace(STUDY, criteria=(Criterion("IN06", CriterionKind.INCLUSION, "", "", "", IN06),))
+
+
+def recorded(number: int, id: str = "n1", **said: Any) -> Consent:
+    """A consent to the protocol, recorded so many days after the first dose."""
+    return replace(consent(id=id, **said), given=build.moment(day(number)))
+
+
+@pytest.mark.parametrize(
+    ("consents", "days", "expected"),
+    [
+        ([recorded(0)], {}, []),
+        ([recorded(1)], {}, ["dose-before-consent"]),
+        ([recorded(1), recorded(-1, "n0")], {}, []),
+        ([recorded(1)], {"consented_on": day(0)}, []),
+        ([recorded(1, studies=("ResearchStudy/other",))], {}, []),
+        ([recorded(1, unclear=True)], {}, []),
+        ([recorded(1, permits=None)], {}, []),
+        ([recorded(-1, state=ConsentState.ENDED, ends=build.whole_days(day(1)))], {},
+         ["dose-after-consent-withdrawn"]),
+        ([recorded(-1, state=ConsentState.ENDED)], {}, []),
+        ([recorded(-9), recorded(0, "n2", state=ConsentState.REFUSED)], {},
+         ["dose-after-consent-withdrawn"]),
+        ([recorded(-9), recorded(0, "n2", permits=False)], {}, ["dose-after-consent-withdrawn"]),
+        ([recorded(-9), recorded(-3, "n2", permits=False)], {"consented_on": day(-1)}, []),
+        ([recorded(-3), recorded(-3, "n2", permits=False)], {}, []),
+    ],
+)  # fmt: skip
+def test_a_consent_on_record_counts_where_people_stated_none(
+    consents: list[Consent], days: dict[str, date], expected: list[str]
+) -> None:
+    chart = replace(build.chart(doses=(given(0), given(2)), consents=tuple(consents)), **days)
+    found = follow(CONSENTED, chart, day(60))
+    assert [one for one in codes(found) if "consent" in one] == expected
 
 
 def test_what_was_not_given_or_has_no_day_is_none() -> None:

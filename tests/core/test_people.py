@@ -118,6 +118,16 @@ def test_a_study_that_takes_nobody_in_enrols_under_replay_alone() -> None:
         assert after.replay
 
 
+def test_nobody_is_enrolled_by_readings_that_are_not_signed_but_under_replay() -> None:
+    before, unsigned = subject("pending-on-study", "Dr B"), replace(STUDY, unsigned=("reading",))
+    found = decided(basis(before, protocol=unsigned), ENROL)
+    assert isinstance(found, tuple)
+    assert [(one.code, one.about) for one in found] == [
+        (Refusal.UNSIGNED, (("decisions", "reading"),))
+    ]
+    assert carried(before, ENROL, protocol=unsigned, replay=True).status == "on-study"
+
+
 def test_who_is_enrolled_goes_on_in_a_study_that_is_closed_since() -> None:
     closed = replace(STUDY, status="completed")
     after = carried(enrolled(), wish("on-study-intervention"), protocol=closed)
@@ -216,6 +226,8 @@ def test_a_milestone_is_kept_with_its_day_and_stated_again_changes_nothing() -> 
     assert (named.milestones[-1].on, named.milestones[-1].reference) == (day, "Consent/c2")
     with_status = replace(ENROL, milestone="consent", reference="Consent/c1")
     assert carried(subject("eligible"), with_status).milestones[0].on is None
+    dated = replace(with_status, milestone_on=day)
+    assert carried(subject("eligible"), dated).milestones[0].on == day
 
 
 def test_a_consent_is_withdrawn_after_it_was_given_and_may_be_given_again() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.criteria.consent import days_of_consent
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.dosing.administrations import Occasion
 from refnot_fhir.core.dosing.courses import WEEK, Place, days_of, deviation
@@ -14,8 +16,22 @@ from refnot_fhir.core.dosing.missed import Course
 from refnot_fhir.core.exact import quotient
 from refnot_fhir.core.facts import Measurement
 from refnot_fhir.core.results import Deviation, DeviationCode, DosingReason
-from refnot_fhir.core.rules import AnotherCourse, DosingRule
+from refnot_fhir.core.rules import AnotherCourse, DosingRule, Protocol
 from refnot_fhir.core.values import Reason, reason
+
+
+def with_consents(chart: Chart, protocol: Protocol) -> Chart:
+    """The chart with the days of the consents on record where people stated none."""
+    if not chart.consents:
+        return chart
+    given, ended = days_of_consent(protocol, chart)
+    if ended is not None and chart.consented_on is not None and ended < chart.consented_on:
+        ended = None
+    return replace(
+        chart,
+        consented_on=chart.consented_on or given,
+        consent_withdrawn_on=chart.consent_withdrawn_on or ended,
+    )
 
 
 def of_participation(occasion: Occasion, chart: Chart) -> Iterator[Deviation]:

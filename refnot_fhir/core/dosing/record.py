@@ -29,6 +29,7 @@ from refnot_fhir.core.dosing.participation import (
     of_another_course,
     of_participation,
     relative_dose_intensity,
+    with_consents,
 )
 from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.results import (
@@ -97,6 +98,7 @@ def _each(
 ) -> Iterator[ProtocolDose]:
     """Each occasion as the protocol counts it; `numbered` are those that have a place, by id."""
     ends, death = nothing_due_from(chart), days_of_death(chart)
+    chart = with_consents(chart, protocol)
     for one in found:
         place = numbered.get(id(one))
         dose = (
