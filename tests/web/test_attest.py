@@ -256,3 +256,30 @@ def test_signatures_are_missing_where_readings_are_not_signed(tmp_path: Path) ->
         attest(door)
         assert door.subject()["status"] == "screening"
         assert [(one[0], one[1]) for one in wanted(door)] == [("signature", ["IN06"])]
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        ({"resourceType": "Patient"}, "takes a Parameters resource"),
+        ({"resourceType": "Parameters", "parameter": [{}]}, "an object must not be empty"),
+        (
+            {
+                "resourceType": "Parameters",
+                "parameter": [{"name": "evidence", "valueString": "Condition/c1"}],
+            },
+            "evidence is a Reference",
+        ),
+    ],
+)
+def test_what_is_posted_has_to_be_a_statement(proxied: Door, sent: Json, says: str) -> None:
+    answer = proxied.post(f"ResearchSubject/{proxied.subject()['id']}/$attest", sent)
+    assert answer.status_code == 400
+    assert says in answer.text
+
+
+def test_a_moment_that_is_none_is_refused(proxied: Door) -> None:
+    answer = attest(proxied, signed="2026-05-20T25:00:00Z")
+    assert answer.status_code in (400, 422)
+    answer = attest(proxied, criterion="IN06", signed="2026-05-19T10:00:00+03:00")
+    assert answer.status_code == 200
