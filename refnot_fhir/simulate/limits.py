@@ -11,6 +11,7 @@ from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.medication import LongUse, MedicationRule
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import DosingRule, Protocol, Rulebook
+from refnot_fhir.core.verdict import RuleKind
 from refnot_fhir.simulate.hospital import hospital
 
 _EITHER_WAY = 3
@@ -85,16 +86,16 @@ class Limits:
 
     @property
     def needs_people(self) -> bool:
-        """Whether some criterion can only be decided by a person."""
-        verdicts = (criterion.rule.verdicts for criterion in self.protocol.criteria)
-        return any(len(given) < _EITHER_WAY for given in verdicts)
+        """Whether some criterion can only be decided by a person: no story sends a consent."""
+        return len(self.kinds()) < len(self.protocol.criteria)
 
     def kinds(self) -> dict[str, str]:
-        """Criterion id to `inclusion` or `exclusion`, for those that data can decide either way."""
+        """Criterion id to `inclusion` or `exclusion`, for those that stories can decide."""
         return {
             criterion.id: criterion.kind
             for criterion in self.protocol.criteria
             if len(criterion.rule.verdicts) == _EITHER_WAY
+            and criterion.rule.kind is not RuleKind.CONSENT
         }
 
     def every_kind(self) -> dict[str, str]:
