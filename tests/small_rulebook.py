@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,11 +29,14 @@ from refnot_fhir.core.rules import (
 )
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind
+from refnot_fhir.rulebook.files import read
+from refnot_fhir.rulebook.lives import life as life_read
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 LOINC = "http://loinc.org"
 V3_GENDER = "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender"
 SNOMED = "http://snomed.info/sct"
+NCIT = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
 RANGE_MEANING = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
 RECORDED = {
     "male": frozenset({"male", "m", "248153007"}),
@@ -283,6 +287,7 @@ RULEBOOK = Rulebook(
     places=PlaceWords({}, {}, {}, {}, {}),
     sites={SITE.name: SITE},
     protocols={PROTOCOL.id: PROTOCOL},
+    life=life_read(read(Path(__file__).parent / "mappings", "life.toml", "life"), {"ncit": NCIT}),
     range_words=RangeWords(
         sex_codes={
             (SNOMED, "248153007"): "male",

@@ -67,7 +67,7 @@ def test_every_command_explains_itself(command: str) -> None:
 def test_every_command_that_is_promised_is_there() -> None:
     assert set(COMMANDS) == {
         "serve", "ingest", "simulate", "records", "subjects", "screen", "audit", "check", "explain",
-        "attest", "worklist",
+        "attest", "worklist", "decide",
     }  # fmt: skip
     assert run("--version").stdout == f"refnot-fhir, version {__version__}\n"
 

@@ -56,6 +56,10 @@ class Chart:
     enrolled_on: date | None = None
     ended_on: date | None = None
     """The last day of the patient's participation, if people ended it."""
+    consented_on: date | None = None
+    """The day of the consent to the study, if people stated it."""
+    consent_withdrawn_on: date | None = None
+    """The day on which it was withdrawn, if it was not given again."""
     all_doses: CompleteFeed | None = None
     """That `doses` are all there were, if the hospital states it."""
     medications: tuple[MedicationUse, ...] = ()

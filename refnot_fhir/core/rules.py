@@ -27,6 +27,7 @@ from refnot_fhir.core.dictionary import (
     RangeWords,
     Reasons,
 )
+from refnot_fhir.core.life import Life
 from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
@@ -172,6 +173,14 @@ class DosingRule:
     source: str = ""
     decisions: tuple[str, ...] = ()
     """Anchors in `DECISIONS.md` of the readings taken."""
+    progression: frozenset[str] = frozenset()
+    """Labs that say whether the disease has progressed."""
+    progressed: frozenset[str] = frozenset()
+    """Their answers that say that it has."""
+    not_progressed: frozenset[str] = frozenset()
+    """Their answers that say that it has not: with one of these another course may begin."""
+    severities: Mapping[str, str] = field(default_factory=dict)
+    """Code of a deviation to how severe it is: `high`, `moderate`, `low`."""
     route_codes: Mapping[str, CodeKey] = field(default_factory=dict)
     """Route to the code under which it is published."""
     site_codes: Mapping[tuple[str, str], CodeKey] = field(default_factory=dict)
@@ -283,6 +292,7 @@ class Rulebook:
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
     condition_sets: Mapping[str, ConditionSet] = field(default_factory=dict)
+    life: Life = field(default_factory=Life)
     products: Mapping[CodeKey, DrugProduct] = field(default_factory=dict)
     """Code of a product to what it is made of."""
     discontinued: Reasons = field(default_factory=Reasons)

@@ -222,6 +222,13 @@ def _answer(place: _Place, table: Table) -> AnswerRule:
     )
 
 
+def answers(
+    file: MappingFile, key: str, table: Table, words: Dictionaries
+) -> tuple[tuple[str, ...], frozenset[str], frozenset[str]]:
+    """Labs that a table names, and which of their answers mean yes or no."""
+    return _answers(_Place(file, key, words, {}), table)
+
+
 def _answers(place: _Place, table: Table) -> tuple[tuple[str, ...], frozenset[str], frozenset[str]]:
     """Labs, and which of their answers mean that the criterion is met or not met."""
     labs = place.labs(table, "labs", ("answer", "score"))

@@ -12,7 +12,7 @@ from refnot_fhir.core.dictionary import RangeWords
 from refnot_fhir.core.rules import Decision, Protocol, Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadMapping
-from refnot_fhir.rulebook import codes, conditions, dictionaries, medicines, protocols, sites
+from refnot_fhir.rulebook import codes, conditions, dictionaries, lives, medicines, protocols, sites
 from refnot_fhir.rulebook.codes import Systems
 from refnot_fhir.rulebook.criteria import Dictionaries, check_anchors
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
@@ -20,7 +20,9 @@ from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
 from refnot_fhir.rulebook.products import products
 
-_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "products", "places")
+_DICTIONARIES = (
+    *("systems", "units", "labs", "conditions", "drugs", "products", "places", "life"),
+)
 _OPTIONAL = frozenset({"conditions", "products"})
 """Dictionaries that a folder may do without: then nothing is listed in them."""
 PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
@@ -56,6 +58,7 @@ def load(folder: Path) -> Rulebook:
         condition_sets=words.condition_sets,
         products=products(files["products"], words.places, systems),
         discontinued=medicines.discontinued(files["drugs"], systems),
+        life=lives.life(files["life"], systems),
         places=words.places,
         sites=_with_default(found_sites),
         protocols=found,

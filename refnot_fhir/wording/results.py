@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.intervals import shown_interval
+from refnot_fhir.core.life import Finding
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import (
     CriterionResult,
@@ -72,6 +73,13 @@ def why_status(language: Language, labs: Labs, change: StatusChange) -> str:
         value for name, value in change.reason.about if name == "decision"
     )
     return language.say("subject", change.reason.code, about)
+
+
+def why_finding(language: Language, finding: Finding) -> str:
+    """What contradicts an enrolment."""
+    about = {"criterion": finding.criterion, "was": finding.was, "now": finding.now}
+    on = "" if finding.on is None else finding.on.isoformat()
+    return language.say("findings", finding.code, {**about, "on": on})
 
 
 @record

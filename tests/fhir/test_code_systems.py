@@ -22,6 +22,11 @@ DEVIATIONS = {
     "possible-duplicate",
     "dose-after-death",
     "dose-before-eligible",
+    "dose-before-consent",
+    "dose-before-enrolment",
+    "dose-after-consent-withdrawn",
+    "dose-after-off-study",
+    "eligibility-finding",
 }
 
 
@@ -104,8 +109,10 @@ def test_the_operations_take_a_date_and_return_a_bundle():
     *definitions, _attest = operation_definitions.write(CANONICAL, Version.R5, "0.1.0")
     for definition in definitions:
         returned = "Parameters" if definition["code"] == "missing" else "Bundle"
+        at = [("at", "in", 0, "code")] if definition["code"] == "screening-report" else []
         assert [(p["name"], p["use"], p["min"], p["type"]) for p in definition["parameter"]] == [
             ("date", "in", 0, "date"),
+            *at,
             ("return", "out", 1, returned),
         ]
         assert definition["instance"]

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.facts import ConsentState, Outcome, State, Use, Verification
+from refnot_fhir.core.people import Stated
 from refnot_fhir.core.results import (
     CriterionResult,
     Evidence,
@@ -334,6 +335,9 @@ def changes() -> Iterator[StatusChange]:
     days = (("as-of", "2026-05-20"), ("first", "2026-05-04"), ("died", "2026-05-11"))
     about = (("into", "Patient/p2"), ("criterion", "X"), ("decision", "a-reading"), *days)
     needs = result(RuleKind.PERSON, ReasonCode.NEEDS, about=(("needs", "a signed consent"),))
+    words = (("title", "Death"), ("said", "By telephone."), ("by", "Dr A"))
+    for code in Stated:
+        yield StatusChange("off-study", NOW, Reason(code, words), "Dr A")
     for code in ChangeCode:
         yield StatusChange("screening", NOW, Reason(code, about), "rule", None, needs)
 

@@ -7,6 +7,7 @@ from dataclasses import field
 from datetime import date, tzinfo
 from typing import NamedTuple
 
+from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.criteria.moments import might_be_last, source_key
 from refnot_fhir.core.criteria.newest import last_day
@@ -75,6 +76,34 @@ class ConsentRule(Rule):
                 lambda day: _said(self, case.protocol, known, zone, day).verdict,
             ),
         )
+
+
+def days_of_consent(protocol: Protocol, chart: Chart) -> tuple[date | None, date | None]:
+    """The first day on which the protocol may have been consented to, and until when that stood.
+
+    The second is the day on which the newest consent was refused or ended; None where none is said.
+    """
+    rules = [it.rule for it in protocol.criteria if isinstance(it.rule, ConsentRule)]
+    tied = [
+        it
+        for it in chart.consents
+        if it.given and not it.unclear and any(_decides(it, rule, protocol) for rule in rules)
+    ]
+    agreed = [
+        it.given.days(chart.zone).first
+        for it in tied
+        if it.given and it.permits and it.state in (ConsentState.ACTIVE, ConsentState.ENDED)
+    ]
+    newest = might_be_last(tied, lambda it: it.given) if tied else []
+    ended = _ended(newest[0]) if len(newest) == 1 else None
+    return min(agreed, default=None), None if ended is None else ended.days(chart.zone).last
+
+
+def _ended(found: Consent) -> When | None:
+    """When a consent was refused, or ended, if that is said."""
+    if found.state is ConsentState.REFUSED or found.permits is False:
+        return found.given
+    return found.ends if found.state is ConsentState.ENDED else None
 
 
 def _said(

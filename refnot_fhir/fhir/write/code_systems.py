@@ -74,6 +74,11 @@ COMPONENTS = {
         "twice: then the true sum may be higher.",
     ),
     "doses-given": Word("Doses given", "Protocol doses given, whole or in part."),
+    "doses-missed": Word("Doses missed", "Doses that were due and not given, reported or not."),
+    "relative-dose-intensity": Word(
+        "Relative dose intensity",
+        "Percent of the dose of the protocol that was given in a day of the courses so far.",
+    ),
     "doses-planned": Word("Doses planned", "Protocol doses of all courses that were begun."),
     "next-due": Word("Next dose due", "First and last day on schedule for the next dose."),
 }

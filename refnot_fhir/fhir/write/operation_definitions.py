@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from refnot_fhir.core.life import Verb
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.built import built
 from refnot_fhir.fhir.write.published import Json, filled
@@ -41,6 +42,18 @@ STATED: Mapping[str, Stated] = {
 }
 """The parameters of `$attest`, by name."""
 
+DECISION_PARAMETERS: Mapping[str, tuple[str, str]] = {
+    "date": ("date", "Since which day; if not given, today at the subject's site."),
+    "arm": ("string", "Id or name of the arm that is assigned."),
+    "actual-arm": ("string", "Id or name of the arm that is followed, if it is another one."),
+    "subject-number": ("Identifier", "The number of the subject in the study."),
+    "reason-code": ("code", "A coded reason of the mapping files."),
+    "reason": ("string", "The reason in words; a correction needs one."),
+    "actor": ("string", "Who decided; if not given, the caller."),
+    "consent": ("Reference", "The record of the consent."),
+}
+"""What a decision may state: FHIR's type of each, and what it is."""
+
 _DATE = {
     "name": "date",
     "use": "in",
@@ -57,6 +70,17 @@ def url(canonical: str, code: str) -> str:
     return f"{canonical}/OperationDefinition/ResearchSubject-{code}"
 
 
+_AT = {
+    "name": "at",
+    "use": "in",
+    "min": 0,
+    "max": "1",
+    "documentation": "`enrolment`: the report as it was, byte for byte, when people enrolled the "
+    "patient; it goes without a date.",
+    "type": "code",
+}
+
+
 def write(canonical: str, version: Version, software_version: str) -> tuple[Json, ...]:
     """Every definition, below a canonical base.
 
@@ -70,7 +94,9 @@ def write(canonical: str, version: Version, software_version: str) -> tuple[Json
             "Screening report",
             "Each eligibility criterion of the study decided for this subject on a date: a "
             "collection Bundle of the ResearchSubject and one Observation per criterion, with the "
-            "verdict, the reason, the limit, and references to the evidence in the versions read.",
+            "verdict, the reason, the limit, and references to the evidence in the versions read, "
+            "then one DetectedIssue per finding that contradicts an enrolment.",
+            (_DATE, _AT),
         ),
         _definition(
             canonical,
@@ -80,6 +106,7 @@ def write(canonical: str, version: Version, software_version: str) -> tuple[Json
             "The doses of the study drug as the protocol counts them: a collection Bundle of one "
             "MedicationAdministration per protocol dose, with its course and number, and one "
             "DetectedIssue per deviation, with references to the administrations as received.",
+            (_DATE,),
         ),
         _definition(
             canonical,
@@ -93,6 +120,33 @@ def write(canonical: str, version: Version, software_version: str) -> tuple[Json
         _attest(canonical, software_version),
     )
     return tuple(built(definition, version) for definition in definitions)
+
+
+def write_decisions(
+    canonical: str, version: Version, software_version: str, verbs: Iterable[Verb]
+) -> tuple[Json, ...]:
+    """The definition of each verb of people, below a canonical base."""
+    parameters = [
+        {
+            "name": name, "use": "in", "min": 0, "max": "1", "documentation": said, "type": type_,
+        }
+        for name, (type_, said) in DECISION_PARAMETERS.items()
+    ]  # fmt: skip
+    found = []
+    for verb in verbs:
+        what = f"status {verb.to}" if verb.to else f"milestone {verb.milestone}"
+        said = (
+            f"{verb.title}: the subject gets the {what}, if that may follow; otherwise 422 says "
+            "what may. The same again changes nothing."
+        )
+        one = _definition(canonical, software_version, verb.name, verb.title, said, parameters)
+        one["affectsState"] = True
+        one["parameter"][-1] |= {
+            "documentation": "The subject as it stands now.",
+            "type": "ResearchSubject",
+        }
+        found.append(built(one, version))
+    return tuple(found)
 
 
 def _attest(canonical: str, version: str) -> Json:
@@ -120,6 +174,7 @@ def _definition(
     code: str,
     title: str,
     description: str,
+    parameters: Iterable[Json] = (_DATE,),
     *,
     returns: str = "Bundle",
 ) -> Json:
@@ -148,6 +203,6 @@ def _definition(
         "system": False,
         "type": False,
         "instance": True,
-        "parameter": [dict(_DATE), returned],
+        "parameter": [*map(dict, parameters), returned],
     }
     return filled(members)

@@ -26,6 +26,7 @@ from refnot_fhir.trial.receive.plan import Plan, Planner, Step
 from refnot_fhir.trial.receive.replay import Earlier, Seal, answered, is_left, receipts_of, seal_of
 from refnot_fhir.trial.receive.request import (
     ASKED,
+    DECIDE,
     DELETE,
     FAILED,
     READ,
@@ -103,7 +104,7 @@ def _check(request: Request, site: Site) -> Request | Result:
     """The request if it may go on, else what became of it: the gate."""
     if request.problems:
         return _invalid(request, request.problems)
-    if request.action == READ:
+    if request.action in (READ, DECIDE):
         return Result(ASKED, request.type, request.id)
     if request.type not in KINDS or request.action == DELETE or request.resource is None:
         return request

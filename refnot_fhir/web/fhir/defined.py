@@ -60,4 +60,7 @@ def _defined(service: Service, version: Version) -> list[Json]:
         )
     ]
     written += code_systems.write_shared(protocols, drugs, version)
+    canonical = next(iter(protocols)).canonical
+    verbs = service.rulebook.life.verbs.values()
+    written += operation_definitions.write_decisions(canonical, version, __version__, verbs)
     return list({one["url"]: one for one in written}.values())
