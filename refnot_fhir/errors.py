@@ -5,6 +5,7 @@ RefnotError
 │   └── Unprocessable  its syntax is right, and its content is not
 ├── NotFound           nothing of that name
 ├── Gone               it was deleted
+├── NotTheVersion      the version that was named is not the newest one
 ├── Conflict           it contradicts what is kept
 ├── NotSupported       a type of resource that this service does not offer
 ├── NotAcceptable      an answer that it does not give in the form asked for
@@ -103,6 +104,10 @@ class Gone(RefnotError):
 
 class Conflict(RefnotError):
     """The request contradicts what is kept."""
+
+
+class NotTheVersion(RefnotError):
+    """The version that the request supposes to be the newest is not."""
 
 
 class NotSupported(RefnotError):

@@ -82,7 +82,9 @@ class Settings:
     )
     user_header: str = field(
         default="X-Forwarded-User",
-        metadata={"doc": "header in which a trusted proxy names the user, for the audit trail"},
+        metadata={
+            "doc": "header in which a trusted proxy names the user, for audit and statements"
+        },
     )
 
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.facts import (
+    Attestation,
     CompleteFeed,
     Condition,
+    Consent,
     Dose,
     Measurement,
     MedicationUse,
@@ -305,6 +307,8 @@ def chart(
     *labs: Measurement,
     doses: tuple[Dose, ...] = (),
     conditions: tuple[Condition, ...] = (),
+    consents: tuple[Consent, ...] = (),
+    attestations: tuple[Attestation, ...] = (),
     medications: tuple[MedicationUse, ...] = (),
     procedures: tuple[ProcedureDone, ...] = (),
     of: Person | None = None,
@@ -316,6 +320,7 @@ def chart(
     known = None if nobody else of or person()
     return Chart(
         "hospital", "p1", MOSCOW, known, labs, doses,
-        conditions=conditions, enrolled_on=enrolled_on, all_doses=all_doses,
+        conditions=conditions, consents=consents, attestations=attestations,
+        enrolled_on=enrolled_on, all_doses=all_doses,
         medications=medications, procedures=procedures,
     )  # fmt: skip

@@ -23,7 +23,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.test import TestResponse
 
 from refnot_fhir.core.dictionary import ConditionSet, Drug, DrugClass, PlaceWords
-from refnot_fhir.core.rules import Rulebook
+from refnot_fhir.core.rules import Attestable, Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.fhir import gate, wire
 from refnot_fhir.fhir.versions import Version
@@ -40,7 +40,13 @@ NOW = datetime(2026, 5, 20, 9, 0, tzinfo=UTC)
 ATC = "http://www.whocc.no/atc"
 STUDY_DRUGS = "https://refnot-fhir.example.org/fhir/CodeSystem/study-drugs"
 FHIR_JSON = "application/fhir+json"
-R2 = protocol(*DECIDABLE, derivations=DERIVATIONS)
+_ATTESTABLE = Attestable(
+    frozenset({"investigator"}), within_days=14, overrules=True, not_applicable=True
+)
+R2 = protocol(
+    *(replace(one, attestable=_ATTESTABLE) if one.id == "EX09" else one for one in DECIDABLE),
+    derivations=DERIVATIONS,
+)
 
 _REFNOT = Drug(
     name="refnot",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Derivation, Dimension, Lab, PlaceWords, RangeWords
 from refnot_fhir.core.rules import (
     AnotherCourse,
+    Attestable,
     Bound,
     Criterion,
     DosingRule,
@@ -27,11 +29,14 @@ from refnot_fhir.core.rules import (
 )
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind
+from refnot_fhir.rulebook.files import read
+from refnot_fhir.rulebook.lives import life as life_read
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 LOINC = "http://loinc.org"
 V3_GENDER = "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender"
 SNOMED = "http://snomed.info/sct"
+NCIT = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
 RANGE_MEANING = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
 RECORDED = {
     "male": frozenset({"male", "m", "248153007"}),
@@ -59,7 +64,8 @@ def site(**changes: Any) -> Site:
 
 
 def protocol(*criteria: Criterion, derivations: tuple[Derivation, ...] = ()) -> Protocol:
-    """A protocol of these criteria over LABS."""
+    """A protocol of these criteria over LABS; people may state what these let them."""
+    stated = any(one.attestable for one in criteria)
     return Protocol(
         id="r2",
         version="1",
@@ -83,6 +89,8 @@ def protocol(*criteria: Criterion, derivations: tuple[Derivation, ...] = ()) -> 
         derivations=derivations,
         canonical="https://refnot-fhir.example.org/fhir",
         digest="protocol-digest",
+        roles=ROLES if stated else {},
+        meanings=MEANINGS if stated else {},
     )
 
 
@@ -255,6 +263,11 @@ IMMUNOTHERAPY = criterion(
 )
 CONSENT = criterion(PersonRule("a signed consent"), "IN06")
 
+STATED = replace(CONSENT, attestable=Attestable(frozenset({"investigator", "coordinator"}), 28))
+"""The same, where people may state it."""
+ROLES = {"investigator": "Investigator", "coordinator": "Study coordinator"}
+MEANINGS = {"judgement": "My own judgement.", "transcription": "Copied from the source."}
+
 DECIDABLE = (
     *(AGE, WHO, GRANULOCYTES, PLATELETS, CREATININE, ALT, AST, ALP, PREGNANCY, IMMUNOTHERAPY),
 )
@@ -274,6 +287,7 @@ RULEBOOK = Rulebook(
     places=PlaceWords({}, {}, {}, {}, {}),
     sites={SITE.name: SITE},
     protocols={PROTOCOL.id: PROTOCOL},
+    life=life_read(read(Path(__file__).parent / "mappings", "life.toml", "life"), {"ncit": NCIT}),
     range_words=RangeWords(
         sex_codes={
             (SNOMED, "248153007"): "male",

@@ -67,6 +67,7 @@ def test_every_command_explains_itself(command: str) -> None:
 def test_every_command_that_is_promised_is_there() -> None:
     assert set(COMMANDS) == {
         "serve", "ingest", "simulate", "records", "subjects", "screen", "audit", "check", "explain",
+        "attest", "worklist", "decide",
     }  # fmt: skip
     assert run("--version").stdout == f"refnot-fhir, version {__version__}\n"
 
@@ -236,6 +237,50 @@ def test_subjects_are_listed_by_status_and_site(loaded: str) -> None:
     assert printed(run("subjects", "--json", "--site", "city-oncology", database=loaded)) == []
     text = run("subjects", database=loaded).stdout.splitlines()
     assert [line.split("\t")[0] for line in text] == [row["id"] for row in every]
+
+
+STATED = ("--criterion", "IN05", "--verdict", "met", "--reason", "good condition", "--who", "Dr A")
+
+
+def test_a_statement_is_kept_once_and_counts_under_replay_alone(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    run("ingest", ONE_PATIENT / "1-morning-results.json", database=database)
+    subject = printed(run("subjects", "--json", database=database))[0]["id"]
+    stated = ("attest", subject, *STATED, "--role", "investigator", "--json")
+
+    (first,) = printed(run(*stated, database=database))
+    (again,) = printed(run(*stated, database=database))
+    (replayed,) = printed(run(*stated, database=database, REFNOT_REPLAY="true"))
+
+    assert first == again
+    assert (first["verdict"], "nobody established" in first["why"]) == ("unknown", True)
+    assert (replayed["verdict"], replayed["kept"]) == ("met", first["kept"])
+
+
+def test_what_may_not_be_stated_says_what_may(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    run("ingest", ONE_PATIENT / "1-morning-results.json", database=database)
+    subject = printed(run("subjects", "--json", database=database))[0]["id"]
+
+    refused = run("attest", subject, *STATED, "--role", "nurse", database=database)
+    nobody = run("attest", "nobody", *STATED, "--role", "investigator", database=database)
+
+    assert (refused.exit_code, nobody.exit_code) == (1, 1)
+    assert "allowed are investigator" in refused.stderr
+    assert "there is no subject nobody" in nobody.stderr
+
+
+def test_the_worklist_says_what_is_missing_of_whom(loaded: str) -> None:
+    rows = printed(run("worklist", "--json", database=loaded))
+    open_ = {
+        row["id"]
+        for row in printed(run("subjects", "--json", database=loaded))
+        if row["status"] in ("candidate", "screening")
+    }
+
+    assert {row["subject"] for row in rows} == open_
+    assert {row["action"] for row in rows} <= {"statement", "data", "signature"}
+    assert printed(run("worklist", "--json", "--site", "city-oncology", database=loaded)) == []
 
 
 def test_screening_files_and_screening_what_was_kept_of_them_agree(tmp_path: Path) -> None:

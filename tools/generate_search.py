@@ -30,7 +30,9 @@ DEFINITIONS = (
 _URL = "http://hl7.org/fhir/SearchParameter/"
 _ANY = 50
 """A reference to more types than this may be to anything."""
-SEARCHED = sorted({*TYPES, "StructureDefinition"} - {"Bundle", "OperationOutcome", "Parameters"})
+SEARCHED = sorted(
+    {*TYPES, "Questionnaire", "StructureDefinition"} - {"Bundle", "OperationOutcome", "Parameters"}
+)
 _KINDS = {
     "CodeableConcept": "token", "Coding": "token", "code": "token", "boolean": "token",
     "Identifier": "token", "Period": "date", "dateTime": "date", "date": "date",

@@ -8,14 +8,17 @@ patient, and what a report says of its results counts for them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, tzinfo
+from itertools import chain
 from typing import Any
 
 from refnot_fhir.core.facts import (
+    Attestation,
     CompleteFeed,
     Condition,
+    Consent,
     Dose,
     Fact,
     Measurement,
@@ -48,13 +51,34 @@ class Chart:
     labs: tuple[Measurement, ...] = ()
     doses: tuple[Dose, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
     enrolled_on: date | None = None
     ended_on: date | None = None
     """The last day of the patient's participation, if people ended it."""
+    consented_on: date | None = None
+    """The day of the consent to the study, if people stated it."""
+    consent_withdrawn_on: date | None = None
+    """The day on which it was withdrawn, if it was not given again."""
     all_doses: CompleteFeed | None = None
     """That `doses` are all there were, if the hospital states it."""
     medications: tuple[MedicationUse, ...] = ()
     procedures: tuple[ProcedureDone, ...] = ()
+    self_declared: bool = False
+    """Whether a person's statement counts of which nobody established who signed it."""
+
+    @property
+    def facts(self) -> Iterator[Fact]:
+        """Everything that a criterion may be decided from, but for the person."""
+        return chain(
+            self.labs,
+            self.doses,
+            self.conditions,
+            self.consents,
+            self.attestations,
+            self.medications,
+            self.procedures,
+        )
 
 
 def charts(
@@ -139,6 +163,8 @@ def _chart(
         conditions=tuple(others[Condition]),
         medications=tuple(others[MedicationUse]),
         procedures=tuple(others[ProcedureDone]),
+        consents=tuple(others[Consent]),
+        attestations=tuple(others[Attestation]),
         all_doses=site.administrations,
     )  # fmt: skip
 

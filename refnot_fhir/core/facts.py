@@ -14,6 +14,7 @@ from enum import StrEnum
 from refnot_fhir.core.record import record
 from refnot_fhir.core.specimen import Specimen
 from refnot_fhir.core.values import DaySpan, Interval, Original, Reason, Source, When
+from refnot_fhir.core.verdict import Verdict
 
 
 @record
@@ -221,6 +222,19 @@ class Condition:
     notes: tuple[Reason, ...] = ()
 
 
+class ConsentState(StrEnum):
+    """How far a consent has come."""
+
+    AWAITED = "awaited"
+    """It is being prepared, was proposed, or was never finished."""
+    ACTIVE = "active"
+    REFUSED = "refused"
+    ENDED = "ended"
+    """Withdrawn, or replaced by another one."""
+    UNSAID = "unsaid"
+    RETRACTED = "retracted"
+
+
 class Use(StrEnum):
     """What is said of a patient and a drug, beside that it was administered."""
 
@@ -234,6 +248,31 @@ class Use(StrEnum):
     NOT_TAKEN = "not-taken"
     UNKNOWN = "unknown"
     RETRACTED = "retracted"
+
+
+@record
+class Consent:
+    """What a patient agreed to, or did not."""
+
+    source: Source
+    patient: str
+    state: ConsentState
+    permits: bool | None = None
+    """None: it does not say."""
+    kinds: tuple[tuple[str, str], ...] = ()
+    """(system, code) of its scope, or where none is said of its categories."""
+    studies: tuple[str, ...] = ()
+    """How it names studies: by references and identifiers."""
+    policies: tuple[str, ...] = ()
+    """Addresses and codes of its policies: one may be that of a study."""
+    given: When | None = None
+    """When it was agreed, or refused."""
+    begins: When | None = None
+    ends: When | None = None
+    """The last day on which it stands, if that is said."""
+    unclear: bool = False
+    """That only a person can judge what it says."""
+    notes: tuple[Reason, ...] = ()
 
 
 @record
@@ -267,6 +306,39 @@ class MedicationUse:
 
 
 @record
+class Attestation:
+    """What a person says of one criterion of a protocol, and stands by with name and role."""
+
+    source: Source
+    patient: str
+    protocol: str
+    """Id of the protocol."""
+    criterion: str
+    verdict: Verdict
+    """Unknown: the person cannot tell, or takes back what was said before."""
+    reason: str = ""
+    """Why, in the person's words."""
+    who: str = ""
+    """The person, as the record names them."""
+    role: str = ""
+    """Name of a role in the protocol's `[attestation.roles]`, as said."""
+    signed: When | None = None
+    verified: bool = False
+    """That it was established who signed it; otherwise name and role are only stated."""
+    meaning: str = ""
+    """What the signature means: a name in the protocol's `[attestation.meanings]`, as said."""
+    looked_at: tuple[str, ...] = ()
+    """References of the evidence that the person looked at: `Condition/c1`, or one version of it,
+    `Condition/c1/_history/2`."""
+    overrules: str = ""
+    """Why it stands against what data decide by themselves; empty: it does not."""
+    valid_from: When | None = None
+    valid_until: When | None = None
+    retracted: bool = False
+    """That it was entered in error."""
+
+
+@record
 class ProcedureDone:
     """A procedure that a criterion asks about, done or not."""
 
@@ -287,7 +359,17 @@ class ProcedureDone:
     notes: tuple[Reason, ...] = ()
 
 
-Fact = Person | Measurement | Dose | Report | Condition | MedicationUse | ProcedureDone
+Fact = (
+    Person
+    | Measurement
+    | Dose
+    | Report
+    | Condition
+    | MedicationUse
+    | ProcedureDone
+    | Consent
+    | Attestation
+)
 """One thing known from one received resource: a new kind is added here."""
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from refnot_fhir.core.facts import Dose, Outcome
+from refnot_fhir.core.life import Finding, Milestone, MilestoneCode
 from refnot_fhir.core.record import record
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
@@ -53,6 +54,20 @@ class ReasonCode(StrEnum):
     TO_BE_JUDGED = "to-be-judged"
     # The use of drugs
     USED_LONG = "used-long"
+    # Consents
+    CONSENTED = "consented"
+    CONSENT_REFUSED = "consent-refused"
+    CONSENT_EXPIRED = "consent-expired"
+    CONSENT_WITHDRAWN = "consent-withdrawn"
+    # Statements of people
+    ATTESTED = "attested"
+    OVERRULED = "overruled"
+    """Against what data decide, for a stated reason."""
+    REOPENED = "reopened"
+    """A fact that has to be judged was recorded after the statement."""
+    DISPUTED = "disputed"
+    """Data are for the patient, and a person says otherwise."""
+    STATEMENTS_DIFFER = "statements-differ"
     # Administrations
     GIVEN_WITHIN_WINDOW = "given-within-window"
     NONE_ON_RECORD = "none-on-record"
@@ -80,6 +95,10 @@ class Shows(StrEnum):
     """What the hospital calls it, as `drug`, with its `outcome`."""
     CONDITION = "condition"
     """What the hospital calls a `condition`, its `state` and its `verification`."""
+    CONSENT = "consent"
+    """With its `state`, and what it `permits`."""
+    ATTESTATION = "attestation"
+    """What a person says of the criterion: `verdict`, `who`, `role`, `why` and the like."""
     BORN = "born"
     RECORDED = "recorded"
     """With a `gender`."""
@@ -130,6 +149,8 @@ class Evidence:
     derived_from: tuple[Source, ...] = ()
     notes: tuple[Reason, ...] = ()
     not_usable: Reason | None = None
+    recorded: When | None = None
+    """When it could be known, where that is said: a person who spoke before did not know of it."""
 
 
 @record
@@ -207,6 +228,12 @@ class DeviationCode(StrEnum):
     POSSIBLE_DUPLICATE = "possible-duplicate"
     DOSE_AFTER_DEATH = "dose-after-death"
     DOSE_BEFORE_ELIGIBLE = "dose-before-eligible"
+    DOSE_BEFORE_CONSENT = "dose-before-consent"
+    DOSE_BEFORE_ENROLMENT = "dose-before-enrolment"
+    DOSE_AFTER_CONSENT_WITHDRAWN = "dose-after-consent-withdrawn"
+    DOSE_AFTER_OFF_STUDY = "dose-after-off-study"
+    ELIGIBILITY_FINDING = "eligibility-finding"
+    """No dose: what contradicts an enrolment after people decided it."""
 
 
 class DosingReason(StrEnum):
@@ -239,6 +266,9 @@ class DosingReason(StrEnum):
     AFTER_DEATH_ON = "after-death-on"
     AFTER_DEATH_BY = "after-death-by"
     NOT_ELIGIBLE = "not-eligible"
+    BEFORE_DAY = "before-day"
+    AFTER_DAY = "after-day"
+    PROGRESSED = "progressed"
 
 
 @record
@@ -297,7 +327,10 @@ class DosingRecord:
     cumulative_complete: bool = True
     """False when an amount given is not known, so that the true sum is higher or unknown."""
     given: int = 0
+    missed: int = 0
     planned: int = 0
+    intensity: Decimal | None = None
+    """Relative dose intensity in percent; None while it cannot be told."""
     next_due: tuple[date, date] | None = None
     """First and last day on schedule for the next dose; None when the course is complete."""
     first_given_on: date | None = None
@@ -352,6 +385,33 @@ class Subject:
     holds_until: date | None = None
     verdicts: tuple[tuple[str, str], ...] = ()
     """(criterion, verdict code) of the newest assessment kept."""
+    at_enrolment: tuple[tuple[str, str], ...] = ()
+    """The same as they were when people enrolled the patient."""
+    report: str = ""
+    """SHA-256 of the report on the eligibility at enrolment, in hexadecimal digits."""
+    milestones: tuple[Milestone, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What contradicts the enrolment since, in the order in which it became known."""
+
+    @property
+    def at_enrolment_of(self) -> tuple[object, ...]:
+        """What a report on the eligibility at enrolment is of: another one is another report."""
+        return self.enrolled_on, self.at_enrolment
+
+    @property
+    def by_people(self) -> bool:
+        """Whether people, or a system of theirs, set the status that it has."""
+        return bool(self.history) and self.history[-1].by != "rule"
+
+    def milestone(self, code: str) -> Milestone | None:
+        """What was stated last of a milestone."""
+        return next((one for one in reversed(self.milestones) if one.code == code), None)
+
+    @property
+    def consent_withdrawn(self) -> Milestone | None:
+        """That the consent was withdrawn, unless a consent was stated after that."""
+        last = self.milestones[-1] if self.milestones else None
+        return last if last is not None and last.code == MilestoneCode.CONSENT_WITHDRAWN else None
 
     @property
     def stages(self) -> tuple[tuple[StatusChange, date, date | None], ...]:

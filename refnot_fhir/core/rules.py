@@ -27,6 +27,7 @@ from refnot_fhir.core.dictionary import (
     RangeWords,
     Reasons,
 )
+from refnot_fhir.core.life import Life
 from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
@@ -94,6 +95,20 @@ class Rule(ABC):
 
 
 @record
+class Attestable:
+    """Who may state how it is with a criterion, and how far that goes."""
+
+    roles: frozenset[str]
+    """Names in the `[attestation.roles]` of the protocol."""
+    within_days: int
+    """For so many days after it was signed a statement stands."""
+    overrules: bool = False
+    """That a statement with a reason for it may stand against what data decide."""
+    not_applicable: bool = False
+    """That it may say that the criterion does not apply."""
+
+
+@record
 class Criterion:
     """One inclusion or exclusion criterion, or a separately decided part of one."""
 
@@ -107,6 +122,8 @@ class Criterion:
     rule: Rule
     decisions: tuple[str, ...] = ()
     """Anchors in `DECISIONS.md` of the readings taken."""
+    attestable: Attestable | None = None
+    """None: only data decide it."""
 
 
 class AnotherCourse(StrEnum):
@@ -156,6 +173,14 @@ class DosingRule:
     source: str = ""
     decisions: tuple[str, ...] = ()
     """Anchors in `DECISIONS.md` of the readings taken."""
+    progression: frozenset[str] = frozenset()
+    """Labs that say whether the disease has progressed."""
+    progressed: frozenset[str] = frozenset()
+    """Their answers that say that it has."""
+    not_progressed: frozenset[str] = frozenset()
+    """Their answers that say that it has not: with one of these another course may begin."""
+    severities: Mapping[str, str] = field(default_factory=dict)
+    """Code of a deviation to how severe it is: `high`, `moderate`, `low`."""
     route_codes: Mapping[str, CodeKey] = field(default_factory=dict)
     """Route to the code under which it is published."""
     site_codes: Mapping[tuple[str, str], CodeKey] = field(default_factory=dict)
@@ -211,6 +236,12 @@ class Protocol:
     """Base of the canonical URLs of what is published for it."""
     digest: str
     """SHA-256 of the files that it was read from, the dictionaries included."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Who may state something of a criterion: name to what people call it."""
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    """What a signature may mean: name to the sentence that is signed."""
+    unsigned: tuple[str, ...] = ()
+    """The entries of `DECISIONS.md` that its criteria rest on and that nobody has signed."""
     parts: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
     """A lab and another one that it is a part of, because the other is a sum of it."""
     asked: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
@@ -239,6 +270,9 @@ class Decision:
     confirm: str
     """Who must confirm it."""
     source: str
+    confirmed_by: str = ""
+    """Who signed it; empty: nobody did."""
+    confirmed_on: date | None = None
 
 
 @shared
@@ -258,6 +292,7 @@ class Rulebook:
     sites: Mapping[str, Site]
     protocols: Mapping[str, Protocol]
     condition_sets: Mapping[str, ConditionSet] = field(default_factory=dict)
+    life: Life = field(default_factory=Life)
     products: Mapping[CodeKey, DrugProduct] = field(default_factory=dict)
     """Code of a product to what it is made of."""
     discontinued: Reasons = field(default_factory=Reasons)
@@ -265,7 +300,7 @@ class Rulebook:
     amount_words: frozenset[str] = frozenset()
     """Units and forms (normalised, lower case) that may follow the name of a drug."""
     decisions: Mapping[str, Decision] = field(default_factory=dict)
-    """The readings taken, by anchor, for people who confirm them: nothing is decided with these."""
+    """The readings taken, by anchor, and who signed them."""
     others: Others = field(default_factory=Others)
     range_words: RangeWords = field(default_factory=RangeWords)
     interpretations: Mapping[CodeKey, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refnot_fhir.core.facts import Outcome, State, Use, Verification
+from refnot_fhir.core.facts import ConsentState, Outcome, State, Use, Verification
 from refnot_fhir.core.record import record, shared
 from refnot_fhir.core.specimen import Focus, SpecimenState
 from refnot_fhir.core.values import Concept, Quantity, Source, When
@@ -129,6 +129,25 @@ class ConditionSeen:
     stages: tuple[Concept, ...] = ()
     doubt: str = ""
     """Why nothing may be taken from it: a modifier extension."""
+
+
+@record
+class ConsentSeen:
+    """One Consent as a hospital sent it."""
+
+    source: Source
+    patient: str
+    state: ConsentState
+    permits: bool | None
+    kinds: tuple[Concept, ...]
+    """Its scope, or where none is said its categories."""
+    studies: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    given: When | None = None
+    begins: When | None = None
+    ends: When | None = None
+    doubts: tuple[str, ...] = ()
+    """Why only a person can judge what it says."""
 
 
 @record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -49,6 +49,8 @@ class ChangeCode(StrEnum):
     ALL_SATISFIED = "all-satisfied"
     NOT_SATISFIED = "not-satisfied"
     UNDECIDED = "undecided"
+    UNSIGNED = "unsigned"
+    """All is satisfied, and readings of the protocol that this rests on are not signed."""
     NOTHING_USABLE = "nothing-usable"
     FIRST_DOSE = "first-dose"
     DIED_ON_STUDY = "died-on-study"
@@ -79,6 +81,7 @@ def proposed(
     now: datetime,
     new_id: Callable[[], str],
     replay: bool,
+    unsigned: Sequence[str] = (),
 ) -> Subject | None:
     """The subject's next version, by rule; None when there is nothing to propose or to change.
 
@@ -87,6 +90,7 @@ def proposed(
     another day than was known corrects its last entry. When nothing but the
     evidence changed, this is None and the caller keeps the new assessment alone. A status that
     people set is left as it is, and so is `eligible` or `ineligible` where a person said so.
+    Nobody becomes `eligible` while entries of `DECISIONS.md` are `unsigned`, but under replay.
     Under replay the first given trial dose enrols, the patient's death ends the participation, and
     what only a replay set follows what is on record, also back.
     """
@@ -97,7 +101,8 @@ def proposed(
     if before is None:
         before = _unborn(new_id(), assessment, chart, now)
     today = now.astimezone(chart.zone).date()
-    found = _by_rule(assessment, chart, dosing if replay else None, today)
+    held_by = () if replay else unsigned
+    found = _by_rule(assessment, chart, dosing if replay else None, today, held_by)
     change = StatusChange(found.status, now, found.reason, "rule", found.since, found.result)
     after = replace(
         before,
@@ -140,9 +145,15 @@ def _history(before: Subject, change: StatusChange) -> tuple[StatusChange, ...]:
         return (*before.history, change)
     *earlier, last = before.history
     # An assessment that comes to the same again leaves the status what it was, and since when.
+    if _held_by(change) != _held_by(last):
+        return (*before.history, change)
     if change.status in BY_RULE or change.since == last.since:
         return before.history
     return (*earlier, replace(change, at=last.at, by=last.by))
+
+
+def _held_by(change: StatusChange) -> list[str]:
+    return [said for name, said in change.reason.about if name == "decision"]
 
 
 def _is_candidate(chart: Chart, site: Site) -> bool:
@@ -153,8 +164,10 @@ def _is_candidate(chart: Chart, site: Site) -> bool:
 
 
 def _has_readings(chart: Chart) -> bool:
-    return any(lab.not_usable is None for lab in chart.labs) or any(
-        dose.outcome != Outcome.RETRACTED for dose in chart.doses
+    return (
+        any(lab.not_usable is None for lab in chart.labs)
+        or any(dose.outcome != Outcome.RETRACTED for dose in chart.doses)
+        or any(not said.retracted for said in chart.attestations)
     )
 
 
@@ -167,7 +180,11 @@ def _is_the_rules(subject: Subject, replay: bool) -> bool:
 
 
 def _by_rule(
-    assessment: Assessment, chart: Chart, replayed: DosingRecord | None, today: date
+    assessment: Assessment,
+    chart: Chart,
+    replayed: DosingRecord | None,
+    today: date,
+    held_by: Sequence[str],
 ) -> _Status:
     person, death = chart.person, days_of_death(chart)
     if person is not None and person.replaced_by:
@@ -179,7 +196,7 @@ def _by_rule(
         return _replayed(first, died)
     if died is not None:
         return _Status(Status.INELIGIBLE, Reason(ChangeCode.DECEASED), died)
-    return _assessed(assessment, chart, today)
+    return _assessed(assessment, chart, today, held_by)
 
 
 def _replayed(first: date, died: date | None) -> _Status:
@@ -191,8 +208,11 @@ def _replayed(first: date, died: date | None) -> _Status:
     return _Status(Status.OFF_STUDY, reason, died, enrolled_on=first, ended_on=died)
 
 
-def _assessed(assessment: Assessment, chart: Chart, today: date) -> _Status:
+def _assessed(assessment: Assessment, chart: Chart, today: date, held_by: Sequence[str]) -> _Status:
     as_of = ("as-of", f"{assessment.as_of}")
+    if assessment.standing == Eligibility.ELIGIBLE and held_by:
+        decisions = tuple(("decision", anchor) for anchor in held_by)
+        return _Status(Status.SCREENING, Reason(ChangeCode.UNSIGNED, (as_of, *decisions)), today)
     if assessment.standing == Eligibility.ELIGIBLE:
         return _Status(Status.ELIGIBLE, Reason(ChangeCode.ALL_SATISFIED, (as_of,)), today)
     if assessment.standing == Eligibility.INELIGIBLE:

@@ -42,6 +42,7 @@ class RuleKind(StrEnum):
     DRUG = "drug"
     CONDITION = "condition"
     MEDICATION = "medication"
+    CONSENT = "consent"
     PERSON = "person"
 
 

@@ -70,3 +70,16 @@ class Unlisted(StrEnum):
     ROUTE = "unlisted-route"
     SITE = "unlisted-site"
     STUDY = "unlisted-study"
+
+
+class NotCounted(StrEnum):
+    """Why a person's statement on a criterion does not count."""
+
+    ROLE = "role-not-allowed"
+    VERDICT = "verdict-not-allowed"
+    NOBODY = "nobody"
+    """It does not name a member of staff who made it."""
+    NO_REASON = "no-reason"
+    UNSIGNED = "unsigned"
+    UNVERIFIED = "unverified"
+    LAPSED = "lapsed"

@@ -180,6 +180,33 @@ def searchset(
     return filled(members)
 
 
+def history(versions: Iterable[Json], *, self_url: str, total: int) -> Json:
+    """The versions of one resource, newest first, as `of_history` writes each."""
+    members: Mapping[str, object] = {
+        "resourceType": "Bundle",
+        "type": "history",
+        "total": total,
+        "link": [{"relation": "self", "url": self_url}],
+        "entry": list(versions),
+    }
+    return filled(members)
+
+
+def of_history(resource: Json, *, base: str, first: bool, updated: datetime, outcome: Json) -> Json:
+    """One version in a history: what it is, how it came, and what is to be said of it."""
+    type_, id_, version = resource["resourceType"], resource["id"], resource["meta"]["versionId"]
+    said = answer(
+        "201 Created" if first else "200 OK",
+        etag=etag(version),
+        last_modified=updated,
+        outcome=outcome,
+        resource=resource,
+    )
+    method, url = ("POST", type_) if first else ("PUT", f"{type_}/{id_}")
+    address = absolute(base, f"{type_}/{id_}")
+    return {"fullUrl": address, **said, "request": {"method": method, "url": url}}
+
+
 def _found(resource: Json, mode: str, base: str) -> Json:
     address = f"{resource['resourceType']}/{resource['id']}" if "id" in resource else ""
     members: Mapping[str, object] = {

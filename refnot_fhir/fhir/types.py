@@ -12,6 +12,7 @@ from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.seen import MeasurementSeen
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.translate.condition import condition
+from refnot_fhir.core.translate.consent import consent
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.translate.medication_use import medication_use
@@ -22,10 +23,14 @@ from refnot_fhir.fhir.read import (
     condition as condition_as_sent,
 )
 from refnot_fhir.fhir.read import (
+    consent as consent_as_sent,
+)
+from refnot_fhir.fhir.read import (
     diagnostic_report,
     medication_administration,
     observation,
     patient,
+    questionnaire_response,
     specimen,
 )
 from refnot_fhir.fhir.read import (
@@ -243,6 +248,34 @@ def _procedure(resource: Json, source: Source, context: Context, _: str) -> Iter
     return () if found is None else (found,)
 
 
+def _consent(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
+    site = context.site
+    seen = consent_as_sent.read(
+        resource,
+        source,
+        version=context.version,
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+    )
+    return (consent(seen, site=site),)
+
+
+def _statements(resource: Json, source: Source, context: Context, _: str) -> Iterable[Fact]:
+    site = context.site
+    return questionnaire_response.read(
+        resource,
+        source,
+        context.rulebook.protocols.values(),
+        zone=site.zone,
+        dates_in_utc=site.dates_in_utc,
+    )
+
+
+def _is_of_a_protocol(resource: Json, rulebook: Rulebook) -> bool:
+    protocols = rulebook.protocols.values()
+    return questionnaire_response.protocol_of(resource, protocols) is not None
+
+
 def _product(resource: Json) -> tuple[str, ...]:
     """The Medication that a resource names as its product."""
     named = resource.get("medicationReference")
@@ -271,6 +304,8 @@ KINDS: Mapping[str, Kind] = {
     "Procedure": Kind(_procedure, useful=_never),
     "Condition": Kind(_condition, useful=_never),
     "AllergyIntolerance": Kind(_condition, useful=_never),
+    "Consent": Kind(_consent),
+    "QuestionnaireResponse": Kind(_statements, useful=_is_of_a_protocol),
     "Medication": Kind(_no_facts, about_patient=False, shared=True),
     "Specimen": Kind(_no_facts, about_patient=False, shared=True),
 }

@@ -39,9 +39,10 @@ class Whose:
 
 
 def identifiers(resource: Json | None) -> tuple[Identifier, ...]:
-    """The identifiers that a resource carries."""
+    """The identifiers that a resource carries; some types have one alone, and no list."""
     carried = (resource or {}).get("identifier") or ()
-    return tuple(found for one in carried if (found := _identifier(one)))
+    listed = carried if isinstance(carried, list) else [carried] if carried else ()
+    return tuple(found for one in listed if (found := _identifier(one)))
 
 
 def carrying(stored: Iterable[K], coming: Mapping[K, Json | None], wanted: Identifier) -> list[K]:

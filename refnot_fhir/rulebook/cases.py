@@ -14,6 +14,9 @@ from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.dosing.record import follow
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import (
+    Attestation,
+    Consent,
+    ConsentState,
     Dose,
     Measurement,
     MedicationUse,
@@ -26,6 +29,7 @@ from refnot_fhir.core.record import record
 from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.core.seen import (
+    ConsentSeen,
     DoseSeen,
     MeasurementSeen,
     ProcedureSeen,
@@ -36,11 +40,13 @@ from refnot_fhir.core.seen import (
 )
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.specimen import Focus
+from refnot_fhir.core.translate.consent import consent
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
 from refnot_fhir.core.translate.medication_use import medication_use
 from refnot_fhir.core.translate.procedure import procedure
 from refnot_fhir.core.values import Coding, Concept, Quantity, Source, When
+from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.core.vocabulary import Standing
 from refnot_fhir.fhir.dates import BEGINNING, END, day_span, when
 from refnot_fhir.rulebook import codes
@@ -162,6 +168,8 @@ class _Reader:
             doses=tuple(self._doses(site)),
             medications=tuple(self._uses(site)),
             procedures=tuple(self._procedures(site)),
+            consents=tuple(self._consents(site)),
+            attestations=tuple(self._attestations(protocol, site)),
             enrolled_on=date.fromisoformat(enrolled) if enrolled else None,
             all_doses=site.administrations,
         )
@@ -238,6 +246,53 @@ class _Reader:
                 one = table if day is None else {**table, "days_before": day}
                 seen = self._dose(f"{self.key}.doses[{index}]", f"m{index}-{number}", one, site)
                 yield dose(seen, site=site, rulebook=self.rulebook)
+
+    def _consents(self, site: Site) -> Iterator[Consent]:
+        for index, table in enumerate(self.table.get("consents", ())):
+            key = f"{self.key}.consents[{index}]"
+            begins, ends = (
+                when(table[name], zone=site.zone) if name in table else None
+                for name in ("begins", "ends")
+            )
+            seen = ConsentSeen(
+                source=Source(site.name, "Consent", f"n{index}", "1"),
+                patient=_PATIENT,
+                state=ConsentState(table.get("status", ConsentState.ACTIVE)),
+                permits=table.get("permits"),
+                kinds=(Concept((Coding(*self._code(f"{key}.kind", table["kind"], "")),)),),
+                studies=tuple(table.get("studies", ())),
+                policies=tuple(table.get("policies", ())),
+                given=self._when(table, site.zone),
+                begins=begins,
+                ends=ends,
+                doubts=("as the case says",) if table.get("unclear") else (),
+            )
+            yield consent(seen, site=site)
+
+    def _attestations(self, protocol: Protocol, site: Site) -> Iterator[Attestation]:
+        ids = [criterion.id for criterion in protocol.criteria]
+        for index, table in enumerate(self.table.get("attestations", ())):
+            key = f"{self.key}.attestations[{index}]"
+            if table["criterion"] not in ids:
+                said = f"{table['criterion']} is no criterion"
+                raise self.file.wrong(f"{key}.criterion", said, ids)
+            until = table.get("valid_until")
+            yield Attestation(
+                source=Source(site.name, "QuestionnaireResponse", f"q{index}", "1"),
+                patient=_PATIENT,
+                protocol=protocol.id,
+                criterion=table["criterion"],
+                verdict=Verdict(table["verdict"]),
+                reason=table["reason"],
+                who=table.get("who", "somebody"),
+                role=table["role"],
+                signed=self._when(table, site.zone),
+                verified=table.get("verified", True),
+                looked_at=tuple(table.get("looked_at", ())),
+                overrules=table.get("overrules", ""),
+                valid_until=when(until, zone=site.zone) if until else None,
+                retracted=table.get("retracted", False),
+            )
 
     def _dose(self, key: str, id: str, table: Table, site: Site) -> DoseSeen:
         amount, vial = table.get("amount"), table.get("vial")

@@ -152,7 +152,7 @@ def decisions_that_nothing_refers_to(folder: Path, rulebook: Rulebook) -> Iterat
 
 
 def _all_content(folder: Path, rulebook: Rulebook) -> Iterator[Any]:
-    for name in ("units", "labs", "conditions", "drugs", "places"):
+    for name in ("units", "labs", "conditions", "drugs", "places", "life"):
         yield dictionary(folder, name).content
     for protocol in rulebook.protocols:
         for kind in PROTOCOL_FILES:

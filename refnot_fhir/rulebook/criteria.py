@@ -9,6 +9,7 @@ from decimal import Decimal
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
 from refnot_fhir.core.criteria.condition import ConditionRule
+from refnot_fhir.core.criteria.consent import ConsentRule
 from refnot_fhir.core.criteria.drug import DrugAnswer, DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.medication import LongUse, MedicationRule
@@ -17,8 +18,9 @@ from refnot_fhir.core.dictionary import Derivation, PlaceWords
 from refnot_fhir.core.exact import product
 from refnot_fhir.core.facts import Use
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Bound, Criterion, Rule
+from refnot_fhir.core.rules import Attestable, Bound, Criterion, Rule
 from refnot_fhir.core.verdict import CriterionKind, RuleKind
+from refnot_fhir.rulebook.codes import Systems, codes
 from refnot_fhir.rulebook.conditions import ConditionSets
 from refnot_fhir.rulebook.dictionaries import Dimensions, Labs, answers_of, factor_of
 from refnot_fhir.rulebook.files import MappingFile, Table
@@ -39,8 +41,11 @@ class Dictionaries:
     places: PlaceWords
     recorded: Mapping[str, frozenset[str]]
     """Sex to the codes that mean it wherever a patient's sex is recorded."""
+    systems: Systems
     anchors: frozenset[str]
     """Headings of DECISIONS.md, as anchors."""
+    signed: frozenset[str] = frozenset()
+    """Those of them that somebody signed."""
 
 
 @record
@@ -84,6 +89,8 @@ def criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
     for name, window in file.content.get("windows", {}).items():
         check_anchors(file, f"windows.{name}.decision", [window["decision"]], words.anchors)
         windows[name] = window["days"]
+    attestable = _attestable(file, words)
+    stated = tuple(file.content.get("attestation", {}).get("decisions", ()))
     found: dict[str, Criterion] = {}
     for index, table in enumerate(file.content["criterion"]):
         key = f"criterion[{index}]"
@@ -93,6 +100,7 @@ def criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
         place = _Place(file, f"{key}.rule", words, windows)
         rule = READERS[table["rule"]["kind"]](place, table["rule"])
         decisions = (*table["decisions"], *_of_windows(file, table["rule"]))
+        decisions += stated if table["id"] in attestable else ()
         found[table["id"]] = Criterion(
             id=table["id"],
             kind=CriterionKind(table["kind"]),
@@ -101,8 +109,34 @@ def criteria(file: MappingFile, words: Dictionaries) -> tuple[Criterion, ...]:
             source=table["source"],
             rule=rule,
             decisions=tuple(dict.fromkeys(decisions)),
+            attestable=attestable.get(table["id"]),
         )
     return tuple(found.values())
+
+
+def _attestable(file: MappingFile, words: Dictionaries) -> dict[str, Attestable]:
+    """What people may state, by criterion."""
+    table = file.content.get("attestation")
+    if table is None:
+        return {}
+    check_anchors(file, "attestation.decisions", table["decisions"], words.anchors)
+    known = [one["id"] for one in file.content["criterion"]]
+    for name, one in table["criteria"].items():
+        if name not in known:
+            raise file.wrong(f"attestation.criteria.{name}", f"{name} is no criterion", known)
+        for role in one["roles"]:
+            if role not in table["roles"]:
+                key = f"attestation.criteria.{name}.roles"
+                raise file.wrong(key, f"{role!r} is not in attestation.roles", table["roles"])
+    return {
+        name: Attestable(
+            roles=frozenset(one["roles"]),
+            within_days=one["days"],
+            overrules=one.get("may_overrule", False),
+            not_applicable=one.get("not_applicable", False),
+        )
+        for name, one in table["criteria"].items()
+    }
 
 
 def _of_windows(file: MappingFile, rule: Table) -> Iterator[str]:
@@ -186,6 +220,13 @@ def _answer(place: _Place, table: Table) -> AnswerRule:
         recorded=place.words.recorded,
         not_met_from_years=table.get("not_met_from_years"),
     )
+
+
+def answers(
+    file: MappingFile, key: str, table: Table, words: Dictionaries
+) -> tuple[tuple[str, ...], frozenset[str], frozenset[str]]:
+    """Labs that a table names, and which of their answers mean yes or no."""
+    return _answers(_Place(file, key, words, {}), table)
 
 
 def _answers(place: _Place, table: Table) -> tuple[tuple[str, ...], frozenset[str], frozenset[str]]:
@@ -285,6 +326,12 @@ def _person(place: _Place, table: Table) -> PersonRule:
     return PersonRule(needs)
 
 
+def _consent(place: _Place, table: Table) -> ConsentRule:
+    key = f"{place.key}.kinds"
+    kinds = codes(place.file, key, table["kinds"], place.words.systems)
+    return ConsentRule(_person(place, table).needs, frozenset(kinds))
+
+
 READERS: Mapping[str, Callable[[_Place, Table], Rule]] = {
     RuleKind.AGE: _age,
     RuleKind.LAB: _lab,
@@ -292,6 +339,7 @@ READERS: Mapping[str, Callable[[_Place, Table], Rule]] = {
     RuleKind.DRUG: _drug,
     RuleKind.CONDITION: _condition,
     RuleKind.MEDICATION: _medication,
+    RuleKind.CONSENT: _consent,
     RuleKind.PERSON: _person,
 }
 """How the table of each kind of rule is read."""

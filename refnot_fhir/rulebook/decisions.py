@@ -1,9 +1,10 @@
-"""DECISIONS.md: which interpretations have an entry, and who must confirm each."""
+"""DECISIONS.md: which interpretations have an entry, who must confirm each, and who did."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from refnot_fhir.errors import BadMapping
 _HEADING = re.compile(r"^## (?P<anchor>[a-z][a-z0-9-]*)\s*$", re.MULTILINE)
 _FIELD = re.compile(r"^- \*\*(?P<name>[A-Za-z ]+)\*\*: (?P<text>.+(?:\n  .+)*)", re.MULTILINE)
 _FIELDS = ("Question", "Reading", "Why", "Confirm", "Source")
+_SIGNED = re.compile(r"(?P<who>.*\S), (?P<day>\d{4}-\d{2}-\d{2})")
 _NAME = "DECISIONS.md"
 
 
@@ -37,7 +39,24 @@ def _entry(anchor: str, body: str) -> Decision:
     missing = [name for name in _FIELDS if name not in fields]
     if missing:
         raise BadMapping(f"{_NAME}: {anchor}: {', '.join(missing)} is missing")
-    return Decision(anchor, *(fields[name] for name in _FIELDS))
+    question, reading, why, confirm, source = (fields[name] for name in _FIELDS)
+    who, day = _signature(anchor, fields.get("Confirmed by", ""))
+    return Decision(anchor, question, reading, why, confirm, source, who, day)
+
+
+def _signature(anchor: str, text: str) -> tuple[str, date | None]:
+    """Who signed an entry, and when; nobody where it does not say."""
+    if not text:
+        return "", None
+    found = _SIGNED.fullmatch(text)
+    try:
+        if found is not None:
+            return found["who"], date.fromisoformat(found["day"])
+    except ValueError:
+        pass
+    raise BadMapping(
+        f"{_NAME}: {anchor}: Confirmed by must be a name and a day, such as A. Bykova, 2026-05-20"
+    )
 
 
 def decisions_in(content: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -132,7 +132,10 @@ def _readings(protocol: Protocol, rulebook: Rulebook) -> Iterator[str]:
         yield f"- **{decision.question}** {decision.reading}"
         yield f"- Why: {decision.why}"
         yield f"- Source: {decision.source}. Concerns {language().listed(users)}."
-        yield f"- To be confirmed by: {decision.confirm}. ☐ yes ☐ no: ____________________"
+        if decision.confirmed_by:
+            yield f"- Confirmed by {decision.confirmed_by} on {decision.confirmed_on}."
+        else:
+            yield f"- To be confirmed by: {decision.confirm}. ☐ yes ☐ no: ____________________"
         yield ""
 
 

@@ -90,7 +90,7 @@ def _courses(rule: DosingRule) -> str:
     confirmed = (
         ""
         if rule.another_course == AnotherCourse.ANYWAY
-        else " It needs somebody to confirm that the disease has not progressed."
+        else f" It needs {_confirmation(rule)} that the disease has not progressed."
     )
     return (
         f"There are at most {rule.courses} courses. Another one begins with the first dose after "
@@ -98,6 +98,10 @@ def _courses(rule: DosingRule) -> str:
         f"least {rule.longest_pause_days} days; after one of at least {rule.new_course_after_days} "
         f"days unless the doses on both sides of it fit into one course.{confirmed}"
     )
+
+
+def _confirmation(rule: DosingRule) -> str:
+    return "a documented answer" if rule.progression else "somebody to confirm"
 
 
 def _vials(rule: DosingRule, drug: Drug) -> Iterator[str]:
@@ -145,8 +149,21 @@ def deviations_in_words(rule: DosingRule) -> tuple[tuple[DeviationCode, str], ..
             "a course began while a criterion was known not to be satisfied"
         ),
         DeviationCode.DOSE_AFTER_DEATH: "it was given after the day on which the patient died",
+        **_OF_PARTICIPATION,
     }
     return tuple((code, when) for code, when in said.items() if when)
+
+
+_OF_PARTICIPATION = {
+    DeviationCode.DOSE_BEFORE_CONSENT: "it was given before the day of the consent",
+    DeviationCode.DOSE_BEFORE_ENROLMENT: "it was given before the day of the enrolment",
+    DeviationCode.DOSE_AFTER_CONSENT_WITHDRAWN: "it was given after the consent was withdrawn",
+    DeviationCode.DOSE_AFTER_OFF_STUDY: "it was given after the last day of the participation",
+    DeviationCode.ELIGIBILITY_FINDING: (
+        "what became known after the enrolment contradicts the eligibility (no dose)"
+    ),
+}
+"""What people decided, and what contradicts it: the same under every schedule."""
 
 
 def _not_alternating(rule: DosingRule) -> str:

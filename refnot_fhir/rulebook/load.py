@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from refnot_fhir.core.dictionary import RangeWords
-from refnot_fhir.core.rules import Protocol, Rulebook
+from refnot_fhir.core.rules import Decision, Protocol, Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadMapping
-from refnot_fhir.rulebook import codes, conditions, dictionaries, medicines, protocols, sites
+from refnot_fhir.rulebook import codes, conditions, dictionaries, lives, medicines, protocols, sites
 from refnot_fhir.rulebook.codes import Systems
 from refnot_fhir.rulebook.criteria import Dictionaries, check_anchors
 from refnot_fhir.rulebook.decisions import decisions, decisions_in
@@ -20,7 +20,9 @@ from refnot_fhir.rulebook.files import MappingFile, all_wrong, read
 from refnot_fhir.rulebook.places import places
 from refnot_fhir.rulebook.products import products
 
-_DICTIONARIES = ("systems", "units", "labs", "conditions", "drugs", "products", "places")
+_DICTIONARIES = (
+    *("systems", "units", "labs", "conditions", "drugs", "products", "places", "life"),
+)
 _OPTIONAL = frozenset({"conditions", "products"})
 """Dictionaries that a folder may do without: then nothing is listed in them."""
 PROTOCOL_FILES = ("protocol", "eligibility", "dosing")
@@ -39,14 +41,14 @@ def load(folder: Path) -> Rulebook:
     systems, system_titles = _systems(files["systems"])
     dimensions = dictionaries.dimensions(files["units"])
     ranges = dictionaries.range_words(files["labs"], systems)
-    words = _words(files, dimensions, systems, ranges, anchors)
+    words = _words(files, dimensions, systems, ranges, readings)
     wrong: list[BadMapping] = []
     local = sites.Words(words.labs, dimensions, words.drugs)
     found_sites, site_files = _hospitals(folder, local, systems, wrong)
     found, protocol_files = _protocols(folder, words, tuple(files.values()), wrong)
     _refuse(wrong)
     return Rulebook(
-        digest=digest((*files.values(), *site_files, *protocol_files)),
+        digest=_signed(digest((*files.values(), *site_files, *protocol_files)), readings),
         dimensions=dimensions,
         labs=words.labs,
         derivations=words.derivations,
@@ -56,6 +58,7 @@ def load(folder: Path) -> Rulebook:
         condition_sets=words.condition_sets,
         products=products(files["products"], words.places, systems),
         discontinued=medicines.discontinued(files["drugs"], systems),
+        life=lives.life(files["life"], systems),
         places=words.places,
         sites=_with_default(found_sites),
         protocols=found,
@@ -71,7 +74,7 @@ def _words(
     dimensions: dictionaries.Dimensions,
     systems: Systems,
     ranges: RangeWords,
-    anchors: frozenset[str],
+    readings: Mapping[str, Decision],
 ) -> Dictionaries:
     """What protocols are written in."""
     labs = dictionaries.labs(files["labs"], dimensions, systems)
@@ -84,8 +87,10 @@ def _words(
         drug_classes=classes,
         condition_sets=conditions.condition_sets(files["conditions"], systems),
         places=places(files["places"], systems),
+        systems=systems,
         recorded=ranges.recorded,
-        anchors=anchors,
+        anchors=frozenset(readings),
+        signed=frozenset(one.anchor for one in readings.values() if one.confirmed_by),
     )
 
 
@@ -148,6 +153,18 @@ def digest(files: Iterable[MappingFile]) -> str:
         total.update(f"{file.name}\0{len(file.data)}\0".encode())
         total.update(file.data)
     return total.hexdigest()
+
+
+def _signed(files: str, readings: Mapping[str, Decision]) -> str:
+    """The digest of all files, and of who signed which entry: a signature moves verdicts, too."""
+    signatures = [
+        f"{one.anchor}\0{one.confirmed_by}\0{one.confirmed_on}"
+        for one in readings.values()
+        if one.confirmed_by
+    ]
+    if not signatures:
+        return files
+    return hashlib.sha256("\n".join((files, *sorted(signatures))).encode()).hexdigest()
 
 
 def protocol_folders(folder: Path) -> tuple[Path, ...]:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from refnot_fhir.core.dictionary import Derivation, Lab
+from refnot_fhir.core.results import DeviationCode
 from refnot_fhir.core.rules import AnotherCourse, Arm, Criterion, DosingRule, Protocol
 from refnot_fhir.core.translate.place import OTHER
-from refnot_fhir.rulebook.criteria import Dictionaries, check_anchors, check_drug, criteria
+from refnot_fhir.rulebook.criteria import (
+    Dictionaries,
+    answers,
+    check_anchors,
+    check_drug,
+    criteria,
+)
 from refnot_fhir.rulebook.files import MappingFile
 from refnot_fhir.rulebook.medicines import amount
 from refnot_fhir.rulebook.places import route_names
@@ -22,8 +29,9 @@ def protocol(
     """One study from its three files, every reference in them checked."""
     table = record.content
     found = criteria(eligibility, words)
-    labs, derivations = _needed(found, words)
-    period = table["period"]
+    schedule = _dosing(dosing, words)
+    labs, derivations = _needed(found, schedule, words)
+    period, stated = table["period"], eligibility.content.get("attestation", {})
     return Protocol(
         id=table["id"],
         version=table["version"],
@@ -42,12 +50,19 @@ def protocol(
         actual=table["actual"],
         arms=_arms(record),
         criteria=found,
-        dosing=_dosing(dosing, words),
+        dosing=schedule,
         labs=labs,
         derivations=derivations,
         canonical=table["canonical"],
         digest=digest,
+        unsigned=_unsigned(found, words),
+        **{part: dict(stated.get(part, {})) for part in ("roles", "meanings")},
     )
+
+
+def _unsigned(found: tuple[Criterion, ...], words: Dictionaries) -> tuple[str, ...]:
+    named = (anchor for it in found for anchor in it.decisions)
+    return tuple(dict.fromkeys(one for one in named if one not in words.signed))
 
 
 def _arms(file: MappingFile) -> tuple[Arm, ...]:
@@ -60,10 +75,11 @@ def _arms(file: MappingFile) -> tuple[Arm, ...]:
 
 
 def _needed(
-    found: tuple[Criterion, ...], words: Dictionaries
+    found: tuple[Criterion, ...], dosing: DosingRule, words: Dictionaries
 ) -> tuple[dict[str, Lab], tuple[Derivation, ...]]:
     """The labs that the criteria ask for, and the derivations that lead to them."""
     asked = dict.fromkeys(lab for criterion in found for lab in criterion.rule.reads)
+    asked |= dict.fromkeys(sorted(dosing.progression))
     derivations = tuple(way for way in words.derivations if way.lab in asked)
     for way in derivations:
         asked |= dict.fromkeys(way.parts)
@@ -80,6 +96,7 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
     routes = set(route_names(places))
     sites = {name for name, _ in (*places.sites.values(), *places.site_texts.values())}
     tolerance = {"value": table["tolerance"], "unit": table["dose"]["unit"]}
+    progression, progressed, not_progressed = _progression(file, words)
     gaps, early, late = table["gap_days"], table["early_days"], table["late_days"]
     if early >= min(gaps):
         raise file.wrong("early_days", "the day of the last dose itself would be on schedule")
@@ -98,10 +115,35 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
         another_course=AnotherCourse(table["another_course"]),
         source=table["source"],
         decisions=tuple(table["decisions"]),
+        progression=progression,
+        progressed=progressed,
+        not_progressed=not_progressed,
+        severities=_severities(file),
         route_codes=places.route_codes,
         site_codes=places.site_codes,
         **{name: table[name] for name in _NUMBERS},
     )
+
+
+def _severities(file: MappingFile) -> dict[str, str]:
+    """Code of a deviation to how severe it is."""
+    found: dict[str, str] = {}
+    for degree, listed in file.content.get("severity", {}).items():
+        for code in listed:
+            if code not in set(DeviationCode) or code in found:
+                reason = f"{code!r} is no deviation, or is there twice"
+                raise file.wrong(f"severity.{degree}", reason, list(DeviationCode))
+            found[code] = degree
+    return found
+
+
+def _progression(file: MappingFile, words: Dictionaries) -> tuple[frozenset[str], ...]:
+    """What says whether the disease has progressed: labs, answers that it has, that it has not."""
+    table = file.content.get("progression")
+    if table is None:
+        return frozenset(), frozenset(), frozenset()
+    labs, met, not_met = answers(file, "progression", table, words)
+    return frozenset(labs), met, not_met
 
 
 _NUMBERS = (

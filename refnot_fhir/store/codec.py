@@ -17,9 +17,11 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import msgspec
 
 from refnot_fhir.core.facts import Fact
+from refnot_fhir.core.life import Finding, Milestone
 from refnot_fhir.core.results import Assessment, CriterionResult, Evidence, StatusChange, Subject
 from refnot_fhir.core.values import When
 from refnot_fhir.store import older
+from refnot_fhir.store.contract import FrozenReport
 
 T = TypeVar("T")
 
@@ -138,7 +140,25 @@ def subject_text(subject: Subject) -> str:
     updated, history = exact(subject.updated), _all_exact(subject.history, _exact_change)
     if updated is not subject.updated or history is not subject.history:
         subject = replace(subject, updated=updated, history=history)
+    if subject.milestones or subject.findings:
+        subject = replace(
+            subject,
+            milestones=_all_exact(subject.milestones, _exact_milestone),
+            findings=_all_exact(subject.findings, _exact_finding),
+        )
     return _text(subject)
+
+
+def _exact_milestone(one: Milestone) -> Milestone:
+    at = exact(one.at)
+    return one if at is one.at else replace(one, at=at)
+
+
+def _exact_finding(one: Finding) -> Finding:
+    at, resolved = exact(one.at), None if one.resolved is None else exact(one.resolved)
+    if at is one.at and resolved is one.resolved:
+        return one
+    return replace(one, at=at, resolved=resolved)
 
 
 def _all_exact(some: tuple[T, ...], exact_one: Callable[[T], T]) -> tuple[T, ...]:
@@ -186,8 +206,39 @@ def _exact_result(result: CriterionResult) -> CriterionResult:
 
 
 def _exact_evidence(evidence: Evidence) -> Evidence:
-    when = _exact_when(evidence.when)
-    return evidence if when is evidence.when else replace(evidence, when=when)
+    when, recorded = _exact_when(evidence.when), _exact_when(evidence.recorded)
+    if when is evidence.when and recorded is evidence.recorded:
+        return evidence
+    return replace(evidence, when=when, recorded=recorded)
+
+
+class _Stated(msgspec.Struct):
+    """What is said of a frozen report beside its bytes."""
+
+    at: datetime
+    fhir: str
+    software: str
+    rules: str
+    rules_digest: str
+    sources: tuple[str, ...] = ()
+
+
+_stated = msgspec.json.Decoder(_Stated)
+
+
+def report_text(report: FrozenReport) -> str:
+    """What is said of a frozen report, as JSON."""
+    one = report
+    at = exact(one.at)
+    return _text(_Stated(at, one.fhir, one.software, one.rules, one.rules_digest, one.sources))
+
+
+def report_of(digest: bytes, stated: str, body: bytes) -> FrozenReport:
+    """A frozen report out of its row."""
+    said = _stated.decode(stated)
+    return FrozenReport(
+        body, digest, said.at, said.fhir, said.software, said.rules, said.rules_digest, said.sources
+    )
 
 
 def links_text(links: Mapping[str, str]) -> str:

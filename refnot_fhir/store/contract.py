@@ -103,6 +103,26 @@ class Receipt:
 
 
 @record
+class FrozenReport:
+    """A report as it was when people decided something by it, byte for byte."""
+
+    body: bytes
+    digest: bytes
+    """SHA-256 of the bytes."""
+    at: datetime
+    fhir: str
+    """The FHIR version that it is of, `R4`."""
+    software: str
+    """The version of the software that wrote it."""
+    rules: str
+    """The version of the protocol's mapping files that decided."""
+    rules_digest: str
+    """SHA-256 of these files."""
+    sources: tuple[str, ...] = ()
+    """The versions of received resources that it rests on: `Observation/o1/_history/2`."""
+
+
+@record
 class AuditEntry:
     """Who did what to which resource, and when."""
 
@@ -151,6 +171,14 @@ class SubjectRow(NamedTuple):
     subject: Subject
     assessments: int = 0
     """How many are kept of it."""
+
+
+class Past(NamedTuple):
+    """A version of a subject, and the assessment that led to it."""
+
+    subject: Subject
+    assessment: Assessment | None
+    """None: an earlier release did not keep it."""
 
 
 class PatientRow(NamedTuple):
@@ -206,6 +234,12 @@ class Reader(Protocol):
     def subject_version(self, id: str, version: int) -> Subject | None:
         """One version of a subject."""
 
+    def subject_history(self, id: str) -> list[Past]:
+        """Every version of a subject, newest first."""
+
+    def frozen_report(self, subject: str, version: int | None = None) -> FrozenReport | None:
+        """The newest report frozen with a version of a subject, or with one up to `version`."""
+
     def assessment(self, subject: str) -> Assessment | None:
         """The newest assessment of a subject."""
 
@@ -254,6 +288,9 @@ class Writer(Reader, Protocol):
 
     def save_subject(self, subject: Subject, assessment: Assessment | None) -> None:
         """Add a version of a subject, and the assessment that led to it."""
+
+    def save_report(self, subject: Subject, report: FrozenReport) -> None:
+        """Freeze a report with a version of a subject that is kept."""
 
     def save_receipt(self, receipt: Receipt) -> None:
         """Keep an answer; the newest one of a digest counts."""

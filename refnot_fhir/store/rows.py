@@ -142,11 +142,28 @@ class Subject(NamedTuple):
     assessments: int
 
 
-class Content(NamedTuple):
-    """Of the tables `subject_version` and `assessment`."""
+class SubjectVersion(NamedTuple):
+    """Of the table `subject_version`."""
 
     number: int
     content: str
+    assessment: int | None
+
+
+class Content(NamedTuple):
+    """Of the table `assessment`."""
+
+    number: int
+    content: str
+
+
+class Report(NamedTuple):
+    """Of the table `report`."""
+
+    number: int
+    digest: bytes
+    stated: str
+    body: bytes
 
 
 class Name(NamedTuple):

@@ -170,10 +170,28 @@ subject = Table(
     Index("subject_patient", "patient"),
 )
 subject_version = Table(
-    "subject_version", metadata, _key(), Column("content", Text, nullable=False)
+    "subject_version",
+    metadata,
+    _key(),
+    Column("content", Text, nullable=False),
+    Column("assessment", Integer),
 )
 assessment = Table("assessment", metadata, _key(), Column("content", Text, nullable=False))
-"""`number` is packed from the subject's number and a count of its assessments."""
+"""`number` is packed from the subject's number and a count of its assessments.
+
+`subject_version.assessment` is the count of the one that led to a version; empty where an earlier
+release did not keep it.
+"""
+
+report = Table(
+    "report",
+    metadata,
+    _key(),
+    Column("digest", LargeBinary, nullable=False),
+    Column("stated", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Reports that were frozen, byte for byte; `number` is that of the version of the subject."""
 
 subject_identifier = Table(
     "subject_identifier",

@@ -290,6 +290,23 @@ subject_number = select(
 subject_version = select(t.subject_version.c.content).where(
     t.subject_version.c.number == bindparam("number")
 )
+subject_versions = (
+    select(t.subject_version.c.content, t.subject_version.c.assessment)
+    .where(
+        t.subject_version.c.number > bindparam("first"),
+        t.subject_version.c.number <= bindparam("last"),
+    )
+    .order_by(t.subject_version.c.number.desc())
+)
+report = (
+    select(t.report.c.digest, t.report.c.stated, t.report.c.body)
+    .where(t.report.c.number > bindparam("first"), t.report.c.number <= bindparam("last"))
+    .order_by(t.report.c.number.desc())
+    .limit(1)
+)
+assessments = select(t.assessment.c.number, t.assessment.c.content).where(
+    one_of(t.assessment.c.number, "numbers")
+)
 assessment = select(t.assessment.c.content).where(t.assessment.c.number == bindparam("number"))
 
 receipt = select(t.receipt.c.at, t.receipt.c.status, t.receipt.c.body).where(
@@ -305,6 +322,7 @@ counts = {
     "subjects": select(func.count()).select_from(t.subject),
     "subject_versions": select(func.count()).select_from(t.subject_version),
     "assessments": select(func.count()).select_from(t.assessment),
+    "reports": select(func.count()).select_from(t.report),
     "receipts": select(func.count()).select_from(t.receipt),
     "audit": select(func.count()).select_from(t.audit),
 }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from refnot_fhir.core.results import Assessment, Subject
 from refnot_fhir.store import codec, statements
-from refnot_fhir.store.contract import SubjectQuery, SubjectRow
+from refnot_fhir.store.contract import FrozenReport, Past, SubjectQuery, SubjectRow
 from refnot_fhir.store.names import Known, Names
 from refnot_fhir.store.schema import MOST_VERSIONS, packed
 from refnot_fhir.store.sql import Session
@@ -49,6 +49,29 @@ class SubjectReader:
             return None
         found = self._session.row(statements.subject_version, number=packed(row.number, version))
         return None if found is None else codec.subject_of(found[0])
+
+    def subject_history(self, id: str) -> list[Past]:
+        """Every version of a subject, newest first."""
+        row = self._subject(id)
+        if row is None:
+            return []
+        first, last = packed(row.number, 0), packed(row.number, MOST_VERSIONS)
+        rows = self._session.rows(statements.subject_versions, first=first, last=last)
+        named = {count: packed(row.number, count) for _, count in rows if count}
+        many = self._session.many(list(named.values()))
+        texts: dict[int, str] = dict(self._session.rows(statements.assessments, numbers=many))
+        found = {n: codec.assessment_of(texts[key]) for n, key in named.items() if key in texts}
+        return [Past(codec.subject_of(text), found.get(count)) for text, count in rows]
+
+    def frozen_report(self, subject: str, version: int | None = None) -> FrozenReport | None:
+        """The newest report frozen with a version of a subject, or with one up to `version`."""
+        row = self._subject(subject)
+        if row is None:
+            return None
+        upto = MOST_VERSIONS if version is None else min(max(version, 0), MOST_VERSIONS)
+        first, last = packed(row.number, 0), packed(row.number, upto)
+        found = self._session.row(statements.report, first=first, last=last)
+        return None if found is None else codec.report_of(*found)
 
     def assessment(self, subject: str) -> Assessment | None:
         """The newest assessment of a subject."""

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Table
 
 from refnot_fhir.core.results import Assessment, Subject
+from refnot_fhir.errors import Conflict
 from refnot_fhir.store import codec, rows, statements
 from refnot_fhir.store import schema as tables
+from refnot_fhir.store.contract import FrozenReport
 from refnot_fhir.store.names import Known
 from refnot_fhir.store.read import SqlReader
 from refnot_fhir.store.schema import packed
@@ -46,8 +48,19 @@ class SubjectWriter(SqlReader):
         else:
             self._session.update(tables.subject, [row])
         self._changed.add(row.patient)
-        self._save_subject_version(subject, number, before.version if before else 0)
+        self._save_subject_version(subject, number, before.version if before else 0, count)
         self._identify_subjects({number: subject}, known=before is not None)
+
+    def save_report(self, subject: Subject, report: FrozenReport) -> None:
+        """Freeze a report with a version of a subject that is kept."""
+        place = self._subject(subject.id)
+        if place is None:
+            raise Conflict(
+                f"ResearchSubject/{subject.id} is not kept, so nothing is frozen with it"
+            )
+        number = packed(place.number, subject.version)
+        row = rows.Report(number, report.digest, codec.report_text(report), report.body)
+        self._session.insert(tables.report, [row])
 
     def _add_subjects(
         self, subjects: Sequence[tuple[Subject, Assessment | None]], view: View
@@ -70,7 +83,8 @@ class SubjectWriter(SqlReader):
                 assessments.append(rows.Content(packed(number, count), text))
             counts[subject.id] = count
             text = codec.subject_text(subject)
-            versions.append(rows.Content(packed(number, subject.version), text))
+            place = packed(number, subject.version)
+            versions.append(rows.SubjectVersion(place, text, count or None))
             newest[subject.id] = subject
         found = {id: self._subject_row(one, numbers[id], counts[id]) for id, one in newest.items()}
         self._session.insert(tables.subject, [row for id, row in found.items() if id not in known])
@@ -142,14 +156,15 @@ class SubjectWriter(SqlReader):
         self._session.insert(tables.assessment, [rows.Content(packed(number, count + 1), text)])
         return count + 1
 
-    def _save_subject_version(self, subject: Subject, number: int, newest: int) -> None:
+    def _save_subject_version(self, subject: Subject, number: int, newest: int, count: int) -> None:
         text = codec.subject_text(subject)
         place = packed(number, subject.version)
         if subject.version == newest:
             kept = self._session.row(statements.subject_version, number=place)
             if kept == (text,):
                 return
-        self._session.insert(tables.subject_version, [rows.Content(place, text)])
+        added = rows.SubjectVersion(place, text, count or None)
+        self._session.insert(tables.subject_version, [added])
 
 
 def placed(one: Identified) -> list[tuple[int, str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
-from refnot_fhir.core import subject
+from refnot_fhir.core import findings, people, subject
 from refnot_fhir.core.chart import Chart, survivor
 from refnot_fhir.core.chart import charts as build
 from refnot_fhir.core.criteria import assess as screening
@@ -105,20 +105,24 @@ def stand(
     """
     today = judge.today(site)
     enrolled = before.enrolled_on if before else None
-    # What only a replay ended follows from the chart itself, and may be taken back by it.
-    ended = before.ended_on if before and not before.replay else None
-    if (chart.enrolled_on, chart.ended_on) != (enrolled, ended):
-        chart = replace(chart, enrolled_on=enrolled, ended_on=ended)
+    chart = people.known_on(chart, before)
+    if chart.self_declared != judge.replay:
+        chart = replace(chart, self_declared=judge.replay)
     assessment = screening.assess(protocol, chart, on or enrolled or today)
     record = dosing.follow(protocol, chart, on or today)
     after = subject.proposed(
         before, assessment, chart,
         dosing=record, site=site, now=judge.now, new_id=judge.new_id, replay=judge.replay,
+        unsigned=protocol.unsigned,
     )  # fmt: skip
     current = after or before
     if current is not None and current.enrolled_on != enrolled:
         chart = replace(chart, enrolled_on=current.enrolled_on)
         assessment = screening.assess(protocol, chart, on or current.enrolled_on or today)
+    if current is not None and current.by_people and on is None and current.at_enrolment:
+        then_and_now = assessment, screening.assess(protocol, chart, today)
+        found = findings.follow(current, chart, *then_and_now, judge.now)
+        current = replace(current, findings=found)
     return Standing(protocol, chart, before, current, assessment, record)
 
 
@@ -232,7 +236,7 @@ def _changed(
         return None
     if before is not None and noted.version == before.version:
         noted = replace(noted, version=before.version + 1, updated=now)
-    moved = _moves(dict(before.verdicts) if before else {}, noted.verdicts)
+    moved = moves(dict(before.verdicts) if before else {}, noted.verdicts)
     return noted, standing.assessment, moved
 
 
@@ -246,7 +250,7 @@ def summary(assessment: Assessment) -> tuple[tuple[str, str], ...]:
     return tuple([(one.criterion, one.verdict.code) for one in assessment.results])
 
 
-def _moves(before: dict[str, str], after: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+def moves(before: Mapping[str, str], after: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     """`IN07A unknown → met` for each criterion whose verdict moved; unknown is where all begin."""
     return tuple(
         f"{criterion} {before.get(criterion, 'unknown')} → {verdict}"

@@ -16,7 +16,17 @@ from refnot_fhir.trial.service import DEFAULT_SITE, Service
 from refnot_fhir.web.answer import as_page
 from refnot_fhir.web.data.records import records
 from refnot_fhir.web.errors import answer_errors
-from refnot_fhir.web.fhir import bundle, metadata, operations, read, search, write
+from refnot_fhir.web.fhir import (
+    attest,
+    bundle,
+    decisions,
+    history,
+    metadata,
+    operations,
+    read,
+    search,
+    write,
+)
 from refnot_fhir.web.fhir.served import Registry, registry
 from refnot_fhir.web.health import health
 from refnot_fhir.web.pages.home import home
@@ -69,6 +79,9 @@ def _fhir(service: Service, served: Registry) -> Iterator[Blueprint]:
     """What is served below the base of the default site, and of every named one."""
     yield metadata.routes(service, served)
     yield operations.routes(service)
+    yield attest.routes(service)
+    yield decisions.routes(service)
+    yield history.routes(service)
     yield bundle.routes(service)
     yield write.routes(service, served)
     yield search.routes(service, served)
@@ -81,6 +94,14 @@ def _allow_reading_only(response: Response, served: Registry, base: str) -> None
     if below[0] == "metadata" or served.is_read_only(below[0]):
         posted = below[-1] == "_search" or below[-1].startswith("$")
         response.headers["Allow"] = "GET, HEAD, OPTIONS" + (", POST" if posted else "")
+    elif below[0] == write.DECIDED_HERE and len(below) <= _ADDRESS and below[-1] != "_search":
+        # What people decide is created and updated; nothing of it is deleted.
+        put = len(below) == _ADDRESS and below[-1]
+        response.headers["Allow"] = "GET, HEAD, OPTIONS" + (", PUT" if put else ", POST")
+
+
+_ADDRESS = 2
+"""Parts of the address of a resource: type and id."""
 
 
 def _refuse_strangers(settings: Settings) -> None:

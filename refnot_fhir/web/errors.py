@@ -40,6 +40,7 @@ REFUSALS: Mapping[Cause, Refusal] = {
     errors.NotAcceptable: Refusal(406, "not-supported"),
     errors.Conflict: Refusal(409, "conflict"),
     errors.Gone: Refusal(410, "deleted"),
+    errors.NotTheVersion: Refusal(412, "conflict"),
     errors.TooLarge: Refusal(413, "too-long"),
     errors.UnknownMedia: Refusal(415, "not-supported"),
     errors.Unprocessable: Refusal(422, "invalid"),

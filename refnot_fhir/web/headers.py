@@ -75,10 +75,11 @@ def _stated(text: str) -> Iterator[tuple[str, str]]:
 def of_version(version: int | str, updated: datetime | None = None) -> dict[str, str]:
     """The headers that name a version of a resource, and when it was made."""
     found = {"ETag": etag(version)}
-    return {**found, "Last-Modified": _http_date(updated)} if updated else found
+    return {**found, "Last-Modified": http_date(updated)} if updated else found
 
 
-def _http_date(moment: datetime) -> str:
+def http_date(moment: datetime) -> str:
+    """A moment as HTTP writes it."""
     return format_datetime(moment.astimezone(UTC), usegmt=True)
 
 

@@ -174,11 +174,16 @@ def caller(settings: Settings) -> str:
     The header that names a user is believed when the direct peer is a trusted proxy, and from
     nobody else: everybody can send it. It counts for nothing with a character that cannot be shown.
     """
+    return named_user(settings) or request.remote_addr or ""
+
+
+def named_user(settings: Settings) -> str:
+    """The user whom a trusted proxy names; empty when none does: then nobody established it."""
     peer = request.remote_addr or ""
     if not settings.trusted_proxy or not _trusted(peer, settings.trusted_proxy):
-        return peer
+        return ""
     user = request.headers.get(settings.user_header, "").strip()
-    return user if user.isprintable() and 0 < len(user) <= _LONGEST else peer
+    return user if user.isprintable() and len(user) <= _LONGEST else ""
 
 
 @lru_cache(maxsize=256)

@@ -110,6 +110,31 @@ def _person(language: Language, evidence: Evidence) -> str:
     return language.say("evidence", evidence.shows.code, about)
 
 
+def _consent(language: Language, evidence: Evidence) -> str:
+    about, span = dict(evidence.shows.about), evidence.days
+    given = {} if span is None else {"days": days(language, span)}
+    said = {
+        "state": language.word("consent-state", about["state"]),
+        "permits": language.word("consent-permits", about["permits"]),
+        "given": language.say("evidence", "given", given) if given else "",
+    }
+    return language.say("evidence", "consent", said)
+
+
+def statement(language: Language, evidence: Evidence) -> str:
+    """What a person states, who it is, and whether that was established."""
+    about = dict(evidence.shows.about)
+    span = evidence.days
+    signed = {} if span is None else {"days": days(language, span)}
+    known = "established" if about["verified"] == "yes" else "self-declared"
+    said = {
+        "said": language.word("verdict", about["verdict"]),
+        "signed": language.say("evidence", "signed", signed) if signed else "",
+        "known": language.say("evidence", known, {}),
+    }
+    return language.say("evidence", "attestation", {**about, **said})
+
+
 def _text(_language: Language, evidence: Evidence) -> str:
     """What an earlier release kept as a sentence."""
     return dict(evidence.shows.about)["text"]
@@ -157,6 +182,8 @@ _LINES: Mapping[str, Callable[[Language, Evidence], str]] = {
     Shows.USE: _use,
     Shows.PROCEDURE: _done,
     Shows.CONDITION: _condition,
+    Shows.CONSENT: _consent,
+    Shows.ATTESTATION: statement,
     "text": _text,
 }
 """How facts that are no measurements are told; those of the person by `_person`."""
@@ -200,8 +227,18 @@ def _measurement(language: Language, labs: Labs, evidence: Evidence) -> str:
 def notes(language: Language, labs: Labs, evidence: Evidence) -> list[str]:
     """What was mapped on the way, and why a reading could not be used."""
     said = [sentence(note, language) for note in evidence.notes]
-    if evidence.not_usable is not None:
+    if evidence.not_usable is not None and evidence.shows.code == Shows.ATTESTATION:
+        said.append(not_counted(language, evidence.not_usable))
+    elif evidence.not_usable is not None:
         why = unusable(language, labs, evidence.not_usable)
         about = {"code": evidence.not_usable.code, "why": why}
         said.append(language.say("evidence", "not-usable", about))
     return said
+
+
+def not_counted(language: Language, why: Reason) -> str:
+    """Why what a person states does not count."""
+    roles = [said for name, said in why.about if name == "allowed"]
+    return language.say(
+        "not-counted", why.code, {**dict(why.about), "allowed": language.listed(roles, "or")}
+    )

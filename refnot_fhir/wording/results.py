@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.intervals import shown_interval
+from refnot_fhir.core.life import Finding
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role, StatusChange
+from refnot_fhir.core.results import (
+    CriterionResult,
+    Evidence,
+    ReasonCode,
+    Role,
+    Shows,
+    StatusChange,
+)
 from refnot_fhir.core.rules import Relation
 from refnot_fhir.core.verdict import RuleKind, Verdict
 from refnot_fhir.wording import Language
-from refnot_fhir.wording.evidence import Labs, amount, dose, line, of_days, title, unusable
+from refnot_fhir.wording.evidence import (
+    Labs,
+    amount,
+    dose,
+    line,
+    not_counted,
+    of_days,
+    statement,
+    title,
+    unusable,
+)
 from refnot_fhir.wording.readings import sentence
 from refnot_fhir.wording.rules import limit
 
 _NAMED = 5
 """So many pieces of evidence are named at most where there may be many."""
 
+_STATED = frozenset(
+    {
+        *(ReasonCode.ATTESTED, ReasonCode.OVERRULED, ReasonCode.REOPENED, ReasonCode.DISPUTED),
+        ReasonCode.STATEMENTS_DIFFER,
+    }
+)
+"""Reasons that a person's statement is a part of."""
 _DECIDED = frozenset({ReasonCode.WITHIN_LIMIT, ReasonCode.BEYOND_LIMIT})
 
 
@@ -29,7 +54,9 @@ def why(language: Language, labs: Labs, result: CriterionResult) -> str:
     """
     if result.rule is None:
         return language.say("said", "text", dict(result.reason.about))
-    return _COMPOSED.get(result.rule, _plain)(_Said(language, labs, result))
+    it = _Said(language, labs, result)
+    said = _attestation if result.reason.code in _STATED else _COMPOSED.get(result.rule, _plain)
+    return said(it) + "".join(_of_people(it))
 
 
 def why_status(language: Language, labs: Labs, change: StatusChange) -> str:
@@ -42,7 +69,17 @@ def why_status(language: Language, labs: Labs, change: StatusChange) -> str:
     about["criteria"] = ", ".join(
         value for name, value in change.reason.about if name == "criterion"
     )
+    about["decisions"] = ", ".join(
+        value for name, value in change.reason.about if name == "decision"
+    )
     return language.say("subject", change.reason.code, about)
+
+
+def why_finding(language: Language, finding: Finding) -> str:
+    """What contradicts an enrolment."""
+    about = {"criterion": finding.criterion, "was": finding.was, "now": finding.now}
+    on = "" if finding.on is None else finding.on.isoformat()
+    return language.say("findings", finding.code, {**about, "on": on})
 
 
 @record
@@ -251,6 +288,49 @@ def _settle(it: _Said) -> str:
     return it.say("drug", "settle-by-answer", asked=it.asked())
 
 
+def _consent(it: _Said) -> str:
+    shown = it.of(Role.GOVERNS) or it.of(Role.BESIDE)
+    return it.say(
+        "consent",
+        it.code,
+        found="; ".join(line(it.language, it.labs, one) for one in shown),
+        settle=it.say("consent", "settle", needs=it.about["needs"]),
+    )
+
+
+def _attestation(it: _Said) -> str:
+    about, governing = it.about, it.of(Role.GOVERNS)
+    named = [one for one in governing if one.shows.code == Shows.ATTESTATION]
+    return it.say(
+        "attestation",
+        it.code,
+        said=it.language.word("verdict", about["verdict"]),
+        data=it.language.word("verdict", about["data"]),
+        why=_ended(about["why"]),
+        overrules=_ended(about.get("overrules", "")),
+        facts="; ".join(line(it.language, it.labs, one) for one in it.of(Role.AGAINST)),
+        named="; ".join(statement(it.language, one) for one in named),
+    )
+
+
+def _of_people(it: _Said) -> Iterator[str]:
+    """What people say that does not decide: they are told why."""
+    for one in it.result.evidence:
+        if one.shows.code != Shows.ATTESTATION:
+            continue
+        said = statement(it.language, one)
+        if one.not_usable is not None:
+            why = not_counted(it.language, one.not_usable)
+            yield it.say("attestation", "aside", statement=said, why=why)
+        elif one.role == Role.AGAINST:
+            yield it.say("attestation", "against", statement=said)
+
+
+def _ended(text: str) -> str:
+    """A person's words as a sentence."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def _condition(it: _Said) -> str:
     counting = it.of(Role.GOVERNS) or it.of(Role.BESIDE)
     against = it.of(Role.AGAINST)
@@ -268,5 +348,6 @@ _COMPOSED: Mapping[RuleKind, Callable[[_Said], str]] = {
     RuleKind.DRUG: _drug,
     RuleKind.CONDITION: _condition,
     RuleKind.MEDICATION: _medication,
+    RuleKind.CONSENT: _consent,
 }
 """Kinds whose sentences depend on the evidence; the others are told by `_plain`."""

@@ -15,7 +15,15 @@ from refnot_fhir.core.criteria.medication import MedicationRule
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import Use
 from refnot_fhir.core.record import record
-from refnot_fhir.core.rules import Bound, Criterion, Protocol, Relation, Rule, Rulebook
+from refnot_fhir.core.rules import (
+    Attestable,
+    Bound,
+    Criterion,
+    Protocol,
+    Relation,
+    Rule,
+    Rulebook,
+)
 from refnot_fhir.core.verdict import RuleKind
 from refnot_fhir.wording import Language
 
@@ -56,7 +64,9 @@ def rule_in_words(
     """When the criterion is met, not met, unknown and not applicable, as list items."""
     rule = criterion.rule
     told = _Rule(language, protocol, rulebook, rule.kind)
-    return _COMPOSED.get(rule.kind, _plain)(told, rule)
+    yield from _COMPOSED.get(rule.kind, _plain)(told, rule)
+    if criterion.attestable is not None:
+        yield from _stated(told, criterion.attestable)
 
 
 @record
@@ -101,6 +111,18 @@ class _Rule:
     def answers(self, names: Iterable[str]) -> str:
         words = (name.replace("-", " ") for name in sorted(names))
         return self.language.listed(words, "or")
+
+
+def _stated(told: _Rule, allowed: Attestable) -> Iterator[str]:
+    """Who may state it, for how long that stands, and what it stands against."""
+    titles = (told.protocol.roles[name] for name in sorted(allowed.roles))
+    roles = told.language.listed(map(_inline, titles), "or")
+    about = {"roles": roles, "days": f"{allowed.within_days}"}
+    yield told.language.say("attestable", "stated", about)
+    if allowed.overrules:
+        yield told.language.say("attestable", "overrules", about)
+    if allowed.not_applicable:
+        yield told.language.say("attestable", "not-applicable", about)
 
 
 def _plain(told: _Rule, rule: Rule) -> Iterator[str]:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from refnot_fhir.core.chart import Chart
-from refnot_fhir.core.facts import Person
+from refnot_fhir.core.facts import Attestation, Person
 from refnot_fhir.core.results import (
     Assessment,
     CriterionResult,
@@ -19,7 +19,7 @@ from refnot_fhir.core.results import (
 )
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.subject import BY_RULE, proposed
-from refnot_fhir.core.values import Reason
+from refnot_fhir.core.values import Reason, Source
 from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict
 from tests.builders import SITE, TODAY, chart, dose_given, lab_result, person, site
 from tests.sentences import told_of
@@ -66,6 +66,7 @@ def propose(
     now: datetime = NOW,
     holds_until: date | None = UNTIL,
     new_id: Callable[[], str] = lambda: "s1",
+    unsigned: tuple[str, ...] = (),
 ) -> Subject | None:
     return proposed(
         before,
@@ -76,6 +77,7 @@ def propose(
         now=now,
         new_id=new_id,
         replay=replay,
+        unsigned=unsigned,
     )
 
 
@@ -353,3 +355,39 @@ def test_a_day_of_enrolment_that_people_set_stays_when_they_hand_the_subject_bac
     found = propose(old, "eligible", chart(READING), now=LATER)
     assert found is not None
     assert found.enrolled_on == TODAY
+
+
+def test_nobody_becomes_eligible_while_a_reading_is_not_signed_and_the_reason_says_which() -> None:
+    found = propose(None, "eligible", chart(READING), unsigned=("a-reading", "another"))
+    assert status_of(found) == "screening"
+    assert found is not None
+    reason = found.history[-1].reason
+    assert (reason.code, reason.about[1:]) == (
+        "unsigned", (("decision", "a-reading"), ("decision", "another")),
+    )  # fmt: skip
+    again = propose(found, "eligible", chart(READING), unsigned=("a-reading", "another"), now=LATER)
+    assert again is None
+
+
+def test_the_reason_follows_what_is_signed_while_the_status_is_the_same() -> None:
+    found = propose(subject("screening"), "eligible", chart(READING), unsigned=("a", "b"))
+    assert found is not None
+    assert [one.reason.code for one in found.history][-1:] == ["unsigned"]
+    fewer = propose(found, "eligible", chart(READING), unsigned=("b",), now=LATER)
+    assert fewer is not None
+    assert len(fewer.history) == len(found.history) + 1
+    signed = propose(fewer, "eligible", chart(READING), now=LATER)
+    assert status_of(signed) == "eligible"
+
+
+def test_a_replay_waits_for_no_signature_and_other_statuses_wait_for_none() -> None:
+    assert status_of(propose(None, "eligible", replay=True, unsigned=("a",))) == "eligible"
+    assert status_of(propose(None, "ineligible", unsigned=("a",))) == "ineligible"
+
+
+def test_who_has_statements_of_people_alone_is_being_screened() -> None:
+    source = Source("hospital", "QuestionnaireResponse", "q1", "1")
+    said = Attestation(source, "p1", "r2", "IN01", Verdict.MET)
+    assert status_of(propose(None, "undecided", chart(attestations=(said,)))) == "screening"
+    gone = replace(said, retracted=True)
+    assert status_of(propose(None, "undecided", chart(attestations=(gone,)))) == "candidate"

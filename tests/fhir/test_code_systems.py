@@ -22,6 +22,11 @@ DEVIATIONS = {
     "possible-duplicate",
     "dose-after-death",
     "dose-before-eligible",
+    "dose-before-consent",
+    "dose-before-enrolment",
+    "dose-after-consent-withdrawn",
+    "dose-after-off-study",
+    "eligibility-finding",
 }
 
 
@@ -86,15 +91,29 @@ def test_the_operations_are_valid_in_every_version(version):
     assert [definition["code"] for definition in definitions] == [
         "screening-report",
         "dosing-record",
+        "missing",
+        "attest",
     ]
 
 
+def test_a_statement_is_an_operation_that_changes_something_and_names_its_parameters():
+    *_, attest = operation_definitions.write(CANONICAL, Version.R4, "0.1.0")
+    assert attest["affectsState"] is True
+    needed = [p["name"] for p in attest["parameter"] if p["min"] == 1 and p["use"] == "in"]
+    assert needed == ["criterion", "verdict", "reason", "role"]
+    assert {p["name"]: p["max"] for p in attest["parameter"]}["evidence"] == "*"
+    assert attest["parameter"][-1]["type"] == "Bundle"
+
+
 def test_the_operations_take_a_date_and_return_a_bundle():
-    definitions = operation_definitions.write(CANONICAL, Version.R5, "0.1.0")
+    *definitions, _attest = operation_definitions.write(CANONICAL, Version.R5, "0.1.0")
     for definition in definitions:
+        returned = "Parameters" if definition["code"] == "missing" else "Bundle"
+        at = [("at", "in", 0, "code")] if definition["code"] == "screening-report" else []
         assert [(p["name"], p["use"], p["min"], p["type"]) for p in definition["parameter"]] == [
             ("date", "in", 0, "date"),
-            ("return", "out", 1, "Bundle"),
+            *at,
+            ("return", "out", 1, returned),
         ]
         assert definition["instance"]
         assert not definition["type"]

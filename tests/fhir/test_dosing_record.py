@@ -255,7 +255,8 @@ def summary(bundle):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_summary_says_what_was_given_in_all_and_what_is_due(version):
     due = (date(2026, 5, 22), date(2026, 5, 23))
-    bundle = written(version, replace(RECORD, next_due=due))
+    known = {"next_due": due, "missed": 2, "intensity": Decimal("87.5")}
+    bundle = written(version, replace(RECORD, **known))
 
     assert_valid(bundle, version)
     found, parts = summary(bundle)
@@ -272,7 +273,14 @@ def test_a_summary_says_what_was_given_in_all_and_what_is_due(version):
         },
         "cumulative-complete": False,
         "doses-given": 3,
+        "doses-missed": 2,
         "doses-planned": 12,
+        "relative-dose-intensity": {
+            "value": Decimal("87.5"),
+            "unit": "%",
+            "system": "http://unitsofmeasure.org",
+            "code": "%",
+        },
         "next-due": {"start": "2026-05-22", "end": "2026-05-23"},
     }
     assert set(parts) < set(code_systems.components(PROTOCOL))
@@ -280,7 +288,7 @@ def test_a_summary_says_what_was_given_in_all_and_what_is_due(version):
 
 def test_a_summary_is_silent_on_what_is_not_due_and_is_none_without_a_dose():
     _, parts = summary(written())
-    assert "next-due" not in parts
+    assert not {"next-due", "relative-dose-intensity"} & set(parts)
     only_missed = DosingRecord("default", "p1", "refnot-r2", "[IU]", (), (RECORD.deviations[1],))
     assert resources(written(record=only_missed), "Observation") == []
 

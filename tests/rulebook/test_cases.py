@@ -79,6 +79,11 @@ def test_a_dose_can_belong_to_the_study_or_be_of_an_unknown_product(tmp_path):
             r"case\[4\]\.labs\[0\]\.code: no code",
         ),
         ('birth = "1960-02-30"\n', r"case\[4\]: there is no such date or number"),
+        (
+            'attestations = [{ criterion = "IN9", verdict = "met", reason = "x", role = "doctor", '
+            "days_before = 1 }]\n",
+            r"case\[4\]\.attestations\[0\]\.criterion: IN9 is no criterion; allowed: IN1",
+        ),
         ('doses = [{ code = "N02" }]\n', r"case\[4\]\.doses\[0\]: needs days_before or date"),
     ],
 )
@@ -100,3 +105,19 @@ def test_two_cases_of_one_title_are_refused(tmp_path):
     rulebook = load(folder)
     with pytest.raises(BadMapping, match="two cases have this title"):
         worked_patients(folder, rulebook.protocols["trial"], rulebook)
+
+
+def test_a_statement_is_of_the_protocol_and_verified_unless_it_says_otherwise(tmp_path):
+    stated = 'verdict = "met", reason = "seen", role = "doctor", days_before = 1'
+    found = patient(
+        tmp_path,
+        f'attestations = [{{ criterion = "IN1", {stated} }}, {{ criterion = "IN2", {stated}, '
+        'verified = false, retracted = true, overrules = "a mistake", valid_until = 2010-03-02, '
+        'looked_at = ["Observation/o0"] }]\n',
+    )
+    first, second = found.chart.attestations
+    assert (first.protocol, first.criterion, first.verdict.code) == ("trial", "IN1", "met")
+    assert (first.verified, first.valid_until) == (True, None)
+    assert (second.verified, second.retracted, second.overrules) == (False, True, "a mistake")
+    assert second.looked_at == ("Observation/o0",)
+    assert second.valid_until is not None

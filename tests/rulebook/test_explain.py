@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import pytest
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
 from refnot_fhir.core.criteria.condition import ConditionRule
+from refnot_fhir.core.criteria.consent import ConsentRule
 from refnot_fhir.core.criteria.drug import DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.medication import MedicationRule
 from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.rules import Bound
+from refnot_fhir.core.rules import Attestable, Bound
 from refnot_fhir.rulebook.explain import explain
 from refnot_fhir.wording import language
 
@@ -39,7 +41,7 @@ def numbers_of(rule):
             return [shown(bound.value), rule.within_days]
         case AnswerRule() | DrugRule():
             return [rule.within_days]
-        case PersonRule() | ConditionRule():
+        case PersonRule() | ConditionRule() | ConsentRule():
             return [rule.needs]
         case MedicationRule():
             long_use = rule.long_use
@@ -120,3 +122,22 @@ def test_a_drug_that_comes_in_no_vials_has_none_told(rulebook):
 )
 def test_a_list_reads_as_a_sentence(words, text):
     assert language().listed(words) == text
+
+
+def test_who_may_state_what_and_what_was_signed_is_explained(rulebook):
+    protocol = rulebook.protocols["trial"]
+    first, *others = protocol.criteria
+    allowed = Attestable(frozenset({"nurse", "doctor"}), 7, overrules=True, not_applicable=True)
+    decision = rulebook.decisions["wide-limits"]
+    signed = replace(decision, confirmed_by="A. Bykova", confirmed_on=date(2026, 5, 20))
+    text = explain(
+        replace(
+            protocol,
+            criteria=(replace(first, attestable=allowed), *others),
+            roles={"doctor": "Doctor", "nurse": "Study nurse"},
+        ),
+        replace(rulebook, decisions={**rulebook.decisions, "wide-limits": signed}),
+    )
+    assert "- **As stated** by doctor or study nurse, with a reason" in text
+    assert "for 7 days" in text
+    assert "- Confirmed by A. Bykova on 2026-05-20." in text

@@ -18,7 +18,7 @@ from refnot_fhir.core.criteria.drug import DrugAnswer, DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.dictionary import Reasons
 from refnot_fhir.core.facts import CompleteFeed
-from refnot_fhir.core.rules import Bound
+from refnot_fhir.core.rules import Attestable, Bound
 from refnot_fhir.core.site import VialStrength
 from refnot_fhir.errors import BadMapping
 from refnot_fhir.rulebook.load import load
@@ -245,6 +245,47 @@ def test_a_limit_says_whether_it_is_met_at_it(tmp_path, stated, floor, at_it):
     assert bound is not None
     assert bound.inclusive is at_it
     assert (rule.at_most if floor else rule.more_than) is None
+
+
+STATED = """
+[attestation]
+decisions = ["wide-limits"]
+roles = { doctor = "Doctor" }
+meanings = { judgement = "My judgement." }
+[attestation.criteria]
+IN1 = { roles = ["doctor"], days = 7 }
+EX1 = { roles = ["doctor"], days = 1, may_overrule = true, not_applicable = true }
+[[criterion]]"""
+
+
+def test_what_people_may_state_is_read_by_criterion(tmp_path):
+    trial = load(edited(tmp_path, ELIGIBILITY, "[[criterion]]", STATED)).protocols["trial"]
+    found = {it.id: it.attestable for it in trial.criteria}
+    assert found["IN1"] == Attestable(frozenset({"doctor"}), 7)
+    assert found["EX1"] == Attestable(frozenset({"doctor"}), 1, True, True)
+    assert found["IN2"] is None
+    assert trial.roles == {"doctor": "Doctor"}
+    assert trial.meanings == {"judgement": "My judgement."}
+    assert {it.id: it.decisions for it in trial.criteria}["IN1"] == ("wide-limits",)
+
+
+def test_a_protocol_names_the_readings_of_its_criteria_that_nobody_signed(tmp_path):
+    assert load(TEST_MAPPINGS).protocols["trial"].unsigned == ("wide-limits", "window")
+    signed = "- **Confirm**: tester\n- **Confirmed by**: A. Bykova, doctor, 2026-05-20\n"
+    text = (TEST_MAPPINGS / "DECISIONS.md").read_text("utf-8")
+    folder = edited(tmp_path, "DECISIONS.md", text, text.replace("- **Confirm**: tester\n", signed))
+    found = load(folder)
+    assert found.protocols["trial"].unsigned == ()
+    one = found.decisions["wide-limits"]
+    assert (one.confirmed_by, one.confirmed_on) == ("A. Bykova, doctor", date(2026, 5, 20))
+
+
+def test_a_signature_is_a_reason_to_decide_again_and_no_other_rule(tmp_path):
+    signed = "- **Confirm**: tester\n- **Confirmed by**: A. Bykova, 2026-05-20\n"
+    before = load(TEST_MAPPINGS)
+    after = load(edited(tmp_path, "DECISIONS.md", "- **Confirm**: tester\n", signed))
+    assert after.digest != before.digest
+    assert after.protocols["trial"].digest == before.protocols["trial"].digest
 
 
 @pytest.mark.parametrize(

@@ -119,9 +119,9 @@ def test_windows_and_limits_are_those_agreed(protocol):
 
 def test_what_data_cannot_decide_says_what_is_needed(protocol):
     by_person = [item.id for item in protocol.criteria if isinstance(item.rule, PersonRule)]
-    assert by_person == ["IN05", "IN06"]
+    assert by_person == ["IN05"]
     undecided = [item.id for item in protocol.criteria if item.rule.verdicts == (Verdict.UNKNOWN,)]
-    assert undecided == ["IN01", "IN05", "IN06", "IN09", "EX02B", "EX03", "EX07"]
+    assert undecided == ["IN01", "IN05", "IN09", "EX02B", "EX03", "EX07"]
     consent = next(item.rule for item in protocol.criteria if item.id == "IN06")
     assert "signed consent to treatment under this protocol" in consent.needs
 
@@ -286,7 +286,8 @@ def _parts(schema):
 
 def test_there_is_a_schema_for_each_kind_of_file():
     kinds = (
-        "cases conditions dosing drugs eligibility labs places products protocol site systems units"
+        "cases conditions dosing drugs eligibility labs life places products protocol site systems "
+        "units"
     )
     assert [path.name.removesuffix(".schema.json") for path in SCHEMAS] == kinds.split()
 
@@ -327,7 +328,8 @@ def test_decisions_name_the_criteria_that_rest_on_them(protocol):
     for anchor, body in entries:
         said = re.search(r"- \*\*Criteria\*\*: (.+)", body)[1]
         resting = [item.id for item in protocol.criteria if anchor in item.decisions]
-        assert said == (", ".join(resting) or "none; dosing"), anchor
+        of = "dosing" if anchor in protocol.dosing.decisions else "subjects"
+        assert said == (", ".join(resting) or f"none; {of}"), anchor
         for name in re.findall(r"[\w./-]+\.toml", re.search(r"- \*\*Set in\*\*: (.+)", body)[1]):
             assert (MAPPINGS / name).is_file(), anchor
 

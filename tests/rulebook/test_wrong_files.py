@@ -15,6 +15,13 @@ SITE = "sites/default.toml"
 
 UNITS = "units.toml"
 
+STATED = """
+[attestation]
+decisions = ["window"]
+roles = { doctor = "Doctor" }
+meanings = { judgement = "My judgement." }
+[attestation.criteria]
+"""
 WRONG = [
     (
         UNITS,
@@ -457,6 +464,42 @@ WRONG = [
         ["titles.loink: no code system is called"],
     ),
     ("DECISIONS.md", "- **Confirm**: tester\n", "", ["DECISIONS.md: window: Confirm is missing"]),
+    (
+        "DECISIONS.md",
+        "- **Confirm**: tester\n",
+        "- **Confirm**: tester\n- **Confirmed by**: A. Bykova\n",
+        ["DECISIONS.md: window: Confirmed by must be a name and a day"],
+    ),
+    (
+        "DECISIONS.md",
+        "- **Confirm**: tester\n",
+        "- **Confirm**: tester\n- **Confirmed by**: A. Bykova, 2026-02-30\n",
+        ["DECISIONS.md: window: Confirmed by must be a name and a day"],
+    ),
+    (
+        ELIGIBILITY,
+        "[[criterion]]",
+        STATED.replace("[attestation.criteria]\n", "") + "[[criterion]]",
+        ["attestation", "criteria is missing"],
+    ),
+    (
+        ELIGIBILITY,
+        "[[criterion]]",
+        STATED + 'IN9 = { roles = ["doctor"], days = 1 }\n[[criterion]]',
+        ["attestation.criteria.IN9", "IN9 is no criterion", "allowed: IN1"],
+    ),
+    (
+        ELIGIBILITY,
+        "[[criterion]]",
+        STATED + 'IN2 = { roles = ["nurse"], days = 1 }\n[[criterion]]',
+        ["attestation.criteria.IN2.roles", "'nurse' is not in attestation.roles", "doctor"],
+    ),
+    (
+        ELIGIBILITY,
+        "[[criterion]]",
+        STATED.replace("window", "door") + 'IN2 = { roles = ["doctor"], days = 1 }\n[[criterion]]',
+        ["attestation.decisions", "'door' has no entry"],
+    ),
     ("DECISIONS.md", "## schedule", "## window", ["DECISIONS.md: window: there are two entries"]),
     ("labs.toml", "[lab.alt]", "[lab.alt", ["labs.toml", "not TOML"]),
 ]

@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refnot_fhir.core.facts import (
+    Attestation,
     Condition,
+    Consent,
+    ConsentState,
     Dose,
     Fact,
     Measurement,
@@ -165,6 +168,7 @@ evidence = st.builds(
     derived_from=st.lists(sources, max_size=1).map(tuple),
     notes=st.lists(reasons, max_size=2).map(tuple),
     not_usable=st.none() | reasons,
+    recorded=st.none() | whens,
 )
 results = st.builds(
     CriterionResult,
@@ -226,7 +230,7 @@ assessments = st.builds(
         (Subject, 16),
         (Assessment, 9),
         (CriterionResult, 10),
-        (Evidence, 18),
+        (Evidence, 19),
         (StatusChange, 6),
     ],
 )
@@ -264,8 +268,12 @@ def test_every_kind_of_fact_has_a_name_of_its_own_and_is_counted_by_it() -> None
         Condition(source, "p", ("stroke",)),
         MedicationUse(source, "p", Use.ORDERED, routes=("oral", ""), began=WHEN, is_over=True),
         ProcedureDone(source, "p", Outcome.GIVEN, ("chemotherapy",), ended=WHEN),
+        Consent(source, "p", ConsentState.ACTIVE),
+        Attestation(source, "p", "r2", "IN01", Verdict.MET),
     ]
-    kinds = "condition dose measurement medicationuse person proceduredone report"
+    kinds = (
+        "attestation condition consent dose measurement medicationuse person proceduredone report"
+    )
     assert codec.kinds_of(some) == kinds
     assert codec.facts_of(codec.facts_text(some)) == (tuple(some),)
     assert {type(fact) for fact in some} == set(get_args(Fact))
@@ -374,4 +382,4 @@ def test_a_subject_of_an_earlier_release_keeps_why_it_has_its_status() -> None:
 
 def test_a_fact_of_a_kind_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValueError, match="not known here"):
-        codec.facts_of('[{"consent":{}}]')
+        codec.facts_of('[{"weather":{}}]')

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from hashlib import sha256
 
 import pytest
 
 from refnot_fhir.core.results import Subject
 from refnot_fhir.errors import Conflict
-from refnot_fhir.store.contract import Store, SubjectQuery
+from refnot_fhir.store.contract import FrozenReport, Store, SubjectQuery, Writer
 from tests.store.things import assessment, subject
 
 ALL = (
@@ -120,3 +122,46 @@ def test_a_version_of_a_subject_is_never_overwritten(store: Store, again: Subjec
         store.write(lambda w: w.save_subject(again, None))
     with store.read() as reader:
         assert reader.subject_version("s1", 2) == subject("s1", version=2)
+
+
+def test_the_history_of_a_subject_has_every_version_with_its_assessment(store: Store) -> None:
+    first, second = subject("s1", version=1), subject("s1", version=2, status="eligible")
+    lead, other = assessment(), replace(assessment(), as_of=date(2026, 5, 21))
+    store.write(lambda w: w.save_subject(first, lead))
+    store.write(lambda w: w.save_subject(second, other))
+    with store.read() as reader:
+        found = reader.subject_history("s1")
+        assert [(past.subject, past.assessment) for past in found] == [
+            (second, other), (first, lead)
+        ]  # fmt: skip
+        assert reader.subject_history("s9") == []
+
+
+def frozen(body: bytes) -> FrozenReport:
+    """A report with these bytes."""
+    at = datetime(2026, 5, 20, 9, tzinfo=UTC)
+    digest = sha256(body).digest()
+    return FrozenReport(
+        body, digest, at, "R4", "0.1", "1.0.0", "abc", ("Observation/o1/_history/1",)
+    )
+
+
+def test_a_report_is_frozen_with_a_version_and_given_back_byte_for_byte(store: Store) -> None:
+    first, later = subject("s1", version=2), subject("s1", version=4)
+    store.write(lambda w: w.save_subject(subject("s1", version=1), None))
+    for one, body in ((first, b"{\x00}"), (later, b"{ }")):
+        store.write(lambda w, one=one, body=body: freeze(w, one, frozen(body)))
+    with store.read() as reader:
+        assert reader.frozen_report("s1") == frozen(b"{ }")
+        assert reader.frozen_report("s1", 3) == frozen(b"{\x00}")
+        assert reader.frozen_report("s1", 1) is None
+        assert reader.frozen_report("s9") is None
+        assert reader.counts()["reports"] == 2
+    with pytest.raises(Conflict, match="ResearchSubject/s9"):
+        store.write(lambda w: w.save_report(subject("s9"), frozen(b"{}")))
+
+
+def freeze(writer: Writer, one: Subject, report: FrozenReport) -> None:
+    """Save a version, and a report with it."""
+    writer.save_subject(one, None)
+    writer.save_report(one, report)

@@ -122,13 +122,24 @@ def test_options_names_the_methods_of_every_route(door: Door) -> None:
     assert len(paths) > 20
 
 
-@pytest.mark.parametrize("path", ["metadata", "ResearchSubject", "ResearchStudy/x", "CodeSystem"])
+@pytest.mark.parametrize("path", ["metadata", "ResearchStudy", "ResearchStudy/x", "CodeSystem"])
 def test_options_offers_no_write_of_what_is_published(door: Door, path: str) -> None:
     for place in (door, door.at("north")):
         assert place.send("OPTIONS", path).headers["Allow"] == "GET, HEAD, OPTIONS"
         assert place.send("PUT", path, {"resourceType": "ResearchSubject"}).status_code == 405
     assert "POST" in door.send("OPTIONS", "ResearchSubject/_search").headers["Allow"]
     assert "PUT" in door.send("OPTIONS", "Patient/p1").headers["Allow"]
+
+
+def test_options_offers_what_may_be_written_of_a_subject(door: Door) -> None:
+    allowed = {"ResearchSubject": "POST", "ResearchSubject/x": "PUT"}
+    for place in (door, door.at("north")):
+        for path, method in allowed.items():
+            found = place.send("OPTIONS", path).headers["Allow"]
+            assert found == f"GET, HEAD, OPTIONS, {method}"
+    assert (
+        door.send("PUT", "ResearchSubject", {"resourceType": "ResearchSubject"}).status_code == 405
+    )
 
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

@@ -44,6 +44,9 @@ ABOUT: dict[DosingReason, tuple[tuple[str, str], ...]] = {
     DosingReason.AFTER_DEATH_ON: (("died", "2026-05"),),
     DosingReason.AFTER_DEATH_BY: (("died", "2026-05-04"),),
     DosingReason.NOT_ELIGIBLE: (("criterion", "A1"), ("criterion", "A2")),
+    DosingReason.BEFORE_DAY: (("bound", "2026-05-04"),),
+    DosingReason.AFTER_DAY: (("bound", "2026-05-04"),),
+    DosingReason.PROGRESSED: (COURSE, SAID),
 }
 
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
-from refnot_fhir.core.facts import Outcome, State, Use, Verification
+from refnot_fhir.core.facts import ConsentState, Outcome, State, Use, Verification
+from refnot_fhir.core.people import Stated
 from refnot_fhir.core.results import (
     CriterionResult,
     Evidence,
@@ -23,8 +24,9 @@ from refnot_fhir.core.results import (
     StatusChange,
 )
 from refnot_fhir.core.subject import ChangeCode
-from refnot_fhir.core.values import Reason
+from refnot_fhir.core.values import Reason, reason
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
+from refnot_fhir.core.vocabulary import NotCounted
 from refnot_fhir.store import codec
 from refnot_fhir.wording import Language, language
 from refnot_fhir.wording.evidence import line, notes
@@ -223,6 +225,63 @@ def of_drugs() -> Iterator[CriterionResult]:
         yield result(RuleKind.DRUG, ReasonCode.NONE_ON_RECORD, about=(*asked, *feed, *more))
 
 
+def of_consents() -> Iterator[CriterionResult]:
+    about = (("needs", "a signed consent"),)
+    for state in ConsentState:
+        for permits in ("permit", "deny", "unsaid"):
+            said = reason(Shows.CONSENT, state=state, permits=permits)
+            one = Evidence(LAB.source, said, days=DAYS)
+            for code in (
+                *(ReasonCode.NEEDS, ReasonCode.TO_BE_JUDGED, ReasonCode.NEWEST_UNCLEAR),
+                *(ReasonCode.CONSENTED, ReasonCode.CONSENT_REFUSED, ReasonCode.CONSENT_EXPIRED),
+                ReasonCode.CONSENT_WITHDRAWN,
+            ):
+                yield result(RuleKind.CONSENT, code, one, about=about)
+    yield result(RuleKind.CONSENT, ReasonCode.CONSENTED, replace(one, days=None), about=about)
+
+
+STATED = Evidence(
+    LAB.source,
+    reason(
+        Shows.ATTESTATION, verdict="met", who="Dr A", role="investigator", why="as examined",
+        meaning="judgement", overrules="", verified="yes",
+    ),
+    days=DAYS,
+)  # fmt: skip
+
+
+def of_statements() -> Iterator[CriterionResult]:
+    about = (
+        *(("verdict", "met"), ("who", "Dr A"), ("role", "investigator"), ("on", "2026-05-20")),
+        *(("until", "2026-06-17"), ("why", "as examined"), ("data", "not-met")),
+        ("overrules", "coded by mistake!"),
+    )
+    for code in (
+        *(ReasonCode.ATTESTED, ReasonCode.OVERRULED, ReasonCode.REOPENED, ReasonCode.DISPUTED),
+        ReasonCode.STATEMENTS_DIFFER,
+    ):
+        since = replace(LAB, role=Role.AGAINST)
+        yield result(RuleKind.PERSON, code, STATED, since, about=about)
+    needs = (("needs", "a person's word"),)
+    for code in NotCounted:
+        why = reason(code, role="nurse", allowed=["investigator"], until="2026-05-19")
+        aside = replace(STATED, role=Role.ASIDE, not_usable=why)
+        yield result(RuleKind.PERSON, ReasonCode.NEEDS, aside, about=needs)
+    against, beside = (replace(STATED, role=role) for role in (Role.AGAINST, Role.BESIDE))
+    yield result(RuleKind.PERSON, ReasonCode.NEEDS, against, beside, about=needs)
+
+
+def test_what_a_person_says_is_told_with_name_role_and_reason() -> None:
+    attested, overruled, *_ = (why(language(), LABS, one) for one in of_statements())
+    assert attested == (
+        "Stated as met by Dr A (investigator) on 2026-05-20, standing until 2026-06-17: "
+        "as examined."
+    )
+    assert overruled == (
+        f"{attested} Data say not met; they are overruled because: coded by mistake!"
+    )
+
+
 def of_records() -> Iterator[CriterionResult]:
     needs = ("needs", "a statement")
     other = replace(CONDITION, role=Role.AGAINST)
@@ -234,6 +293,13 @@ def of_records() -> Iterator[CriterionResult]:
     used = (("class", "x"), ("days", "30"), ("longer-than", "28"), needs)
     for code in (ReasonCode.NEEDS, ReasonCode.USED_LONG, ReasonCode.TO_BE_JUDGED):
         yield result(RuleKind.MEDICATION, code, *[USE] * 6, about=used)
+
+
+def shown_of_people() -> Iterator[Evidence]:
+    for known in ("yes", "no"):
+        said = (*STATED.shows.about[:-1], ("verified", known))
+        yield replace(STATED, shows=Reason(Shows.ATTESTATION, said), days=None)
+        yield replace(STATED, not_usable=Reason("unsigned"))
 
 
 def shown() -> Iterator[Evidence]:
@@ -248,6 +314,7 @@ def shown() -> Iterator[Evidence]:
             about = (("condition", "x"), ("state", state), ("verification", verification))
             yield replace(CONDITION, shows=Reason(Shows.CONDITION, about))
     yield replace(CONDITION, days=None)
+    yield from shown_of_people()
     yield from (replace(LAB, days=days) for days in (*SPANS, None))
     yield replace(LAB, uln=lab_result(uln="4").uln, multiple=LAB.value)
     yield replace(LAB, value=None)
@@ -266,8 +333,11 @@ def shown() -> Iterator[Evidence]:
 
 def changes() -> Iterator[StatusChange]:
     days = (("as-of", "2026-05-20"), ("first", "2026-05-04"), ("died", "2026-05-11"))
-    about = (("into", "Patient/p2"), ("criterion", "X"), *days)
+    about = (("into", "Patient/p2"), ("criterion", "X"), ("decision", "a-reading"), *days)
     needs = result(RuleKind.PERSON, ReasonCode.NEEDS, about=(("needs", "a signed consent"),))
+    words = (("title", "Death"), ("said", "By telephone."), ("by", "Dr A"))
+    for code in Stated:
+        yield StatusChange("off-study", NOW, Reason(code, words), "Dr A")
     for code in ChangeCode:
         yield StatusChange("screening", NOW, Reason(code, about), "rule", None, needs)
 
@@ -276,7 +346,7 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
     heard = {section: _Heard(dict(known)) for section, known in language().sections.items()}
     spoken = Language("heard", heard)
     results = [*of_people(), *of_labs(), *of_the_newest(), *of_answers(), *of_drugs()]
-    results += of_records()
+    results += [*of_statements(), *of_consents(), *of_records()]
     for one in results:
         why(spoken, LABS, one)
     for days in SPANS:
@@ -290,7 +360,7 @@ def test_every_code_has_a_template_and_every_template_is_said() -> None:
 
     assert {one.reason.code for one in results} >= set(ReasonCode)
     ours = ("result-", "evidence", "subject", "days", "gender", "outcome", "use", "procedure")
-    ours += ("state", "verification")
+    ours += ("state", "verification", "not-counted", "consent-")
     assert {
         section: set(known) - known.said
         for section, known in heard.items()

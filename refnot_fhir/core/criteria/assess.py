@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.criteria.attested import with_statements
 from refnot_fhir.core.criteria.case import lay_out
 from refnot_fhir.core.results import Assessment, CriterionResult
 from refnot_fhir.core.rules import Protocol
@@ -19,6 +20,8 @@ def assess(protocol: Protocol, chart: Chart, as_of: date) -> Assessment:
     """
     case = lay_out(protocol, chart)
     results = tuple([one.rule.decide(one, case, as_of) for one in protocol.criteria])
+    if chart.attestations:
+        results = with_statements(case, as_of, results)
     ends = [it.holds_until for it in results if it.holds_until is not None]
     return Assessment(
         site=chart.site,

@@ -9,7 +9,7 @@ from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.criteria.moments import Dated, source_key
 from refnot_fhir.core.facts import Condition, Dose, Measurement, MedicationUse, ProcedureDone
 from refnot_fhir.core.results import Evidence, Role, Shows
-from refnot_fhir.core.values import DaySpan, Reason, reason
+from refnot_fhir.core.values import DaySpan, Reason, When, reason
 from refnot_fhir.core.vocabulary import Unusable
 
 _MEASUREMENT = Reason(Shows.MEASUREMENT)
@@ -36,6 +36,7 @@ def of_reading(found: Measurement, days: DaySpan | None, role: Role) -> Evidence
         derived_from=found.derived_from,
         notes=found.notes,
         not_usable=found.not_usable,
+        recorded=found.issued or found.collected,
     )
 
 
@@ -83,7 +84,14 @@ def of_given(
         days=None if days is None else (days.first, days.last),
         when=found.given if isinstance(found, Dose) else found.began,
         notes=found.notes,
+        recorded=_recorded(found),
     )
+
+
+def _recorded(found: Dose | MedicationUse | ProcedureDone) -> When | None:
+    if isinstance(found, Dose):
+        return found.ended or found.given
+    return found.recorded
 
 
 def _shown(found: Dose | MedicationUse | ProcedureDone) -> Reason:
@@ -112,4 +120,5 @@ def of_condition(found: Condition, role: Role, zone: tzinfo) -> Evidence:
         days=None if span is None else (span.first, span.last),
         when=when,
         notes=found.notes,
+        recorded=found.recorded,
     )

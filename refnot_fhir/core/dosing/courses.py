@@ -17,7 +17,7 @@ from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Deviation, DeviationCode, DosingReason
-from refnot_fhir.core.rules import AnotherCourse, DosingRule
+from refnot_fhir.core.rules import DosingRule
 from refnot_fhir.core.values import Reason
 
 WEEK = 7
@@ -230,9 +230,6 @@ def _of_course(place: Place, rule: DosingRule) -> Iterator[Deviation]:
     elif place.number > rule.doses_per_course:
         said = (("number", str(place.number)), ("doses", str(rule.doses_per_course)))
         yield deviation(overrun, place.occasion, Reason(DosingReason.DOSE_BEYOND, said))
-    elif place.course > 1 and place.number == 1 and rule.another_course != AnotherCourse.ANYWAY:
-        why = Reason(DosingReason.WITHOUT_PROGRESSION, (course,))
-        yield deviation(DeviationCode.SECOND_COURSE_UNCONFIRMED, place.occasion, why)
 
 
 def _of_number(place: Place, rule: DosingRule) -> Iterator[Deviation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -24,6 +24,12 @@ from refnot_fhir.core.dosing.courses import (
     wrong_dose,
 )
 from refnot_fhir.core.dosing.missed import Course, courses_of, unreported
+from refnot_fhir.core.dosing.participation import (
+    missed,
+    of_another_course,
+    of_participation,
+    relative_dose_intensity,
+)
 from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.results import (
     Deviation,
@@ -57,18 +63,8 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
     placed = places(found, rule)
     numbered = {id(place.occasion): place for place in placed}
     others = [occasion for occasion in found if id(occasion) not in numbered]
-    ends, death = nothing_due_from(chart), days_of_death(chart)
-    courses = courses_of(placed, others, rule, ends)
-    doses = tuple(
-        _after_death(
-            _numbered(numbered[id(occasion)], protocol, chart)
-            if id(occasion) in numbered
-            else _unnumbered(occasion, courses, rule, ends),
-            occasion,
-            death,
-        )
-        for occasion in found
-    )
+    courses = courses_of(placed, others, rule, nothing_due_from(chart))
+    doses = tuple(_each(found, numbered, courses, protocol, chart))
     deviations = [
         *unreported(courses, as_of),
         *(d for o in doses for d in o.deviations),
@@ -84,10 +80,31 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
         cumulative=sum_of(occasion.known for occasion in given),
         cumulative_complete=all(map(_fully_known, found)),
         given=len(given),
+        missed=missed(deviations),
+        intensity=relative_dose_intensity(courses, rule, as_of),
         planned=_planned(placed, given, rule),
         next_due=_next_due(courses, others, rule, as_of),
         first_given_on=placed[0].occasion.on if placed else None,
     )
+
+
+def _each(
+    found: Sequence[Occasion],
+    numbered: Mapping[int, Place],
+    courses: Sequence[Course],
+    protocol: Protocol,
+    chart: Chart,
+) -> Iterator[ProtocolDose]:
+    """Each occasion as the protocol counts it; `numbered` are those that have a place, by id."""
+    ends, death = nothing_due_from(chart), days_of_death(chart)
+    for one in found:
+        place = numbered.get(id(one))
+        dose = (
+            _unnumbered(one, courses, protocol.dosing, ends)
+            if place is None
+            else _numbered(place, protocol, chart)
+        )
+        yield _outside(dose, one, chart, death)
 
 
 def _of_study(protocol: Protocol, chart: Chart, as_of: date) -> Iterator[Dose]:
@@ -130,22 +147,34 @@ def _next_due(
     return shifted(last.on, min(due)), shifted(last.on, max(due))
 
 
-def _after_death(dose: ProtocolDose, occasion: Occasion, death: DaySpan | None) -> ProtocolDose:
-    """The dose, with the deviation that it was surely given after the patient's death."""
-    first = days_of(occasion)[0]
-    if death is None or not occasion.administered or first <= death.last:
+def _outside(
+    dose: ProtocolDose, occasion: Occasion, chart: Chart, death: DaySpan | None
+) -> ProtocolDose:
+    """The dose, with the deviations that it was given after death, or outside the participation."""
+    found = [*_after_death(occasion, death), *of_participation(occasion, chart)]
+    if not found:
         return dose
+    return replace(dose, deviations=tuple(sorted((*dose.deviations, *found), key=_by_date)))
+
+
+def _after_death(occasion: Occasion, death: DaySpan | None) -> Iterator[Deviation]:
+    """That a dose was surely given after the patient's death."""
+    if death is None or not occasion.administered or days_of(occasion)[0] <= death.last:
+        return
     if death.text:
         why = Reason(DosingReason.AFTER_DEATH_ON, (("died", death.text),))
     else:
         why = Reason(DosingReason.AFTER_DEATH_BY, (("died", death.last.isoformat()),))
-    found = (*dose.deviations, deviation(DeviationCode.DOSE_AFTER_DEATH, occasion, why))
-    return replace(dose, deviations=tuple(sorted(found, key=_by_date)))
+    yield deviation(DeviationCode.DOSE_AFTER_DEATH, occasion, why)
 
 
 def _numbered(place: Place, protocol: Protocol, chart: Chart) -> ProtocolDose:
     rule = protocol.dosing
-    deviations = [*of_dose(place, rule), *_before_eligible(place, protocol, chart)]
+    deviations = [
+        *of_dose(place, rule),
+        *of_another_course(place, rule, chart),
+        *_before_eligible(place, protocol, chart),
+    ]
     return replace(
         _dose(place.occasion, deviations, rule),
         course=place.course,

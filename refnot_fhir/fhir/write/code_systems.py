@@ -2,7 +2,8 @@
 
 For a protocol `refnot-r2` of the drug `refnot`, below its canonical base: `refnot-r2-criteria`,
 `refnot-r2-verdicts`, `refnot-r2-report` (parts of the screening report and the dosing record),
-`refnot-deviations`, `study-drugs`, `study-questions`.
+`refnot-deviations`, `study-drugs`, `study-questions`; where people may state something,
+`refnot-r2-roles` and `refnot-r2-meanings`.
 """
 
 from __future__ import annotations
@@ -73,6 +74,11 @@ COMPONENTS = {
         "twice: then the true sum may be higher.",
     ),
     "doses-given": Word("Doses given", "Protocol doses given, whole or in part."),
+    "doses-missed": Word("Doses missed", "Doses that were due and not given, reported or not."),
+    "relative-dose-intensity": Word(
+        "Relative dose intensity",
+        "Percent of the dose of the protocol that was given in a day of the courses so far.",
+    ),
     "doses-planned": Word("Doses planned", "Protocol doses of all courses that were begun."),
     "next-due": Word("Next dose due", "First and last day on schedule for the next dose."),
 }
@@ -116,6 +122,16 @@ def deviations_url(protocol: Protocol) -> str:
     return f"{protocol.canonical}/CodeSystem/{protocol.dosing.drug}-deviations"
 
 
+def roles_url(protocol: Protocol) -> str:
+    """The system of who may state something: `…/CodeSystem/refnot-r2-roles`."""
+    return f"{protocol.canonical}/CodeSystem/{protocol.id}-roles"
+
+
+def meanings_url(protocol: Protocol) -> str:
+    """The system of what a signature means: `…/CodeSystem/refnot-r2-meanings`."""
+    return f"{protocol.canonical}/CodeSystem/{protocol.id}-meanings"
+
+
 def study_drugs_url(protocol: Protocol) -> str:
     """The system of drugs that no standard system has a code for: `…/CodeSystem/study-drugs`."""
     return f"{protocol.canonical}/CodeSystem/study-drugs"
@@ -157,6 +173,13 @@ def _systems(protocol: Protocol) -> Iterator[Json]:
         (deviations_url(protocol), f"Deviations from the dosing schedule of {title}", deviations),
     ):
         yield _written(url, protocol.version, said, words)
+    if protocol.roles:
+        roles = {name: Word(said, f"{said} of {title}.") for name, said in protocol.roles.items()}
+        said = f"Who may state something of the eligibility criteria of {title}"
+        yield _written(roles_url(protocol), protocol.version, said, roles)
+        meanings = {name: Word(said, said) for name, said in protocol.meanings.items()}
+        said = f"What a signature means on a statement of {title}"
+        yield _written(meanings_url(protocol), protocol.version, said, meanings)
 
 
 def _shared(protocols: Collection[Protocol], drugs: Iterable[Drug]) -> Iterator[Json]:

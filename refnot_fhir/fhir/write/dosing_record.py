@@ -163,6 +163,7 @@ class _Course:
             "meta": meta(test_data=self.subject.replay),
             "status": "final",
             "code": concept(deviations_url(self.protocol), deviation.code.value, display),
+            "severity": self.protocol.dosing.severities.get(deviation.code, ""),
             ("subject" if self.version is Version.R5 else "patient"): {"reference": self.patient},
             "identifiedDateTime": None if deviation.on is None else deviation.on.isoformat(),
             "implicated": self.references(deviation.sources),
@@ -211,13 +212,17 @@ def _deviation_facts(deviation: Deviation, place: int) -> Iterator[object]:
 def _summary_facts(record: DosingRecord) -> Iterator[object]:
     yield from ("summary", record.cumulative, record.cumulative_complete)
     yield from (record.given, record.planned, record.next_due)
+    yield from (record.missed, record.intensity)
 
 
 def _summary_parts(record: DosingRecord) -> Iterator[tuple[str, Json]]:
     yield cumulative_code(record.unit), {"valueQuantity": _quantity(record.cumulative, record.unit)}
     yield "cumulative-complete", {"valueBoolean": record.cumulative_complete}
     yield "doses-given", {"valueInteger": record.given}
+    yield "doses-missed", {"valueInteger": record.missed}
     yield "doses-planned", {"valueInteger": record.planned}
+    if record.intensity is not None:
+        yield "relative-dose-intensity", {"valueQuantity": _quantity(record.intensity, "%")}
     if record.next_due is not None:
         first, last = record.next_due
         due = {"start": first.isoformat(), "end": last.isoformat()}

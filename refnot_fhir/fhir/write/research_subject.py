@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
+from refnot_fhir.core.life import Milestone, MilestoneCode
 from refnot_fhir.core.results import StatusChange, Subject
 from refnot_fhir.core.rules import Arm, Protocol
 from refnot_fhir.fhir.versions import Version
@@ -40,9 +41,10 @@ def write(
         "period": _period(subject),
         "study": _study(protocol),
     }
+    consent = _consent(subject)
     if version is Version.R5:
-        return filled({**shared, **_r5(subject, protocol, patient)})
-    return filled({**shared, **_r4(subject, protocol, patient)})
+        return filled({**shared, **_r5(subject, protocol, patient), "consent": consent})
+    return filled({**shared, **_r4(subject, protocol, patient), "consent": (consent or [{}])[0]})
 
 
 def _r4(subject: Subject, protocol: Protocol, patient: Json) -> Json:
@@ -82,9 +84,30 @@ def _period(subject: Subject) -> Json:
     )
 
 
+def _consent(subject: Subject) -> list[Json]:
+    """The record of the consent, if one was named."""
+    given = subject.milestone(MilestoneCode.CONSENT)
+    return [{"reference": given.reference}] if given is not None and given.reference else []
+
+
 def _progress(subject: Subject, protocol: Protocol) -> list[Json]:
-    """Every state so far, oldest first: since when it held clinically, and until the next began."""
-    return [_step(protocol, *stage) for stage in subject.stages]
+    """Milestones as they became known; then every state so far, oldest first.
+
+    A state has the day since which it held clinically, and the one on which the next began.
+    """
+    stages = [_step(protocol, *stage) for stage in subject.stages]
+    return [*map(_milestone, subject.milestones), *stages]
+
+
+def _milestone(one: Milestone) -> Json:
+    title = language().say("milestones", one.code, {})
+    coded = [{"system": system, "code": code} for system, code in one.codes]
+    members: Mapping[str, object] = {
+        "type": concept(_STATE_TYPE, "Milestone"),
+        "milestone": filled({"coding": coded, "text": title}),
+        "startDate": None if one.on is None else one.on.isoformat(),
+    }
+    return filled(members)
 
 
 def _step(protocol: Protocol, change: StatusChange, begins: date, ends: date | None) -> Json:
@@ -92,11 +115,17 @@ def _step(protocol: Protocol, change: StatusChange, begins: date, ends: date | N
     members = {
         "type": concept(_STATE_TYPE, "Enrollment"),
         "subjectState": concept(_STATE, change.status),
-        "reason": filled({"text": why}),
+        "reason": filled({"coding": _codings(change), "text": why}),
         "startDate": begins.isoformat(),
         "endDate": None if ends is None else ends.isoformat(),
     }
     return filled(members)
+
+
+def _codings(change: StatusChange) -> list[Json]:
+    """The codes of a reason that people stated."""
+    stated = (value.rpartition("|") for name, value in change.reason.about if name == "coding")
+    return [{"system": system, "code": code} for system, _, code in stated]
 
 
 def _extension(step: Json) -> Json:

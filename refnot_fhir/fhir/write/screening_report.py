@@ -12,6 +12,8 @@ First the ResearchSubject, then one Observation per criterion in the protocol's 
 - `component`: value, multiple, limit, window … in `…/CodeSystem/<protocol>-report`, those of the
   evidence in the order of the evidence;
 - the extension workflow-researchStudy names the study.
+
+Then one DetectedIssue for each finding that contradicts an enrolment (`eligibility_findings`).
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from refnot_fhir.core.results import Assessment, CriterionResult, Evidence, Subj
 from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.values import Interval, Original, Source
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.fhir.write import research_subject
+from refnot_fhir.fhir.write import eligibility_findings, research_subject
 from refnot_fhir.fhir.write.code_systems import (
     COMPONENTS,
     VERDICTS,
@@ -78,12 +80,14 @@ def write(
     held = research_subject.write(subject, protocol, version, patient_reference=patient_reference)
     patient = patient_of(subject, base, patient_reference)
     report = _Report(subject, assessment, protocol, now, base, patient)
-    facts = (part for result in assessment.results for part in _identity(result))
+    facts = [part for result in assessment.results for part in _identity(result)]
+    facts += [(*one.about, one.at, one.resolved) for one in subject.findings]
     id = report.id("report", *facts)
     address = absolute(base, f"ResearchSubject/{subject.id}")
     first = entry(held, address if base else f"urn:uuid:{report.id('subject', subject.version)}")
     rest = (report.entry(result) for result in assessment.results)
-    return collection(id, (first, *rest), now=now, test_data=subject.replay)
+    found = eligibility_findings.write(subject, protocol, version, base=base, patient=patient)
+    return collection(id, (first, *rest, *found), now=now, test_data=subject.replay)
 
 
 @record

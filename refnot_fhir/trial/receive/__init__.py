@@ -14,6 +14,7 @@ from zlib import crc32
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import Busy, Problem
 from refnot_fhir.fhir import gate
+from refnot_fhir.fhir.read.questionnaire_response import ESTABLISHED
 from refnot_fhir.fhir.types import KINDS, patient_of
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.store.contract import AuditEntry, Moved, Store
@@ -25,6 +26,7 @@ from refnot_fhir.trial.receive.plan import Plan, Planner, Step
 from refnot_fhir.trial.receive.replay import Earlier, Seal, answered, is_left, receipts_of, seal_of
 from refnot_fhir.trial.receive.request import (
     ASKED,
+    DECIDE,
     DELETE,
     FAILED,
     READ,
@@ -64,7 +66,10 @@ def receive(delivery: Delivery, *, site: Site, store: Store, judge: Judge) -> Re
 
 def _checked(delivery: Delivery, naming: Naming, site: Site) -> list[Request | Result]:
     """Each request if it may go on, else what became of it."""
-    checked = [_check(request, site) for request in delivery.requests]
+    checked = [
+        _reserved(request) if _is_reserved(request, delivery) else _check(request, site)
+        for request in delivery.requests
+    ]
     for index, one in enumerate(checked):
         problem = naming.dangling(index) if isinstance(one, Request) else None
         if problem is not None:
@@ -99,7 +104,7 @@ def _check(request: Request, site: Site) -> Request | Result:
     """The request if it may go on, else what became of it: the gate."""
     if request.problems:
         return _invalid(request, request.problems)
-    if request.action == READ:
+    if request.action in (READ, DECIDE):
         return Result(ASKED, request.type, request.id)
     if request.type not in KINDS or request.action == DELETE or request.resource is None:
         return request
@@ -109,6 +114,25 @@ def _check(request: Request, site: Site) -> Request | Result:
     if request.where.startswith("Bundle."):
         problems = tuple(one.inside(request.where, request.type) for one in problems)
     return _invalid(request, problems)
+
+
+def _is_reserved(request: Request, delivery: Delivery) -> bool:
+    """Whether it would write what only this service gives an id to."""
+    if request.type != _ATTESTED or request.action == READ or delivery.established:
+        return False
+    ids = (request.id, str((request.resource or {}).get("id", "")))
+    return any(id.startswith(ESTABLISHED) for id in ids)
+
+
+def _reserved(request: Request) -> Result:
+    return _invalid(request, (Problem("forbidden", _RESERVED, f"{request.where}.id"),))
+
+
+_ATTESTED = "QuestionnaireResponse"
+_RESERVED = (
+    f"ids that begin with {ESTABLISHED} are given here, to statements of people of whom it is "
+    "established who they are: state something with $attest, and take it back with it"
+)
 
 
 def _failures(checked: Iterable[Request | Result]) -> Iterable[Result]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from refnot_fhir.core.facts import Dose, Measurement
+from refnot_fhir.core.criteria.attested import not_counted
+from refnot_fhir.core.facts import Attestation, Dose, Measurement
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.vocabulary import Unlisted
 from refnot_fhir.errors import Problem
 from refnot_fhir.fhir.types import KINDS, Understood
 from refnot_fhir.fhir.whose import Whose
 from refnot_fhir.trial.receive.request import FAILED, NOT_RETAINED, Request, Result
+from refnot_fhir.wording import language
+from refnot_fhir.wording.evidence import not_counted as said_of
 from refnot_fhir.wording.readings import sentence
 
 _UNLISTED = frozenset(Unlisted)
@@ -54,6 +57,8 @@ def notes_on(understood: Understood, where: str, rulebook: Rulebook) -> tuple[Pr
                 notes += _on_measurement(fact, where, rulebook)
         elif isinstance(fact, Dose):
             notes += _on_dose(fact, where)
+        elif isinstance(fact, Attestation):
+            notes += _on_statement(fact, where, rulebook)
     return tuple(notes)
 
 
@@ -80,6 +85,25 @@ def _on_dose(dose: Dose, where: str) -> Iterator[Problem]:
     for note in dose.notes:
         if note.code in _UNLISTED:
             yield Problem("informational", unquoted(sentence(note)), where)
+
+
+def _on_statement(said: Attestation, where: str, rulebook: Rulebook) -> Iterator[Problem]:
+    why = _not_counted(said, rulebook)
+    if why:
+        expression = ".".join(filter(None, (where, said.source.part)))
+        yield Problem("processing", f"{said.criterion}: {why}", expression)
+
+
+def _not_counted(said: Attestation, rulebook: Rulebook) -> str:
+    """Why what a person states does not count; empty where it does."""
+    criteria = {it.id: it for it in rulebook.protocols[said.protocol].criteria}
+    if said.retracted:
+        return ""
+    allowed = criteria[said.criterion].attestable if said.criterion in criteria else None
+    if allowed is None:
+        return "nobody may state this: only data decide it"
+    why = not_counted(said, allowed, self_declared=False)
+    return "" if why is None else f"kept, and not counted: {said_of(language(), why)}"
 
 
 def unquoted(reason: str) -> str:

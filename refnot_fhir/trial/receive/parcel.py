@@ -14,7 +14,15 @@ from refnot_fhir.fhir import bundle, gate, wire
 from refnot_fhir.fhir.bundle import Entry
 from refnot_fhir.fhir.definitions import resource_types
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.trial.receive.request import CREATE, DELETE, READ, UPDATE, Delivery, Request
+from refnot_fhir.trial.receive.request import (
+    CREATE,
+    DECIDE,
+    DELETE,
+    READ,
+    UPDATE,
+    Delivery,
+    Request,
+)
 
 _ADDRESSED = re.compile(r"(?P<address>[^?=]*)\?(?P<query>.*)", re.DOTALL)
 _ACTIONS = {"POST": CREATE, "PUT": UPDATE, "DELETE": DELETE, "GET": READ}
@@ -50,8 +58,11 @@ def of_bundle(
     who: str = "",
     key: str = "",
     strict: bool = False,
+    decides: bool = False,
 ) -> Delivery:
     """The delivery that a transaction or batch is; `sent` is `body`, decoded.
+
+    `decides`: the caller carries out what a batch says of subjects.
 
     Its Bundle.identifier is a key, too, beside the `key` of the sender. Entries of a batch carry
     their own problems. Raises BadInput, naming every place, for a Bundle that is not valid, that
@@ -65,7 +76,7 @@ def of_bundle(
     entries = bundle.parse(sent, base=base)
     bases = (base,) if base else ()
     requests = [
-        _request(entry, raw, bases, version)
+        _request(entry, raw, bases, version, decides=decides and not atomic)
         for entry, raw in zip(entries, wire.raw_entries(body), strict=True)
     ]
     for index, wrong in own.items():
@@ -132,7 +143,9 @@ def _check_address(address: str, type: str, bases: Iterable[str]) -> None:
     )
 
 
-def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...], version: Version) -> Request:
+def _request(
+    entry: Entry, raw: bytes | None, bases: tuple[str, ...], version: Version, *, decides: bool
+) -> Request:
     request = Request(
         action=_ACTIONS.get(entry.method, READ),
         type=entry.type,
@@ -150,6 +163,8 @@ def _request(entry: Entry, raw: bytes | None, bases: tuple[str, ...], version: V
         return replace(request, search=entry.search)
     if entry.type and entry.type not in resource_types():
         return _with(request, Problem("not-supported", NO_TYPE, f"{entry.place}.request.url"))
+    if entry.type == "ResearchSubject" and decides and entry.method in ("POST", "PUT"):
+        return replace(request, action=DECIDE)
     if entry.type in _NOT_SENT:
         place = f"{entry.place}.request.url"
         return _with(request, Problem("not-supported", _NOT_SENT[entry.type], place))
@@ -161,7 +176,10 @@ NO_TYPE = "the url names no FHIR resource type"
 _NOT_SENT = {
     "Bundle": "a Bundle inside a Bundle is not processed: send its entries themselves",
     "ResearchStudy": "studies are published here and cannot be written",
-    "ResearchSubject": "subjects are decided here and cannot be written",
+    "ResearchSubject": (
+        "what people decide of a subject is checked by itself: POST or PUT the ResearchSubject "
+        "alone, or in a batch, to the service"
+    ),
 }
 """Types that would be lost behind a 2xx if they were acknowledged and not retained."""
 

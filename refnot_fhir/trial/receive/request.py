@@ -12,6 +12,8 @@ from refnot_fhir.errors import Problem
 from refnot_fhir.trial.judge import SubjectChange
 
 CREATE, UPDATE, DELETE, READ = "create", "update", "delete", "read"
+DECIDE = "decide"
+"""A ResearchSubject that is written in a batch: people's decision, the caller's to carry out."""
 
 CREATED = "created"
 UPDATED = "updated"
@@ -20,7 +22,7 @@ LATE = "late"
 """An older version than the newest one: kept in the history."""
 DELETED = "deleted"
 ASKED = "asked"
-"""A read in a batch: the answer is the caller's to make."""
+"""A read or a decision in a batch: the answer is the caller's to make."""
 NOT_RETAINED = "not-retained"
 """Acknowledged and not kept: no protocol has a use for it."""
 FAILED = "failed"
@@ -88,6 +90,8 @@ class Delivery:
     """Whether what can never be of use is to fail: `Prefer: handling=strict`."""
     bases: tuple[str, ...] = ()
     """The service's own address for the site, if it has one."""
+    established: bool = False
+    """That it is a statement of a person of whom it was established who it is."""
 
     @property
     def bundled(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, request
@@ -76,6 +77,7 @@ def _deliver(service: Service, site: Site) -> Response:
         who=caller(service.settings),
         key=headers.key(),
         strict=wanted.strict,
+        decides=True,
     )
     received = receive(delivery, site=site, store=service.store, judge=service.judge())
     version = wanted_of_write(version)
@@ -98,19 +100,30 @@ def _answer(
     failed entry is 422, so that a sender that reads the status only does not take it for a
     success; its body is the batch-response all the same.
     """
-    failed = received.failed
+    atomic = delivery.atomic and received.failed
+    given = () if atomic else _entries(delivery, received, wanted, representation, version)
+    entries = list(given)
+    failed = received.failed + _refused(delivery, entries)
     counts = {
         "X-Entries-Failed": str(failed),
         "X-Entries-Unlinked": str(received.unlinked),
         "X-Warnings": str(receipts.warnings(received)),
         **receipts.replayed(received),
     }
-    if delivery.atomic and failed:
+    if atomic:
         return _undone(received, version, {**counts, **wanted.applied(form=False)})
-    entries = list(_entries(delivery, received, wanted, representation, version))
     status = REFUSALS[R.Failure.INVALID].status if wanted.strict and failed else 200
     counts |= wanted.applied(form=True)
     return fhir(bundle.response(delivery.kind, entries), status, counts, version)
+
+
+def _refused(delivery: Delivery, entries: list[Json]) -> int:
+    """How many decisions of a batch were refused."""
+    return sum(
+        asked.action == R.DECIDE
+        and entry["response"]["status"] >= str(HTTPStatus.BAD_REQUEST.value)
+        for asked, entry in zip(delivery.requests, entries, strict=False)
+    )
 
 
 def _undone(received: Received, version: Version, counts: dict[str, str]) -> Response:
@@ -160,14 +173,15 @@ def _line(status: int) -> str:
 
 
 def _read(asked: Request, version: Version) -> Json:
-    """A read inside a batch, answered by the route that answers it alone."""
+    """A read or a decision inside a batch, answered by the route that answers it alone."""
     path = "/".join(quote(part) for part in (asked.type, asked.id) if part)
     # The form and the version are those of the whole answer.
     stated = [one for one in asked.search.split("&") if one and not one.startswith("_format=")]
     query = f"?{'&'.join(stated)}" if stated else ""
     url = f"{request.path.rstrip('/')}/{path}{query}"
-    accept = {"Accept": f"application/fhir+json; fhirVersion={version.mime}"}
-    with current_app.test_request_context(url, base_url=request.host_url, headers=accept):
+    with current_app.test_request_context(
+        url, base_url=request.host_url, **_sent(asked, Accept=_media(version))
+    ):
         answer = current_app.full_dispatch_request()
     found = content(answer)
     failed = answer.status_code >= HTTPStatus.BAD_REQUEST
@@ -177,3 +191,32 @@ def _read(asked: Request, version: Version) -> Json:
         outcome=found if failed else None,
         resource=None if failed else found,
     )
+
+
+def _sent(asked: Request, **headers: str) -> dict[str, Any]:
+    """What goes with the request of an entry; a decision has its caller and its resource."""
+    if asked.action != R.DECIDE:
+        return {"headers": headers}
+    kept = {name: value for name, value in request.headers if name.lower() not in _OWN}
+    if asked.if_match is not None:
+        headers["If-Match"] = bundle.etag(asked.if_match)
+    return {
+        "method": "PUT" if asked.id else "POST",
+        "data": asked.raw,
+        "content_type": _media(Version(asked.fhir)),
+        "headers": {**kept, **headers},
+        "environ_overrides": {"REMOTE_ADDR": request.remote_addr},
+    }
+
+
+_OWN = frozenset(
+    {
+        "accept", "content-type", "content-length", "content-encoding", "idempotency-key",
+        "if-match", "prefer", "transfer-encoding",
+    }
+)  # fmt: skip
+"""Headers of the whole Bundle that are not those of an entry."""
+
+
+def _media(version: Version) -> str:
+    return f"application/fhir+json; fhirVersion={version.mime}"

@@ -9,7 +9,12 @@ from refnot_fhir import __version__
 from refnot_fhir.errors import NotFound
 from refnot_fhir.fhir.search import Search
 from refnot_fhir.fhir.versions import Version
-from refnot_fhir.fhir.write import code_systems, operation_definitions, structure_definitions
+from refnot_fhir.fhir.write import (
+    code_systems,
+    operation_definitions,
+    questionnaire,
+    structure_definitions,
+)
 from refnot_fhir.fhir.write.published import Json
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web.fhir.source import Asking, Candidate, Standing
@@ -51,7 +56,11 @@ def _defined(service: Service, version: Version) -> list[Json]:
             *code_systems.write(protocol, version),
             *operation_definitions.write(protocol.canonical, version, __version__),
             *structure_definitions.write(protocol.canonical, version, __version__),
+            *questionnaire.write(protocol, version),
         )
     ]
     written += code_systems.write_shared(protocols, drugs, version)
+    canonical = next(iter(protocols)).canonical
+    verbs = service.rulebook.life.verbs.values()
+    written += operation_definitions.write_decisions(canonical, version, __version__, verbs)
     return list({one["url"]: one for one in written}.values())

@@ -64,17 +64,17 @@ def offer(service: Service, registry: Registry, base: str, site: Site) -> Offer:
 
 def _type(row: Served, service: Service, site: Site) -> TypeOffer:
     has_versions = Interaction.VREAD in row.interactions
-    is_written = Interaction.UPDATE in row.interactions
-    versioning = "versioned-update" if is_written else "versioned"
+    is_kept = Interaction.DELETE in row.interactions
+    versioning = "versioned-update" if Interaction.UPDATE in row.interactions else "versioned"
     return TypeOffer(
         type=row.type,
         interactions=tuple(one.value for one in row.interactions),
         operations=_operations(service) if row.type == operations.TYPE else (),
         versioning=versioning if has_versions else "no-version",
         read_history=has_versions,
-        update_create=is_written,
-        conditional_create=is_written,
-        conditional_update=is_written,
+        update_create=is_kept,
+        conditional_create=is_kept,
+        conditional_update=is_kept,
         conditional_read="not-match" if has_versions else "not-supported",
         reference_policy=("literal",) if has_versions else (),
         documentation=row.documentation.format(fhir=site.fhir),
@@ -85,5 +85,9 @@ def _operations(service: Service) -> tuple[Operation, ...]:
     canonical = next(iter(service.rulebook.protocols.values())).canonical
     return tuple(
         Operation(name, operation_definitions.url(canonical, name))
-        for name in operations.OPERATIONS
+        for name in (
+            *operations.OPERATIONS,
+            operation_definitions.ATTEST,
+            *service.rulebook.life.verbs,
+        )
     )

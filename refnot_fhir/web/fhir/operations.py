@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
@@ -14,13 +15,16 @@ from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.dates import asked_day
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import dosing_record, screening_report
-from refnot_fhir.fhir.write.operation_definitions import DOSING_RECORD, SCREENING_REPORT
+from refnot_fhir.fhir.write import missing as missing_parameters
+from refnot_fhir.fhir.write.operation_definitions import DOSING_RECORD, MISSING, SCREENING_REPORT
 from refnot_fhir.fhir.write.published import Json
 from refnot_fhir.store.contract import Reader
 from refnot_fhir.trial import subjects as enrolment
 from refnot_fhir.trial.judge import Standing
+from refnot_fhir.trial.missing import missing
 from refnot_fhir.trial.receive import parcel
 from refnot_fhir.trial.service import Service
+from refnot_fhir.web import headers
 from refnot_fhir.web.answer import fhir
 from refnot_fhir.web.fhir.published import find
 from refnot_fhir.web.request import base_url, body, wanted
@@ -45,9 +49,17 @@ def _dosing_record(
     )
 
 
+def _missing(
+    _subject: Subject, standing: Standing, _version: Version, _now: datetime, _base: str
+) -> Json:
+    wanted = ((it.action, it.criteria, it.names, it.results) for it in missing(standing))
+    return missing_parameters.write(wanted, standing.protocol)
+
+
 OPERATIONS: Mapping[str, Callable[[Subject, Standing, Version, datetime, str], Json]] = {
     SCREENING_REPORT: _screening_report,
     DOSING_RECORD: _dosing_record,
+    MISSING: _missing,
 }
 """What each operation answers with, by its name without the dollar sign."""
 
@@ -59,9 +71,10 @@ def routes(service: Service) -> Blueprint:
     def operate(site: str, id_: str, name: str) -> Response:
         known = service.site(site)
         version = wanted(Version(known.fhir))
-        with service.store.read() as reader:
-            subject, standing = _standing(service, reader, known, id_, _date(service))
-        found = OPERATIONS[name](subject, standing, version, service.clock(), base_url())
+        stated = _stated(service)
+        if name == SCREENING_REPORT and "at" in stated:
+            return _frozen(service, known, id_, stated)
+        found = answered(service, known, id_, name, version, _date(stated))
         return fhir(found, version=version)
 
     for name in OPERATIONS:
@@ -70,6 +83,15 @@ def routes(service: Service) -> Blueprint:
             methods=["GET", "POST"],
         )  # fmt: skip
     return blueprint
+
+
+def answered(
+    service: Service, site: Site, id_: str, name: str, version: Version, on: date | None = None
+) -> Json:
+    """What an operation answers of a subject as it stands now."""
+    with service.store.read() as reader:
+        subject, standing = _standing(service, reader, site, id_, on)
+    return OPERATIONS[name](subject, standing, version, service.clock(), base_url())
 
 
 def _standing(
@@ -82,13 +104,40 @@ def _standing(
     return subject, standing
 
 
-def _date(service: Service) -> date | None:
-    """The date of assessment asked for; None for the usual one. Raises BadInput."""
+def _frozen(service: Service, site: Site, id_: str, stated: dict[str, str]) -> Response:
+    """The report on the eligibility at enrolment, as it was when people enrolled the patient."""
+    if stated["at"] != "enrolment" or "date" in stated:
+        said = "at is enrolment, and goes without a date"
+        raise BadInput(said, (Problem("value", said),))
+    with service.store.read() as reader:
+        subject = find(service, reader, site, id_)
+        report = reader.frozen_report(subject.id)
+    if report is None:
+        raise NotFound(f"{TYPE}/{id_} was not enrolled by people: no report was frozen")
+    digest = b64encode(report.digest).decode()
+    named = {
+        "ETag": f'"{report.digest.hex()}"',
+        "Last-Modified": headers.http_date(report.at),
+        # https://www.rfc-editor.org/rfc/rfc9530
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "X-Rules": f"{report.rules} {report.rules_digest}",
+        "X-Software": report.software,
+    }
+    return fhir(report.body, headers=named, version=Version(report.fhir))
+
+
+def _stated(service: Service) -> dict[str, str]:
+    """The parameters of the query and of the body. Raises BadInput for one that is not known."""
     stated = {**_posted(service), **request.args}
-    unknown = sorted(set(stated) - {"date", "_format", "_pretty"})
+    unknown = sorted(set(stated) - {"date", "at", "_format", "_pretty"})
     if unknown:
-        said = "a parameter is not known here: there is date"
+        said = "a parameter is not known here: there are date and at"
         raise BadInput(said, (Problem("not-supported", said),))
+    return stated
+
+
+def _date(stated: dict[str, str]) -> date | None:
+    """The date of assessment asked for; None for the usual one. Raises BadInput."""
     text = stated.get("date")
     return asked_day(text, "date") if text else None
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from refnot_fhir.core.record import record
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import NotSupported
+from refnot_fhir.fhir.search.parameters import DEFINED
 from refnot_fhir.fhir.types import KINDS
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web.fhir.defined import Definitions
@@ -29,9 +30,13 @@ class Interaction(StrEnum):
     DELETE = "delete"
     CREATE = "create"
     SEARCH = "search-type"
+    HISTORY = "history-instance"
 
 
 READ_ONLY = (Interaction.READ, Interaction.VREAD, Interaction.SEARCH)
+DECIDED = (*READ_ONLY, Interaction.HISTORY, Interaction.CREATE, Interaction.UPDATE)
+"""Of what is decided here, and by people and systems that may say so."""
+RECEIVED = tuple(one for one in Interaction if one is not Interaction.HISTORY)
 
 
 @record
@@ -85,17 +90,22 @@ def _received(source: Received) -> Iterator[Served]:
         "_id or an identifier; conditions of creates and updates are identifier=system|value."
     )
     for type in KINDS:
-        yield Served(type, source, tuple(Interaction), said)
+        yield Served(type, source, RECEIVED, said)
 
 
 def _published(service: Service) -> Iterator[Served]:
     said = "Decided here from what was received; it cannot be written."
     yield Served("ResearchStudy", Studies(service), READ_ONLY, said)
-    yield Served("ResearchSubject", Subjects(service), READ_ONLY, said)
+    subjects = (
+        "Decided here from what was received, and by people: with the operations, or by a trial "
+        "management system that writes status, arm, period, consent and subject number. What a "
+        "status may become is checked; nothing else of what is sent is taken over."
+    )
+    yield Served("ResearchSubject", Subjects(service), DECIDED, subjects)
 
 
 def _defined(service: Service) -> Iterator[Served]:
     source = Definitions(service)
-    for type in ("CodeSystem", "OperationDefinition", "StructureDefinition"):
+    for type in DEFINED:
         interactions = (Interaction.READ, Interaction.SEARCH)
         yield Served(type, source, interactions, "Our own definitions.")

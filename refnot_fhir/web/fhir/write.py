@@ -33,6 +33,8 @@ from refnot_fhir.web.fhir.served import Registry
 from refnot_fhir.web.request import base_url, body, caller, own_bases, version_sent, wanted_of_write
 
 HELP = "What is offered is in the CapabilityStatement, at metadata"
+DECIDED_HERE = "ResearchSubject"
+"""A type that is written, by other routes, and is neither deleted nor written on a condition."""
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _GENERAL = FORMS_ONLY | {"_summary", "_elements"}
 """Parameters that FHIR lets a client add to any request."""
@@ -120,6 +122,9 @@ def _check_address(registry: Registry, type_: str, id_: str) -> None:
     if registry.is_read_only(type_) or type_ == "metadata":
         said = f"{type_} is published here and cannot be written. {HELP}"
         raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"], said)
+    if type_ == DECIDED_HERE:
+        said = f"a {type_} is created by POST and updated by PUT to its own address. {HELP}"
+        raise MethodNotAllowed(["GET", "HEAD", "OPTIONS", "PUT" if id_ else "POST"], said)
     if type_ not in resource_types():
         raise NotSupported(NO_TYPE)
     if type_ not in KINDS:
