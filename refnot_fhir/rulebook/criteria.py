@@ -262,6 +262,7 @@ def _drug(place: _Place, table: Table) -> DrugRule:
         answer=answer,
         uses=frozenset(map(Use, table.get("counts", ()))),
         procedures=frozenset(place.named(table, "procedures", words.condition_sets)),
+        review=frozenset(place.named(table, "review", words.condition_sets)),
     )
 
 

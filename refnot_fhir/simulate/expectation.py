@@ -64,7 +64,7 @@ def standing(criteria: Mapping[str, str], limits: Limits) -> str:
     data or of a person's word, leaves the patient undecided.
     """
     against = {"inclusion": "not-met", "exclusion": "met"}
-    kinds = limits.kinds()
+    kinds = limits.every_kind()
     if any(against[kinds[name]] == verdict for name, verdict in criteria.items()):
         return "ineligible"
     if limits.needs_people or "unknown" in criteria.values():

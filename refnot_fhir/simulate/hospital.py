@@ -59,6 +59,9 @@ class Hospital:
     immunotherapy: Mapping[str, str]
     panel: Mapping[str, Any]
     drugs: Mapping[str, Word]
+    procedures: Mapping[str, Word]
+    routes: Mapping[str, str]
+    """Route to its SNOMED CT code."""
     places: Mapping[str, Word]
     unit: str
     """UCUM unit of trial doses."""
@@ -100,6 +103,10 @@ def hospital() -> Hospital:
         pregnancy=data["pregnancy"],
         immunotherapy=data["immunotherapy"],
         panel=data["panel"],
+        procedures={
+            name: _word(row, data["codes"], "snomed") for name, row in data["procedures"].items()
+        },
+        routes=data["routes"],
         drugs={name: _word(row, data["codes"], "atc") for name, row in data["drugs"].items()},
         places={name: _word(row, data["codes"], "snomed") for name, row in data["places"].items()},
         unit=data["course"]["unit"],

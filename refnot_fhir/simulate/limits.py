@@ -8,10 +8,13 @@ from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
 from refnot_fhir.core.criteria.drug import DrugRule
 from refnot_fhir.core.criteria.lab import LabRule
-from refnot_fhir.core.criteria.person import PersonRule
+from refnot_fhir.core.criteria.medication import LongUse, MedicationRule
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import DosingRule, Protocol, Rulebook
 from refnot_fhir.simulate.hospital import hospital
+
+_EITHER_WAY = 3
+"""Verdicts of a rule that says yes, no, and that it is not known."""
 
 
 @record
@@ -57,6 +60,13 @@ class Limits:
             raise TypeError(f"{criterion} asks nobody about drugs")
         return rule.answer.within_days
 
+    def long_use(self, criterion: str) -> LongUse:
+        """From which duration a use of drugs decides."""
+        rule = self._rule(criterion)
+        if not isinstance(rule, MedicationRule) or rule.long_use is None:
+            raise TypeError(f"{criterion} asks for no duration")
+        return rule.long_use
+
     def converted(self, lab: str, value: Decimal, *, of: str, to: str) -> Decimal:
         """A value in the UCUM unit `of`, in the unit `to`, by the rulebook's factors."""
         return value * self._factor(lab, of) / self._factor(lab, to)
@@ -76,15 +86,20 @@ class Limits:
     @property
     def needs_people(self) -> bool:
         """Whether some criterion can only be decided by a person."""
-        return any(isinstance(criterion.rule, PersonRule) for criterion in self.protocol.criteria)
+        verdicts = (criterion.rule.verdicts for criterion in self.protocol.criteria)
+        return any(len(given) < _EITHER_WAY for given in verdicts)
 
     def kinds(self) -> dict[str, str]:
-        """Criterion id to `inclusion` or `exclusion`, for those that received data can decide."""
+        """Criterion id to `inclusion` or `exclusion`, for those that data can decide either way."""
         return {
             criterion.id: criterion.kind
             for criterion in self.protocol.criteria
-            if not isinstance(criterion.rule, PersonRule)
+            if len(criterion.rule.verdicts) == _EITHER_WAY
         }
+
+    def every_kind(self) -> dict[str, str]:
+        """Criterion id to `inclusion` or `exclusion`, for all."""
+        return {criterion.id: criterion.kind for criterion in self.protocol.criteria}
 
     def _rule(self, criterion: str) -> object:
         id_ = hospital().criteria[criterion]

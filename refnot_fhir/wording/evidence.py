@@ -191,7 +191,10 @@ _LINES: Mapping[str, Callable[[Language, Evidence], str]] = {
 
 def dose(language: Language, evidence: Evidence) -> str:
     """The drug as the hospital calls it, and the day."""
-    drug = dict(evidence.shows.about)["drug"] or language.say("evidence", "unnamed-drug", {})
+    about = dict(evidence.shows.about)
+    drug = (
+        about.get("drug") or about.get("condition") or language.say("evidence", "unnamed-drug", {})
+    )
     if evidence.days is None:
         return language.say("evidence", "drug-undated", {"drug": drug})
     return f"{drug} {of_days(language, evidence.days)}"

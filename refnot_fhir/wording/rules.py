@@ -211,6 +211,8 @@ def _drug(told: _Rule, rule: DrugRule) -> Iterator[str]:
         yield told.say("uses", uses=told.uses(rule.uses))
     if rule.procedures:
         yield told.say("procedures", sets=told.sets(sorted(rule.procedures)))
+    if rule.review:
+        yield told.say("review", sets=told.sets(sorted(rule.review)))
     yield told.say("of-trial", drug=told.rulebook.drugs[rule.study_drug].title)
 
 

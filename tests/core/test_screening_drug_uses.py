@@ -10,8 +10,19 @@ import pytest
 
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.criteria.drug import DrugRule
-from refnot_fhir.core.facts import Dose, Measurement, MedicationUse, Outcome, ProcedureDone, Use
+from refnot_fhir.core.facts import (
+    Condition,
+    Dose,
+    Measurement,
+    MedicationUse,
+    Outcome,
+    ProcedureDone,
+    State,
+    Use,
+    Verification,
+)
 from refnot_fhir.core.results import CriterionResult, Role
+from refnot_fhir.core.values import Source
 from refnot_fhir.core.verdict import CriterionKind, Verdict
 from tests.builders import (
     TODAY,
@@ -29,13 +40,19 @@ from tests.small_rulebook import ASKED, criterion
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 EX09 = criterion(
     DrugRule(
-        "immunotherapy", 42, "refnot", ASKED, frozenset({Use.TAKEN}), frozenset({"immunotherapy"})
+        "immunotherapy",
+        42,
+        "refnot",
+        ASKED,
+        frozenset({Use.TAKEN}),
+        frozenset({"immunotherapy"}),
+        frozenset({"immunotherapy-status"}),
     ),
     "EX09",
     CriterionKind.EXCLUSION,
 )
 NO_USES = criterion(DrugRule("immunotherapy", 42, "refnot", ASKED), "EX09", CriterionKind.EXCLUSION)
-Fact = Dose | MedicationUse | ProcedureDone | Measurement
+Fact = Dose | MedicationUse | ProcedureDone | Measurement | Condition
 
 
 def taken(from_: int | None, to: int | None = None, **said: Any) -> MedicationUse:
@@ -61,6 +78,7 @@ def decide(
         doses=tuple(it for it in facts if isinstance(it, Dose)),
         medications=tuple(it for it in facts if isinstance(it, MedicationUse)),
         procedures=tuple(it for it in facts if isinstance(it, ProcedureDone)),
+        conditions=tuple(it for it in facts if isinstance(it, Condition)),
         enrolled_on=enrolled_on,
     )
     return assess(protocol(rule), known, as_of).result("EX09")
@@ -109,6 +127,39 @@ def test_a_statement_and_a_procedure_decide_and_what_is_weaker_is_for_a_person(
     found = decide(*facts)
     assert (found.verdict, found.reason.code) == (verdict, code), why
     assert all(decide(*one) == found for one in permutations(facts))
+
+
+def status(on: date | None = TODAY, **said: Any) -> Condition:
+    """That the patient was there for an immunotherapy."""
+    when = None if on is None else whole_days(on)
+    return Condition(
+        Source("hospital", "Condition", "c1", "1"), "p1", ("immunotherapy-status",), (),
+        said.pop("state", State.UNSAID), said.pop("verification", Verification.UNSAID), **said,
+        recorded=when,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict", "code", "why"),
+    [
+        ((status(days_ago(10)),), UNKNOWN, "review", "in the window"),
+        ((status(days_ago(43)),), UNKNOWN, "no-evidence", "before it"),
+        ((status(None),), UNKNOWN, "review", "at an unknown time"),
+        ((status(days_ago(10), verification=Verification.REFUTED),), UNKNOWN, "no-evidence", ""),
+        ((status(days_ago(10), verification=Verification.RETRACTED),), UNKNOWN, "no-evidence", ""),
+        ((status(days_ago(10)), no(2)), NOT_MET, "answer-not-met", "settled later"),
+        ((status(days_ago(1)), no(2)), UNKNOWN, "review", "newer than the answer"),
+        ((status(None), no(2)), UNKNOWN, "review", "nobody knows which is newer"),
+        ((status(days_ago(10)), taken(5, 5)), MET, "given-within-window", "and taken"),
+    ],
+)
+def test_a_condition_that_tells_of_the_class_is_for_a_person(
+    facts: tuple[Fact, ...], verdict: Verdict, code: str, why: str
+) -> None:
+    found = decide(*facts)
+    assert (found.verdict, found.reason.code) == (verdict, code), why
+    if code == "review":
+        assert found.evidence[0].shows.code == "condition"
 
 
 def test_what_a_protocol_does_not_count_is_for_a_person() -> None:

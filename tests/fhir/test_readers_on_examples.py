@@ -11,7 +11,14 @@ import pytest
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.elements import Lookup
 from refnot_fhir.fhir.gate import problems
-from refnot_fhir.fhir.read import medication, medication_administration, observation, patient
+from refnot_fhir.fhir.read import (
+    medication,
+    medication_administration,
+    medication_use,
+    observation,
+    patient,
+    procedure,
+)
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.wire import decode
 from tests.fhir.hl7_packages import examples, synthea_bundles
@@ -43,6 +50,21 @@ def read(resource: dict, version: Version) -> int:
             made_of = dose.product.ingredients if dose.product else ()
             assert dose.medication or made_of or dose.unresolved
             return int(dose.given is not None)
+        case "MedicationStatement" | "MedicationRequest" | "MedicationDispense":
+            use = medication_use.read(
+                resource,
+                source,
+                zone=MOSCOW,
+                dates_in_utc=False,
+                version=version,
+                lookup=Lookup(),
+            )
+            return int(use.source is source)
+        case "Procedure":
+            done = procedure.read(
+                resource, source, zone=MOSCOW, dates_in_utc=False, version=version
+            )
+            return int(done.code is not None)
     return 0
 
 
@@ -58,6 +80,8 @@ def test_every_published_example_that_passes_the_gate_is_read(version):
     assert seen["Patient"] > 10
     assert seen["Observation"] > 50
     assert seen["MedicationAdministration"] > 10
+    for type in ("MedicationStatement", "MedicationRequest", "MedicationDispense", "Procedure"):
+        assert seen[type] > 2
 
 
 @pytest.mark.real_input

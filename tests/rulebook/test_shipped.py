@@ -119,7 +119,7 @@ def test_windows_and_limits_are_those_agreed(protocol):
 
 def test_what_data_cannot_decide_says_what_is_needed(protocol):
     by_person = [item.id for item in protocol.criteria if isinstance(item.rule, PersonRule)]
-    assert by_person == ["IN05", "IN09"]
+    assert by_person == ["IN05"]
     undecided = [item.id for item in protocol.criteria if item.rule.verdicts == (Verdict.UNKNOWN,)]
     assert undecided == ["IN01", "IN05", "IN09", "EX02B", "EX03", "EX07"]
     consent = next(item.rule for item in protocol.criteria if item.id == "IN06")

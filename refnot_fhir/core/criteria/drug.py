@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
-from datetime import date
+from datetime import date, tzinfo
 from typing import NamedTuple
 
 from refnot_fhir.core.criteria.case import Case
-from refnot_fhir.core.criteria.evidence import of_dated, of_given
+from refnot_fhir.core.criteria.condition import DENIED
+from refnot_fhir.core.criteria.evidence import of_condition, of_dated, of_given
 from refnot_fhir.core.criteria.given import (
     HAPPENED,
     MAY_COUNT,
@@ -30,7 +31,7 @@ from refnot_fhir.core.criteria.newest import (
     turning_days,
 )
 from refnot_fhir.core.days import shifted
-from refnot_fhir.core.facts import Dose, Measurement, MedicationUse, ProcedureDone, Use
+from refnot_fhir.core.facts import Condition, Dose, Measurement, MedicationUse, ProcedureDone, Use
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
 from refnot_fhir.core.rules import About, Criterion, Rule
@@ -45,7 +46,7 @@ _NAMED = 10
 class _Given(NamedTuple):
     """What is on record and what bearing it has on the class."""
 
-    fact: Fact
+    fact: Fact | Condition
     days: Lasted | None
     doubt: str | None
     """Empty: it is of the class; None: it is of another one; else the reason for doubt."""
@@ -97,6 +98,8 @@ class DrugRule(Rule):
     """What counts as an administration does, beside one."""
     procedures: frozenset[str] = frozenset()
     """Sets of procedures that count likewise."""
+    review: frozenset[str] = frozenset()
+    """Sets of conditions that leave it open, unless a later answer settles it."""
     about: About = field(init=False, repr=False, compare=False)
     """Of every reason: the class, how far back, who is asked."""
 
@@ -123,8 +126,8 @@ class DrugRule(Rule):
         """
         window = back(as_of, self.within_days)
         chart = case.chart
-        empty = not (chart.doses or chart.medications or chart.procedures or chart.all_doses)
-        if empty and case.is_silent_on(criterion):
+        given = chart.doses or chart.medications or chart.procedures or chart.conditions
+        if not (given or chart.all_doses) and case.is_silent_on(criterion):
             return silent(criterion.id, criterion.kind, self.kind, self.about, window)
         on_record = _on_record(self, case)
         answers = case.of(self.reads)
@@ -137,7 +140,7 @@ class DrugRule(Rule):
             rule=self.kind,
             verdict=said.verdict,
             reason=Reason(said.reason, (*self.about, *_of_feed(said, case))),
-            evidence=tuple(_evidence(said)),
+            evidence=tuple(_evidence(said, chart.zone)),
             window=window,
             holds_until=last_day(
                 as_of,
@@ -148,7 +151,7 @@ class DrugRule(Rule):
         )
 
 
-def _evidence(said: _Said) -> Iterator[Evidence]:
+def _evidence(said: _Said, zone: tzinfo) -> Iterator[Evidence]:
     if said.of_doses:
         of_doses, of_answers = Role.GOVERNS, Role.BESIDE
         doses = said.resting_on
@@ -156,7 +159,10 @@ def _evidence(said: _Said) -> Iterator[Evidence]:
         of_doses, of_answers = Role.ASIDE, Role.GOVERNS
         doses = said.resting_on[:_NAMED]
     for given in doses:
-        yield of_given(given.fact, given.days.whole if given.days else None, of_doses)
+        if isinstance(given.fact, Condition):
+            yield of_condition(given.fact, of_doses, zone)
+        else:
+            yield of_given(given.fact, given.days.whole if given.days else None, of_doses)
     for it in said.answers:
         yield of_dated(it, of_answers)
 
@@ -199,6 +205,7 @@ def _on_record(rule: DrugRule, case: Case) -> list[_Given]:
     """
     found = [it for fact in may_count(case.chart) if (it := _given(fact, rule, case))]
     found += (it for fact in case.chart.procedures if (it := _done(fact, rule, case)))
+    found += (it for fact in case.chart.conditions if (it := _told(fact, rule, case)))
     found.sort(key=lambda given: source_key(given.fact.source))
     found.sort(key=lambda given: given.days.began.first if given.days else date.max, reverse=True)
     found.sort(key=lambda given: given.days.ended.last if given.days else date.max, reverse=True)
@@ -240,6 +247,17 @@ def _done(fact: ProcedureDone, rule: DrugRule, case: Case) -> _Given | None:
         return None
     sure = not rule.procedures.isdisjoint(fact.sets)
     return _Given(fact, days, doubt_of(fact, rule.uses) if sure else ReasonCode.REVIEW)
+
+
+def _told(fact: Condition, rule: DrugRule, case: Case) -> _Given | None:
+    """What one condition tells of the class: that it may have been given when it began."""
+    if rule.review.isdisjoint((*fact.sets, *fact.unclear)) or fact.verification in DENIED:
+        return None
+    when, zone = fact.onset or fact.recorded, case.chart.zone
+    days = None if when is None else when.days(zone)
+    said = fact.recorded or fact.onset
+    said_on = None if said is None else said.days(zone).last
+    return _Given(fact, None if days is None else Lasted(days, days), ReasonCode.REVIEW, said_on)
 
 
 def _is_of_trial(fact: Fact, days: Lasted | None, case: Case) -> bool | None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from refnot_fhir.simulate.scenario import Scenario
-from refnot_fhir.simulate.stories import blood, chemistry, dosing, drugs, people, versions
+from refnot_fhir.simulate.stories import (
+    blood,
+    chemistry,
+    dosing,
+    drugs,
+    medicines,
+    people,
+    versions,
+)
 
 SCENARIOS: tuple[Scenario, ...] = (
     people.SCENARIOS
     + blood.SCENARIOS
     + chemistry.SCENARIOS
     + drugs.SCENARIOS
+    + medicines.SCENARIOS
     + versions.SCENARIOS
     + dosing.SCENARIOS
 )
