@@ -11,10 +11,11 @@ from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.medication import LongUse, MedicationRule
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import DosingRule, Protocol, Rulebook
+from refnot_fhir.core.verdict import RuleKind
 from refnot_fhir.simulate.hospital import hospital
 
-_EITHER_WAY = 3
-"""Verdicts of a rule that says yes, no, and that it is not known."""
+_MEASURED = frozenset({RuleKind.AGE, RuleKind.LAB, RuleKind.ANSWER, RuleKind.DRUG})
+"""Kinds of rules that are decided by what the hospital measures, asks and gives to everybody."""
 
 
 @record
@@ -85,16 +86,15 @@ class Limits:
 
     @property
     def needs_people(self) -> bool:
-        """Whether some criterion can only be decided by a person."""
-        verdicts = (criterion.rule.verdicts for criterion in self.protocol.criteria)
-        return any(len(given) < _EITHER_WAY for given in verdicts)
+        """Whether some criterion waits for a person, or for a document."""
+        return any(it.rule.kind not in _MEASURED for it in self.protocol.criteria)
 
     def kinds(self) -> dict[str, str]:
-        """Criterion id to `inclusion` or `exclusion`, for those that data can decide either way."""
+        """Criterion id to `inclusion` or `exclusion`, for those that are decided for everybody."""
         return {
             criterion.id: criterion.kind
             for criterion in self.protocol.criteria
-            if len(criterion.rule.verdicts) == _EITHER_WAY
+            if criterion.rule.kind in _MEASURED
         }
 
     def every_kind(self) -> dict[str, str]:
