@@ -15,6 +15,7 @@ from refnot_fhir.core.dosing.record import follow
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import (
     Attestation,
+    Condition,
     Consent,
     ConsentState,
     Dose,
@@ -23,12 +24,15 @@ from refnot_fhir.core.facts import (
     Outcome,
     Person,
     ProcedureDone,
+    State,
     Use,
+    Verification,
 )
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.core.seen import (
+    ConditionSeen,
     ConsentSeen,
     DoseSeen,
     MeasurementSeen,
@@ -40,6 +44,7 @@ from refnot_fhir.core.seen import (
 )
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.specimen import Focus
+from refnot_fhir.core.translate.condition import condition
 from refnot_fhir.core.translate.consent import consent
 from refnot_fhir.core.translate.dose import dose
 from refnot_fhir.core.translate.measurement import measurement
@@ -166,6 +171,7 @@ class _Reader:
             person=person,
             labs=tuple(self._labs(site, person)),
             doses=tuple(self._doses(site)),
+            conditions=tuple(self._conditions(site)),
             medications=tuple(self._uses(site)),
             procedures=tuple(self._procedures(site)),
             consents=tuple(self._consents(site)),
@@ -332,6 +338,26 @@ class _Reader:
                 studies=self._studies(table),
             )
             found = medication_use(seen, site=site, rulebook=self.rulebook)
+            if found is not None:
+                yield found
+
+    def _conditions(self, site: Site) -> Iterator[Condition]:
+        for index, table in enumerate(self.table.get("conditions", ())):
+            key = f"{self.key}.conditions[{index}]"
+            code = self._concept(key, table, "icd10")
+            tests = (self._code(f"{key}.tests", said, "snomed") for said in table.get("tests", ()))
+            ended = table.get("ended")
+            seen = ConditionSeen(
+                source=Source(site.name, table.get("type", "Condition"), f"c{index}", "1"),
+                patient=_PATIENT,
+                codes=(code,) if code.codings or code.text else (),
+                state=State(table.get("state", State.ACTIVE)),
+                verification=Verification(table.get("verification", Verification.CONFIRMED)),
+                abated=when(ended, zone=site.zone) if ended else None,
+                recorded=self._when(table, site.zone),
+                evidence=tuple(Concept((Coding(*pair),)) for pair in tests),
+            )
+            found = condition(seen, site=site, rulebook=self.rulebook)
             if found is not None:
                 yield found
 

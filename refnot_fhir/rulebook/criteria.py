@@ -219,6 +219,9 @@ def _answer(place: _Place, table: Table) -> AnswerRule:
         below_limit=frozenset(below),
         recorded=place.words.recorded,
         not_met_from_years=table.get("not_met_from_years"),
+        contradicted_by=frozenset(
+            place.named(table, "contradicted_by", place.words.condition_sets)
+        ),
     )
 
 

@@ -14,8 +14,8 @@ from refnot_fhir.core.rules import DosingRule, Protocol, Rulebook
 from refnot_fhir.core.verdict import RuleKind
 from refnot_fhir.simulate.hospital import hospital
 
-_EITHER_WAY = 3
-"""Verdicts of a rule that says yes, no, and that it is not known."""
+_MEASURED = frozenset({RuleKind.AGE, RuleKind.LAB, RuleKind.ANSWER, RuleKind.DRUG})
+"""Kinds of rules that are decided by what the hospital measures, asks and gives to everybody."""
 
 
 @record
@@ -86,16 +86,15 @@ class Limits:
 
     @property
     def needs_people(self) -> bool:
-        """Whether some criterion can only be decided by a person: no story sends a consent."""
-        return len(self.kinds()) < len(self.protocol.criteria)
+        """Whether some criterion waits for a person, or for a document."""
+        return any(it.rule.kind not in _MEASURED for it in self.protocol.criteria)
 
     def kinds(self) -> dict[str, str]:
-        """Criterion id to `inclusion` or `exclusion`, for those that stories can decide."""
+        """Criterion id to `inclusion` or `exclusion`, for those that are decided for everybody."""
         return {
             criterion.id: criterion.kind
             for criterion in self.protocol.criteria
-            if len(criterion.rule.verdicts) == _EITHER_WAY
-            and criterion.rule.kind is not RuleKind.CONSENT
+            if criterion.rule.kind in _MEASURED
         }
 
     def every_kind(self) -> dict[str, str]:

@@ -225,6 +225,8 @@ def _answer(it: _Said) -> str:
     about = it.about
     if it.code in (ReasonCode.NOT_APPLICABLE, ReasonCode.BEYOND_AGE):
         return it.say("answer", it.code, gender=it.language.word("gender", about["gender"]))
+    if it.code == ReasonCode.CONTRADICTED:
+        return it.say("answer", it.code, named=it.lines(it.of(Role.AGAINST)))
     said = _newest(it, lambda it, first: it.say("answer", it.code, what=it.answered(first)))
     for role in (Role.AGAINST, Role.BESIDE):
         if found := it.of(role):

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refnot_fhir.core.criteria.answer import AnswerRule
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.criteria.condition import ConditionRule
-from refnot_fhir.core.facts import Condition, State, Verification
+from refnot_fhir.core.facts import Condition, Measurement, State, Verification
 from refnot_fhir.core.results import CriterionResult, Role
 from refnot_fhir.core.rules import Criterion
 from refnot_fhir.core.values import Source
 from refnot_fhir.core.verdict import CriterionKind, Verdict
-from tests.builders import TODAY, chart, days_ago, protocol, whole_days
+from tests.builders import (
+    TODAY,
+    chart,
+    days_ago,
+    lab_result,
+    person,
+    protocol,
+    whole_days,
+)
+from tests.sentences import told
+from tests.small_rulebook import PREGNANCY
 
 MET, NOT_MET, UNKNOWN = Verdict.MET, Verdict.NOT_MET, Verdict.UNKNOWN
 ACUTE, ULCER = "acute-peptic-ulcer", "peptic-ulcer"
@@ -31,13 +44,13 @@ IN02 = ConditionRule(
 )
 
 
-def record(*sets: str, id: str = "c1", **said: object) -> Condition:
+def record(*sets: str, id: str = "c1", **said: Any) -> Condition:
     """A confirmed and active record of today, unless it says otherwise."""
     said.setdefault("recorded", whole_days(TODAY, TODAY))
     said.setdefault("state", State.ACTIVE)
     said.setdefault("verification", Verification.CONFIRMED)
     source = Source("hospital", str(said.pop("type", "Condition")), id, "1")
-    return Condition(source, "p1", sets, **said)  # type: ignore[arg-type]
+    return Condition(source, "p1", sets, **said)
 
 
 def decide(rule: ConditionRule, *records: Condition, as_of: date = TODAY) -> CriterionResult:
@@ -50,11 +63,11 @@ def came_to(rule: ConditionRule, *records: Condition, as_of: date = TODAY) -> tu
     return found.verdict, found.reason.code
 
 
-def day(ago: int) -> dict[str, object]:
+def day(ago: int) -> dict[str, Any]:
     return {"recorded": whole_days(days_ago(ago), days_ago(ago))}
 
 
-def ended(ago: int) -> dict[str, object]:
+def ended(ago: int) -> dict[str, Any]:
     return {"abated": whole_days(days_ago(ago), days_ago(ago)), "state": State.PAST}
 
 
@@ -76,7 +89,7 @@ def ended(ago: int) -> dict[str, object]:
     ],
 )
 def test_an_acute_ulcer_decides_when_it_is_confirmed_and_there_on_the_day(
-    said: dict[str, object], verdict: Verdict, code: str
+    said: dict[str, Any], verdict: Verdict, code: str
 ) -> None:
     assert came_to(EX02A, record(ACUTE, ULCER, **said)) == (verdict, code)
 
@@ -148,6 +161,61 @@ def test_a_clearance_lapses_the_day_after_its_window() -> None:
 def test_a_diagnosis_is_confirmed_by_tissue_only_if_it_says_that_it_rests_on_it() -> None:
     assert came_to(IN02, record("malignancy")) == (UNKNOWN, "to-be-judged")
     assert came_to(IN02, record("malignancy", tests=("tissue-test",))) == (MET, "on-record")
+
+
+assert isinstance(PREGNANCY.rule, AnswerRule)
+PREGNANCY_RULE = replace(PREGNANCY.rule, contradicted_by=frozenset({"pregnancy"}))
+NEGATIVE = lab_result("pregnancy-status", answer="not-pregnant", id="s")
+PREGNANT = lab_result("pregnancy-status", answer="pregnant", id="s")
+
+
+def asked(*records: Condition, labs: tuple[Measurement, ...] = (), man: bool = False,
+          as_of: date = TODAY) -> CriterionResult:  # fmt: skip
+    rule = replace(PREGNANCY, rule=PREGNANCY_RULE)
+    of = person(gender="male") if man else None
+    known = chart(*labs, conditions=records, of=of)
+    return assess(protocol(rule), known, as_of).result("EX04")
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "code"),
+    [
+        ({}, UNKNOWN, "contradicted"),
+        ({"state": State.UNSAID}, UNKNOWN, "contradicted"),
+        ({"verification": Verification.UNSAID}, UNKNOWN, "contradicted"),
+        ({"verification": Verification.REFUTED}, NOT_MET, "answer-not-met"),
+        ({"verification": Verification.RETRACTED}, NOT_MET, "answer-not-met"),
+        ({"state": State.PAST}, NOT_MET, "answer-not-met"),
+        (ended(1), NOT_MET, "answer-not-met"),
+        (day(-3), NOT_MET, "answer-not-met"),
+    ],
+)
+def test_a_condition_that_is_there_contradicts_an_answer_in_the_patients_favour(
+    said: dict[str, Any], verdict: Verdict, code: str
+) -> None:
+    found = asked(record("pregnancy", **said), labs=(NEGATIVE,))
+    assert (found.verdict, found.reason.code) == (verdict, code)
+    assert told(found).endswith(".")
+
+
+def test_a_condition_contradicts_that_a_criterion_does_not_apply() -> None:
+    assert asked(man=True).verdict is Verdict.NOT_APPLICABLE
+    assert asked(record("pregnancy"), man=True).verdict is UNKNOWN
+
+
+def test_a_condition_stands_beside_what_is_not_in_the_patients_favour() -> None:
+    for labs, verdict in (((), UNKNOWN), ((PREGNANT,), MET)):
+        found = asked(record("pregnancy"), labs=labs)
+        assert found.verdict is verdict
+        assert [it.role for it in found.evidence if it.source.id == "c1"] == [Role.BESIDE]
+
+
+def test_a_contradiction_begins_and_ends_with_its_condition() -> None:
+    coming = record("pregnancy", **day(-3))
+    assert asked(coming, labs=(NEGATIVE,)).holds_until == TODAY + timedelta(days=2)
+    later = asked(coming, labs=(NEGATIVE,), as_of=days_ago(-3))
+    assert later.verdict is UNKNOWN
+    assert later.holds_until is None
 
 
 SETS = st.sampled_from([(ACUTE, ULCER), (ULCER,), ("stroke",), ("allergy",), ("no-known-allergy",)])

@@ -26,7 +26,6 @@ from refnot_fhir.simulate.story import Story
 from tests.simulate.receiver import Receiver
 
 EVERY = len(SCENARIOS)
-DATA_VERDICTS = ("met", "not-met", "unknown")
 ROUNDS = [(1, None), (2, date(2011, 11, 30))]
 """Seeds, and the last day: also while the trial ran, when Moscow still changed its clocks."""
 
@@ -140,8 +139,8 @@ def test_one_verdict_against_the_patient_settles_the_standing(
 
 def test_without_a_person_to_ask_all_that_is_good_is_eligible(rulebook: Rulebook) -> None:
     protocol = rulebook.protocols["refnot-r2"]
-    told = Limits(rulebook, protocol).kinds()
-    decided = tuple(c for c in protocol.criteria if c.id in told)
+    kinds = Limits(rulebook, protocol).kinds()
+    decided = tuple(c for c in protocol.criteria if c.id in kinds)
     limits = Limits(rulebook, replace(protocol, criteria=decided))
     assert standing({"IN03": "met", "EX04": "not-applicable"}, limits) == "eligible"
     assert standing({"IN03": "met", "EX04": "unknown"}, limits) == "undecided"

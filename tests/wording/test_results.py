@@ -189,9 +189,10 @@ def of_answers() -> Iterator[CriterionResult]:
         ReasonCode.REVIEW,
     ):
         yield result(RuleKind.ANSWER, code, LAB, about=ASKED)
-    others = (replace(LAB, role=role) for role in (Role.AGAINST, Role.BESIDE))
+    others = tuple(replace(LAB, role=role) for role in (Role.AGAINST, Role.BESIDE))
     told = (*ASKED, ("newest", ReasonCode.ANSWER_MET))
     yield result(RuleKind.ANSWER, ReasonCode.CONFLICT, LAB, *others, about=told)
+    yield result(RuleKind.ANSWER, ReasonCode.CONTRADICTED, LAB, *others, about=ASKED)
     recorded = (("gender", "female"), ("born", "1950"), ("years", "56"), ("on", "2026-05-20"))
     for code in (ReasonCode.NOT_APPLICABLE, ReasonCode.BEYOND_AGE):
         yield result(RuleKind.ANSWER, code, about=recorded)

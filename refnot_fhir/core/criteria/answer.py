@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date
 from functools import partial
 from typing import NamedTuple
 
 from refnot_fhir.core.criteria.case import Case
-from refnot_fhir.core.criteria.evidence import of_dated
+from refnot_fhir.core.criteria.condition import of_sets, still_there
+from refnot_fhir.core.criteria.condition import turning_days as record_days
+from refnot_fhir.core.criteria.evidence import of_condition, of_dated
 from refnot_fhir.core.criteria.moments import Dated, source_key
 from refnot_fhir.core.criteria.newest import (
     Answer,
@@ -24,8 +26,8 @@ from refnot_fhir.core.criteria.newest import (
     silent,
     turning_days,
 )
-from refnot_fhir.core.days import ages, birthday
-from refnot_fhir.core.facts import Measurement, Person
+from refnot_fhir.core.days import ages, birthday, shifted
+from refnot_fhir.core.facts import Condition, Measurement, Person
 from refnot_fhir.core.intervals import within
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role, Shows
@@ -66,6 +68,8 @@ class AnswerRule(Rule):
     """As in `RangeWords`: the codes that mean a sex wherever a patient's is recorded."""
     not_met_from_years: int | None = None
     """Age from which a female patient is taken as not meeting it; None: no age is."""
+    contradicted_by: frozenset[str] = frozenset()
+    """Sets of conditions of which one that is there leaves what would be favourable unknown."""
     amounts: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """`below_limit` in order."""
     about: About = field(init=False, repr=False, compare=False)
@@ -92,6 +96,43 @@ class AnswerRule(Rule):
         Where the criterion does not apply, an answer that says otherwise still needs to be looked
         at.
         """
+        records = of_sets(self.contradicted_by, case.chart.conditions)
+        if not records:
+            return self._answered(criterion, case, as_of)
+        found = self._unless_there(criterion, case, as_of, records)
+        zone = case.chart.zone
+        days = (*self._lapses(criterion, case, as_of), *record_days(records, zone))
+        until = last_day(
+            as_of, found.verdict, days,
+            lambda day: self._unless_there(criterion, case, day, records).verdict,
+        )  # fmt: skip
+        return replace(found, holds_until=until)
+
+    def _lapses(self, criterion: Criterion, case: Case, as_of: date) -> Iterator[date]:
+        """The days on which what the answers alone say changes."""
+        until = self._answered(criterion, case, as_of).holds_until
+        while until is not None and until < date.max:
+            day = shifted(until, 1)
+            yield day
+            until = self._answered(criterion, case, day).holds_until
+
+    def _unless_there(
+        self, criterion: Criterion, case: Case, as_of: date, records: Sequence[Condition]
+    ) -> CriterionResult:
+        """What the answers say, unless a condition that contradicts it is there."""
+        found = self._answered(criterion, case, as_of)
+        zone = case.chart.zone
+        there = still_there(records, zone, as_of)
+        if not there:
+            return found
+        role = Role.AGAINST if found.speaks_for else Role.BESIDE
+        evidence = (*found.evidence, *(of_condition(it, role, zone) for it in there))
+        if not found.speaks_for:
+            return replace(found, evidence=evidence)
+        reason = Reason(ReasonCode.CONTRADICTED, self.about)
+        return replace(found, verdict=Verdict.UNKNOWN, reason=reason, evidence=evidence)
+
+    def _answered(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         person = case.chart.person
         if case.is_silent_on(criterion) and self.not_met_from_years is None:
             if person is not None and _does_not_apply(self, person):

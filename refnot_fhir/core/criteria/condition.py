@@ -77,7 +77,7 @@ class ConditionRule(Rule):
 
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """What the records come to on that date."""
-        records = _relevant(self, case.chart.conditions)
+        records = of_sets(frozenset(self.order), case.chart.conditions)
         zone = case.chart.zone
         said = _said(self, records, zone, as_of)
         sets = tuple(("set", name) for name in dict.fromkeys(_named(said, self)))
@@ -91,17 +91,28 @@ class ConditionRule(Rule):
             holds_until=last_day(
                 as_of,
                 said.verdict,
-                _turning_days(self, records, zone),
+                turning_days(records, zone, self.within_days),
                 lambda day: _said(self, records, zone, day).verdict,
             ),
         )
 
 
-def _relevant(rule: ConditionRule, records: Iterable[Condition]) -> list[Condition]:
-    asked = frozenset(rule.order)
+def of_sets(asked: frozenset[str], records: Iterable[Condition]) -> list[Condition]:
+    """The records that are, or may be, of these sets, in an order that is not the chart's."""
     found = [it for it in records if not asked.isdisjoint((*it.sets, *it.unclear))]
     found.sort(key=lambda it: source_key(it.source))
     return found
+
+
+def still_there(records: Iterable[Condition], zone: tzinfo, as_of: date) -> list[Condition]:
+    """Those that may be there on a day: known by then, neither denied nor past."""
+    return [
+        it
+        for it in records
+        if it.verification not in DENIED
+        and not _begins_after(it, zone, as_of)
+        and _state_on(it, zone, as_of) is not State.PAST
+    ]
 
 
 def _said(rule: ConditionRule, records: Sequence[Condition], zone: tzinfo, as_of: date) -> _Said:
@@ -167,17 +178,15 @@ def _begins_after(found: Condition, zone: tzinfo, as_of: date) -> bool:
     return bool(begins) and min(begins) > as_of
 
 
-def _turning_days(
-    rule: ConditionRule, records: Iterable[Condition], zone: tzinfo
-) -> Iterator[date]:
-    """Days on which a record may begin, end, or cease to stand."""
+def turning_days(records: Iterable[Condition], zone: tzinfo, stands: int = 0) -> Iterator[date]:
+    """Days on which a record may begin, end, or cease to stand after so many days."""
     for found in records:
         for when in (found.onset, found.recorded, found.abated):
             if when is not None:
                 span = when.days(zone)
                 yield from (span.first, span.last, shifted(span.first, 1), shifted(span.last, 1))
         if found.recorded is not None:
-            yield shifted(found.recorded.days(zone).first, rule.within_days + 1)
+            yield shifted(found.recorded.days(zone).first, stands + 1)
 
 
 def _named(said: _Said, rule: ConditionRule) -> Iterator[str]:
