@@ -209,12 +209,16 @@ class ConditionSet:
     exceptions: tuple[CodeKey, ...] = ()
     """(system, code prefix) taken out again."""
     codes: frozenset[CodeKey] = frozenset()
+    suffixes: tuple[CodeKey, ...] = ()
+    """(system, end of a code): every code that ends with it belongs to the set."""
     includes: frozenset[str] = frozenset()
     """Sets whose members are its own, too, however deep."""
     resource_types: frozenset[str] = frozenset()
     """Types of resources that belong to it whatever their code."""
     denies: frozenset[str] = frozenset()
     """Sets of which a member says that nothing is there."""
+    left_open_by: frozenset[str] = frozenset()
+    """Types of resources that leave it open, if they rest on a listed test and do not code it."""
     source: str = ""
 
 

@@ -190,9 +190,14 @@ def _report(resource: Json, source: Source, context: Context, of: str) -> Iterab
         dates_in_utc=site.dates_in_utc,
         lookup=context.lookup,
     )
+    concluded = diagnostic_report.concluded(
+        resource, source, of, zone=site.zone, dates_in_utc=site.dates_in_utc
+    )
+    conclusion = condition(concluded, site=site, rulebook=context.rulebook)
     return (
         *_measured(seen, of, context),
         *diagnostic_report.read(resource, source, of, context.lookup),
+        *(() if conclusion is None else (conclusion,)),
     )
 
 

@@ -38,9 +38,11 @@ def _set(
         prefixes=tuple(read("prefixes")),
         exceptions=tuple(read("exceptions")),
         codes=frozenset(read("codes")),
+        suffixes=tuple(read("suffixes")),
         includes=_included(name, tables),
         resource_types=frozenset(table.get("resource_types", ())),
         denies=frozenset(table.get("denies", ())),
+        left_open_by=frozenset(table.get("left_open_by", ())),
         source=table["source"],
     )
     if not (found.codes or found.prefixes or found.includes or found.resource_types):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from refnot_fhir.core.facts import Condition, State, Verification
+from refnot_fhir.core.facts import Condition, Fact, State, Verification
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir.types import Context, understand
@@ -55,11 +55,15 @@ def allergy(*codes: str, clinical: str = "", verified: str = "", **more: Any) ->
     return found | more
 
 
-def read(rulebook: Rulebook, resource: dict[str, Any]) -> Condition | None:
+def facts(rulebook: Rulebook, resource: dict[str, Any]) -> tuple[Fact, ...]:
     source = Source("default", resource["resourceType"], "c1", "1")
     understood = understand(resource, source, Context(rulebook.sites["default"], rulebook))
     assert understood.useful == bool(understood.facts)
-    found = next(iter(understood.facts), None)
+    return tuple(understood.facts)
+
+
+def read(rulebook: Rulebook, resource: dict[str, Any]) -> Condition | None:
+    found = next(iter(facts(rulebook, resource)), None)
     assert found is None or isinstance(found, Condition)
     return found
 
@@ -198,6 +202,64 @@ def test_the_evidence_of_a_diagnosis_is_read_as_r4_and_as_r5_send_it(rulebook: R
         found = read(rulebook, sent("icd10|C43.9", evidence=evidence))
         assert found is not None
         assert found.tests == tests
+
+
+def report(category: str, *codes: str, status: str = "final", **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "resourceType": "DiagnosticReport", "status": status, "code": {"text": "biopsy"},
+        "subject": {"reference": "Patient/p1"}, "category": [coded(f"{HL7}v2-0074|{category}")],
+    }  # fmt: skip
+    if codes:
+        found["conclusionCode"] = [coded(*codes)]
+    return found | more
+
+
+@pytest.mark.parametrize(
+    ("resource", "sure", "unclear", "tests"),
+    [
+        (report("SP", "icd10|C43.5"), "malignancy", "", ("tissue-test",)),
+        (report("CP", "snomed|363346000"), "malignancy", "", ("tissue-test",)),
+        (report("SP", f"{HL7}icd-o-3|8720/3"), "malignancy", "", ("tissue-test",)),
+        (report("SP", f"{HL7}icd-o-3|8720/0"), "", "malignancy", ("tissue-test",)),
+        (report("SP", conclusion="melanoma"), "", "malignancy", ("tissue-test",)),
+        (report("SP", "icd10|D22.5"), "", "malignancy", ("tissue-test",)),
+        (report("RAD", "icd10|C43.5"), "malignancy", "", ()),
+    ],
+)
+def test_a_report_of_tissue_shows_what_it_concludes_or_leaves_it_open(
+    rulebook: Rulebook, resource: dict[str, Any], sure: str, unclear: str, tests: tuple[str, ...]
+) -> None:
+    found = read(rulebook, resource)
+    assert found is not None
+    assert (" ".join(found.sets), " ".join(found.unclear), found.tests) == (sure, unclear, tests)
+
+
+@pytest.mark.parametrize("resource", [report("RAD", conclusion="no metastasis"), report("LAB")])
+def test_a_report_of_something_else_that_codes_nothing_listed_is_no_fact(
+    rulebook: Rulebook, resource: dict[str, Any]
+) -> None:
+    assert read(rulebook, resource) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [
+        ("final", Verification.CONFIRMED),
+        ("corrected", Verification.CONFIRMED),
+        ("preliminary", Verification.UNCONFIRMED),
+        ("unknown", Verification.UNCONFIRMED),
+        ("entered-in-error", Verification.RETRACTED),
+    ],
+)
+def test_the_status_of_a_report_says_how_sure_its_conclusion_is(
+    rulebook: Rulebook, status: str, meant: Verification
+) -> None:
+    found = next(
+        it
+        for it in facts(rulebook, report("SP", "icd10|C43.5", status=status))
+        if isinstance(it, Condition)
+    )
+    assert found.verification is meant
 
 
 def test_a_modifier_extension_leaves_everything_in_doubt(rulebook: Rulebook) -> None:

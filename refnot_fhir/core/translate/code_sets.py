@@ -31,6 +31,10 @@ class CodeSet(Protocol):
         """Beginnings of members."""
 
     @property
+    def suffixes(self) -> tuple[CodeKey, ...]:
+        """Ends of members."""
+
+    @property
     def exceptions(self) -> tuple[CodeKey, ...]:
         """Beginnings of codes that are no members all the same."""
 
@@ -40,6 +44,8 @@ def place(key: CodeKey, of: CodeSet) -> Place:
     if any(begins(key, exception) for exception in of.exceptions):
         return Place.OUT
     if key in of.codes or any(begins(key, prefix) for prefix in of.prefixes):
+        return Place.IN
+    if any(key[0] == system and key[1].endswith(end) for system, end in of.suffixes):
         return Place.IN
     tree = {system for system, _ in of.prefixes}
     longer = (*of.prefixes, *(one for one in of.codes if one[0] in tree))

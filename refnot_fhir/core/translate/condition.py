@@ -20,7 +20,8 @@ def condition(seen: ConditionSeen, *, site: Site, rulebook: Rulebook) -> Conditi
     A modifier extension may deny all of it: then nothing is sure of it but that it was sent.
     """
     known = rulebook.condition_sets
-    sure, unclear = _sets(seen, site, known)
+    tests = listed(seen.evidence, site, known)[0]
+    sure, unclear = _sets(seen, tests, site, known)
     if not sure and not unclear:
         return None
     notes = tuple(
@@ -42,18 +43,20 @@ def condition(seen: ConditionSeen, *, site: Site, rulebook: Rulebook) -> Conditi
         abated=seen.abated,
         recorded=seen.recorded,
         shown=label(seen.codes[0] if seen.codes else None),
-        tests=tuple(sorted(listed(seen.evidence, site, known)[0])),
+        tests=tuple(sorted(tests)),
         notes=notes,
     )
 
 
 def _sets(
-    seen: ConditionSeen, site: Site, known: Mapping[str, ConditionSet]
+    seen: ConditionSeen, tests: set[str], site: Site, known: Mapping[str, ConditionSet]
 ) -> tuple[set[str], set[str]]:
     """The sets that it is of, and those that it may be of."""
     sure, unclear = listed((*seen.codes, *seen.stages), site, known)
     denied = {name for one in sure for name in known[one].denies}
     by_type = {one.name for one in known.values() if seen.source.type in one.resource_types}
+    type_ = seen.source.type if tests else ""
+    unclear |= {one.name for one in known.values() if type_ in one.left_open_by}
     return sure | (by_type - denied), unclear - sure
 
 

@@ -6,15 +6,30 @@ https://hl7.org/fhir/R4/diagnosticreport.html, https://hl7.org/fhir/R5/diagnosti
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import tzinfo
 
-from refnot_fhir.core.facts import Report
+from refnot_fhir.core.facts import Report, State, Verification
+from refnot_fhir.core.seen import ConditionSeen
 from refnot_fhir.core.values import Source
-from refnot_fhir.fhir.elements import Json, Lookup, contained, identifiers_of, name_of, version_of
+from refnot_fhir.fhir.dates import when
+from refnot_fhir.fhir.elements import (
+    Json,
+    Lookup,
+    concept,
+    concepts,
+    contained,
+    identifiers_of,
+    modifiers,
+    moment,
+    name_of,
+    version_of,
+)
 from refnot_fhir.fhir.read.specimen import reported
 
 # https://hl7.org/fhir/R4/valueset-diagnostic-report-status.html: "withdrawn following a previous
 # final release", and "unavailable because the measurement was not started or not completed".
 _WITHDRAWN = frozenset({"entered-in-error", "cancelled"})
+_FINAL = frozenset({"final", "amended", "corrected", "appended"})
 
 
 def is_withdrawn(resource: Json) -> bool:
@@ -36,6 +51,36 @@ def read(resource: Json, source: Source, patient: str, lookup: Lookup) -> Iterat
     specimens = tuple(reported(resource, resource.get("specimen", ()), source.reference, lookup))
     if results or withdrawn or (inside and specimens):
         yield Report(source, patient, results, withdrawn, specimens)
+
+
+def concluded(
+    resource: Json, source: Source, patient: str, *, zone: tzinfo, dates_in_utc: bool = False
+) -> ConditionSeen:
+    """What the report comes to: its coded conclusion, which rests on its category and its code.
+
+    It was concluded when it was issued, or else at the time that it is about.
+    """
+    issued = resource.get("issued")
+    verification = Verification.UNCONFIRMED
+    if is_withdrawn(resource):
+        verification = Verification.RETRACTED
+    elif resource["status"] in _FINAL:
+        verification = Verification.CONFIRMED
+    code = concept(resource.get("code"))
+    return ConditionSeen(
+        source=source,
+        patient=patient,
+        codes=concepts(resource.get("conclusionCode")),
+        state=State.ACTIVE,
+        verification=verification,
+        recorded=(
+            moment(resource, "effective", zone=zone, dates_in_utc=dates_in_utc)
+            if issued is None
+            else when(issued, zone=zone, dates_in_utc=dates_in_utc)
+        ),
+        evidence=(*concepts(resource.get("category")), *(() if code is None else (code,))),
+        doubt=modifiers(resource),
+    )
 
 
 def read_panel(resource: Json, source: Source, patient: str, lookup: Lookup) -> Iterator[Report]:
