@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import get_args
+from enum import Enum
+from typing import Any, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,6 +28,7 @@ from refnot_fhir.core.facts import (
     Report,
     Use,
 )
+from refnot_fhir.core.life import Finding, Milestone
 from refnot_fhir.core.results import (
     Assessment,
     CriterionResult,
@@ -183,6 +185,28 @@ results = st.builds(
     window=st.none() | spans,
     holds_until=st.none() | dates,
 )
+KNOWN: dict[Any, st.SearchStrategy[Any]] = {
+    str: text, bool: st.booleans(), int: st.integers(0, 99), date: dates, datetime: moments,
+    When: whens, Source: sources, Reason: reasons, type(None): st.none(),
+}  # fmt: skip
+
+
+def whole(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a type with every member filled, by its annotations."""
+    if kind in KNOWN:
+        return KNOWN[kind]
+    parts = get_args(kind)
+    if get_origin(kind) is tuple and parts[-1] is Ellipsis:
+        return st.lists(whole(parts[0]), max_size=2).map(tuple)
+    if get_origin(kind) is tuple:
+        return st.tuples(*map(whole, parts))
+    if parts:
+        return st.one_of(*map(whole, parts))
+    if issubclass(kind, Enum):
+        return st.sampled_from(kind)
+    return st.builds(kind, **{name: whole(of) for name, of in get_type_hints(kind).items()})
+
+
 subjects = st.builds(
     Subject,
     id=text,
@@ -206,6 +230,10 @@ subjects = st.builds(
     replay=st.booleans(),
     holds_until=st.none() | dates,
     verdicts=pairs,
+    at_enrolment=pairs,
+    report=text,
+    milestones=st.lists(whole(Milestone), max_size=2).map(tuple),
+    findings=st.lists(whole(Finding), max_size=2).map(tuple),
 )
 assessments = st.builds(
     Assessment,
@@ -227,7 +255,7 @@ assessments = st.builds(
         (Measurement, 24),
         (Dose, 21),
         (Person, 10),
-        (Subject, 16),
+        (Subject, 20),
         (Assessment, 9),
         (CriterionResult, 10),
         (Evidence, 19),
@@ -238,7 +266,8 @@ def test_the_properties_below_fill_every_member(record: type, known: int) -> Non
     assert len(fields(record)) == known
 
 
-facts = st.lists(st.one_of(labs, doses, persons), max_size=3)
+NEWER = (Condition, MedicationUse, ProcedureDone, Consent, Attestation, Report)
+facts = st.lists(st.one_of(labs, doses, persons, *map(whole, NEWER)), max_size=3)
 
 
 @given(facts, facts)
