@@ -118,7 +118,7 @@ class ConditionSeen:
     source: Source
     patient: str
     codes: tuple[Concept, ...]
-    """What it is: the code; of an allergy also the substances of its reactions."""
+    """What it is: the code; of an allergy also the substances and signs of its reactions."""
     state: State
     verification: Verification
     onset: When | None = None

@@ -185,6 +185,15 @@ def test_what_the_person_looked_at_does_not_reopen_it_and_another_version_of_it_
     assert came_to(ALLERGY, early, older) == (UNKNOWN, "reopened")
 
 
+def test_a_correction_reopens_it_unless_the_person_looked_at_it() -> None:
+    """When it was corrected, its own dates do not say."""
+    corrected = condition("allergy", ago=5, version="2")
+    assert came_to(ALLERGY, said(NOT_MET), corrected) == (UNKNOWN, "reopened")
+    for named in ("Condition/c1", "Condition/c1/_history/2"):
+        knew = said(NOT_MET, looked_at=(named,))
+        assert came_to(ALLERGY, knew, corrected) == (NOT_MET, "attested")
+
+
 def test_a_refuted_record_reopens_nothing() -> None:
     record = condition("allergy", ago=1, verification=Verification.REFUTED)
     assert came_to(ALLERGY, record, said(NOT_MET)) == (NOT_MET, "attested")

@@ -86,6 +86,9 @@ def ended(ago: int) -> dict[str, Any]:
         (ended(-5), MET, "on-record"),
         (day(-1), UNKNOWN, "needs"),
         ({"recorded": None}, MET, "on-record"),
+        ({"onset": whole_days(days_ago(-30), days_ago(-30))}, UNKNOWN, "needs"),
+        ({"onset": whole_days(days_ago(30), days_ago(30)), **day(-1)}, MET, "on-record"),
+        ({**ended(1), "state": State.ACTIVE}, UNKNOWN, "to-be-judged"),
     ],
 )
 def test_an_acute_ulcer_decides_when_it_is_confirmed_and_there_on_the_day(
@@ -160,7 +163,10 @@ def test_a_clearance_lapses_the_day_after_its_window() -> None:
 
 def test_a_diagnosis_is_confirmed_by_tissue_only_if_it_says_that_it_rests_on_it() -> None:
     assert came_to(IN02, record("malignancy")) == (UNKNOWN, "to-be-judged")
-    assert came_to(IN02, record("malignancy", tests=("tissue-test",))) == (MET, "on-record")
+    confirmed = record("malignancy", tests=("tissue-test",))
+    assert came_to(IN02, confirmed) == (MET, "on-record")
+    other = record(unclear=("malignancy",), id="c2", tests=("tissue-test",), **day(900))
+    assert came_to(IN02, confirmed, other) == (UNKNOWN, "contradicted")
 
 
 assert isinstance(PREGNANCY.rule, AnswerRule)

@@ -185,6 +185,34 @@ def test_every_allergy_is_one_but_those_that_deny_it(rulebook: Rulebook) -> None
         assert " ".join(found.sets) == sets
 
 
+@pytest.mark.parametrize(
+    "resource",
+    [
+        allergy("snomed|716186003", "snomed|91936005"),
+        allergy("snomed|716186003", reaction=[{"substance": coded("snomed|91936005")}]),
+        allergy("snomed|716186003", reaction=[{"manifestation": [coded("snomed|39579001")]}]),
+        allergy(
+            "snomed|716186003",
+            reaction=[{"manifestation": [{"concept": coded("snomed|39579001")}]}],
+        ),
+        allergy("snomed|716186003", reaction=[{"manifestation": [{"text": "anaphylaxis"}]}]),
+    ],
+)
+def test_what_denies_allergies_and_names_one_denies_nothing(
+    rulebook: Rulebook, resource: dict[str, Any]
+) -> None:
+    found = read(rulebook, resource)
+    assert found is not None
+    assert found.sets == ("allergy",)
+
+
+@pytest.mark.parametrize("code", ["snomed|72892002", "icd10|Z34.9", "cm|Z3A.12", "cm|Z34.90"])
+def test_supervision_and_weeks_of_a_pregnancy_are_of_one(rulebook: Rulebook, code: str) -> None:
+    found = read(rulebook, sent(code))
+    assert found is not None
+    assert "pregnancy" in found.sets
+
+
 def test_the_statuses_of_an_allergy_are_of_its_own_systems(rulebook: Rulebook) -> None:
     found = read(rulebook, allergy("snomed|716186003", clinical="active", verified="confirmed"))
     assert found is not None

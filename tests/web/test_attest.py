@@ -57,6 +57,18 @@ def responses(door: Door) -> list[Json]:
     return [one["resource"] for one in found.get("entry", ())]
 
 
+def test_nobody_decides_in_the_name_of_another_whom_the_proxy_does_not_name(
+    proxied: Door,
+) -> None:
+    path = f"ResearchSubject/{proxied.subject()['id']}/$withdraw"
+    actor = {"name": "actor", "valueString": "Dr Petrova"}
+    sent = {"resourceType": "Parameters", "parameter": [actor]}
+    answer = proxied.post(path, sent, X_Forwarded_User="ivanova")
+    assert answer.status_code == 400
+    assert "another person than the one whom the proxy names" in answer.text
+    assert proxied.subject()["status"] != "withdrawn"
+
+
 def test_a_statement_of_an_established_person_decides_and_is_kept_as_a_form(proxied: Door) -> None:
     assert proxied.subject()["status"] == "screening"
     answer = attest(proxied)

@@ -24,6 +24,8 @@ from refnot_fhir.core.values import Reason, When, reason
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.core.vocabulary import NotCounted
 
+_FIRST = "1"
+"""The version of a resource that was never corrected."""
 _KNOWN = frozenset({Role.ASIDE, Role.PART})
 """Roles of facts of which nobody has to judge."""
 
@@ -257,7 +259,8 @@ def _signed_by(said: Attestation, day: date, case: Case) -> bool:
 def _after(evidence: Evidence, claim: _Claim) -> bool:
     """Whether somebody has to judge it who did not know of it when the statement was signed.
 
-    What has no moment is taken for new unless it was looked at, and so is another version of it.
+    What has no moment is taken for new unless it was looked at. So is another version of what was,
+    and a correction: when that came, its own dates do not say.
     """
     if evidence.role in _KNOWN:
         return False
@@ -265,6 +268,8 @@ def _after(evidence: Evidence, claim: _Claim) -> bool:
     if source.reference in looked_at or source.versioned in looked_at:
         return False
     if any(it.startswith(f"{source.reference}/_history/") for it in looked_at):
+        return True
+    if evidence.source.version != _FIRST:
         return True
     recorded = evidence.recorded
     return recorded is None or recorded.latest > claim.signed.earliest

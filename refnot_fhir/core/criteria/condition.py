@@ -121,6 +121,10 @@ def _said(rule: ConditionRule, records: Sequence[Condition], zone: tzinfo, as_of
     clear = [it for it in places if it.decides is Verdict.NOT_MET]
     open_ = [it for it in places if it.counts and it.decides is Verdict.UNKNOWN]
     silent = [it for it in places if not it.counts]
+    doubt = [it for it in open_ if rule.tests and not rule.tests.isdisjoint(it.found.tests)]
+    if met and doubt:
+        against = [it._replace(role=Role.AGAINST) for it in doubt]
+        return _Said(Verdict.UNKNOWN, ReasonCode.CONTRADICTED, (*met, *against, *silent))
     if met:
         against = [it._replace(role=Role.AGAINST) for it in clear]
         return _Said(Verdict.MET, ReasonCode.ON_RECORD, (*met, *against, *open_, *silent))
@@ -168,14 +172,15 @@ def _state_on(found: Condition, zone: tzinfo, as_of: date) -> State:
         return found.state
     ended = found.abated.days(zone)
     if ended.last < as_of:
-        return State.PAST
+        # Active and over: one of the two is wrong.
+        return State.UNSAID if found.state is State.ACTIVE else State.PAST
     return State.ACTIVE if ended.first > as_of else State.UNSAID
 
 
 def _begins_after(found: Condition, zone: tzinfo, as_of: date) -> bool:
     """Whether nobody could know of it on that day."""
-    begins = [when.days(zone).first for when in (found.onset, found.recorded) if when is not None]
-    return bool(begins) and min(begins) > as_of
+    begins = found.onset or found.recorded
+    return begins is not None and begins.days(zone).first > as_of
 
 
 def turning_days(records: Iterable[Condition], zone: tzinfo, stands: int = 0) -> Iterator[date]:

@@ -54,10 +54,24 @@ def _sets(
     """The sets that it is of, and those that it may be of."""
     sure, unclear = listed((*seen.codes, *seen.stages), site, known)
     denied = {name for one in sure for name in known[one].denies}
+    if denied and not _only_denies(seen, site, known):
+        # It says that there is none, and names one: nothing is denied by it.
+        sure = {one for one in sure if not known[one].denies}
+        denied = set()
     by_type = {one.name for one in known.values() if seen.source.type in one.resource_types}
     type_ = seen.source.type if tests else ""
     unclear |= {one.name for one in known.values() if type_ in one.left_open_by}
     return sure | (by_type - denied), unclear - sure
+
+
+def _only_denies(seen: ConditionSeen, site: Site, known: Mapping[str, ConditionSet]) -> bool:
+    """Whether every code of it says that there is nothing."""
+    denying = [one for one in known.values() if one.denies]
+    return all(
+        any(place(key, one) is Place.IN for one in denying)
+        for concept in seen.codes
+        for key in codes_of(concept, site) or (("", ""),)
+    )
 
 
 def listed(

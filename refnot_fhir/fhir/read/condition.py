@@ -80,6 +80,11 @@ def _codes(resource: Json) -> Iterable[Concept]:
         substance = concept(reaction.get("substance"))
         if substance is not None:
             yield substance
+        # R5 has CodeableReferences.
+        for shown in reaction.get("manifestation", ()):
+            manifested = concept(shown.get("concept", shown))
+            if manifested is not None:
+                yield manifested
 
 
 def _status(element: Json | None, systems: tuple[str, ...], known: Mapping[str, T], unsaid: T) -> T:

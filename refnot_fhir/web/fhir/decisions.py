@@ -27,6 +27,7 @@ from refnot_fhir.web.request import (
     base_url,
     body,
     caller,
+    named_user,
     own_bases,
     version_sent,
     wanted_of_write,
@@ -61,17 +62,21 @@ def routes(service: Service) -> Blueprint:
 def _operated(service: Service, site: Site, id_: str, verb: Verb) -> Response:
     stated = _stated(service)
     who = caller(service.settings)
-    wish = _wish(stated, verb, who)
+    wish = _wish(stated, verb, who, named_user(service.settings))
     asked = Asked(wish, who, subject=id_, if_match=headers.if_match())
     done = carry_out(asked, site=site, store=service.store, judge=service.judge())
     return _answer(service, done, wanted_of_write(Version(site.fhir)))
 
 
-def _wish(stated: Mapping[str, Any], verb: Verb, who: str) -> Wish:
+def _wish(stated: Mapping[str, Any], verb: Verb, who: str, user: str) -> Wish:
     """What the parameters of a verb wish."""
     day = stated.get("date")
     number = stated.get("subject-number", {})
     consent = stated.get("consent", {}).get("reference", "")
+    if user and stated.get("actor", user) != user:
+        said = "actor is another person than the one whom the proxy names: leave it out"
+        place = "Parameters.parameter.where(name='actor')"
+        raise BadInput(said, (Problem("conflict", said, place),))
     return Wish(
         by=stated.get("actor", who),
         actor=Actor.PERSON,
