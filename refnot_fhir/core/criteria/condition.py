@@ -14,6 +14,7 @@ from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.criteria.evidence import of_condition
 from refnot_fhir.core.criteria.moments import source_key
 from refnot_fhir.core.criteria.newest import last_day
+from refnot_fhir.core.criteria.person import needed
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.facts import Condition, State, Verification
 from refnot_fhir.core.record import record
@@ -78,6 +79,8 @@ class ConditionRule(Rule):
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """What the records come to on that date."""
         records = of_sets(frozenset(self.order), case.chart.conditions)
+        if not records:
+            return needed(criterion.id, criterion.kind, self.kind, (("needs", self.needs),))
         zone = case.chart.zone
         said = _said(self, records, zone, as_of)
         sets = tuple(("set", name) for name in dict.fromkeys(_named(said, self)))

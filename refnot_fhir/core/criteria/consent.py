@@ -11,6 +11,7 @@ from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.criteria.moments import might_be_last, source_key
 from refnot_fhir.core.criteria.newest import last_day
+from refnot_fhir.core.criteria.person import needed
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.facts import Consent, ConsentState
@@ -59,6 +60,8 @@ class ConsentRule(Rule):
 
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """What the consents come to on that date."""
+        if not case.chart.consents:
+            return needed(criterion.id, criterion.kind, self.kind, self.about)
         known = sorted(case.chart.consents, key=lambda it: source_key(it.source))
         zone = case.chart.zone
         said = _said(self, case.protocol, known, zone, as_of)

@@ -15,6 +15,7 @@ from refnot_fhir.core.criteria.evidence import of_condition, of_given
 from refnot_fhir.core.criteria.given import Lasted, doubt_of, lasted, may_count
 from refnot_fhir.core.criteria.moments import source_key
 from refnot_fhir.core.criteria.newest import last_day
+from refnot_fhir.core.criteria.person import needed
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.facts import (
     Condition,
@@ -86,6 +87,8 @@ class MedicationRule(Rule):
         """Met by what surely was used longer than stated; otherwise unknown, with what is shown."""
         uses = _uses(self, case)
         beside = (*_procedures(self, case), *_conditions(self, case))
+        if not (uses or beside):
+            return needed(criterion.id, criterion.kind, self.kind, (("needs", self.needs),))
         said = _said(self, uses, beside, as_of)
         about = [*said.about, ("needs", self.needs)]
         return CriterionResult(

@@ -35,16 +35,17 @@ class PersonRule(Rule):
 
     def decide(self, criterion: Criterion, _case: Case, _as_of: date) -> CriterionResult:
         """Unknown, and what it needs."""
-        return _needed(criterion.id, criterion.kind, self.about)
+        return needed(criterion.id, criterion.kind, self.kind, self.about)
 
 
 # Cached: it is the same for every patient.
 @lru_cache(maxsize=1024)
-def _needed(criterion: str, kind: CriterionKind, about: About) -> CriterionResult:
+def needed(criterion: str, kind: CriterionKind, rule: RuleKind, about: About) -> CriterionResult:
+    """What a criterion of which nothing is on record comes to: a person has to say it."""
     return CriterionResult(
         criterion=criterion,
         kind=kind,
-        rule=RuleKind.PERSON,
+        rule=rule,
         verdict=Verdict.UNKNOWN,
         reason=Reason(ReasonCode.NEEDS, about),
     )
