@@ -21,7 +21,7 @@ import pytest
 
 from refnot_fhir import compose
 from refnot_fhir.cli import main
-from refnot_fhir.core.results import DeviationCode
+from refnot_fhir.core.dosing.results import DeviationCode
 from refnot_fhir.core.vocabulary import Unusable
 from refnot_fhir.errors import BadMapping, RefnotError
 from refnot_fhir.export.records import KINDS

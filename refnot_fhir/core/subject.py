@@ -10,14 +10,9 @@ from typing import NamedTuple
 
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.death import days_of_death
+from refnot_fhir.core.dosing.results import DosingRecord
 from refnot_fhir.core.facts import Outcome
-from refnot_fhir.core.results import (
-    Assessment,
-    CriterionResult,
-    DosingRecord,
-    StatusChange,
-    Subject,
-)
+from refnot_fhir.core.results import Assessment, CriterionResult, StatusChange, Subject
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.values import Reason
 from refnot_fhir.core.verdict import Eligibility, Verdict

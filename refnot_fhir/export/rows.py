@@ -15,14 +15,9 @@ from importlib import resources
 from typing import Any
 
 from refnot_fhir.core.dosing.administrations import ADMINISTERED
+from refnot_fhir.core.dosing.results import Deviation, DosingRecord, ProtocolDose
 from refnot_fhir.core.facts import Measurement, Outcome
-from refnot_fhir.core.results import (
-    Assessment,
-    CriterionResult,
-    Deviation,
-    DosingRecord,
-    ProtocolDose,
-)
+from refnot_fhir.core.results import Assessment, CriterionResult
 from refnot_fhir.core.values import Interval, Reason, Source, When
 from refnot_fhir.fhir.dates import precision
 from refnot_fhir.wording import dosing as wording

@@ -12,6 +12,7 @@ from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dictionary import CodeKey
 from refnot_fhir.core.dosing.record import follow
+from refnot_fhir.core.dosing.results import DosingRecord
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import (
     Attestation,
@@ -29,7 +30,6 @@ from refnot_fhir.core.facts import (
     Verification,
 )
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.core.seen import (
     ConditionSeen,

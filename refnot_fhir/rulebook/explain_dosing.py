@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from refnot_fhir.core.dictionary import Drug
+from refnot_fhir.core.dosing.results import DeviationCode
 from refnot_fhir.core.exact import shown
-from refnot_fhir.core.results import DeviationCode
 from refnot_fhir.core.rules import AnotherCourse, DosingRule, Protocol, Rulebook
 from refnot_fhir.wording import language
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from refnot_fhir.core.dictionary import Derivation, Lab
-from refnot_fhir.core.results import DeviationCode
+from refnot_fhir.core.dosing.results import DeviationCode
 from refnot_fhir.core.rules import AnotherCourse, Arm, Criterion, DosingRule, Protocol
 from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.rulebook.criteria import (

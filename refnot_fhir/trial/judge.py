@@ -11,9 +11,10 @@ from refnot_fhir.core.chart import Chart, survivor
 from refnot_fhir.core.chart import charts as build
 from refnot_fhir.core.criteria import assess as screening
 from refnot_fhir.core.dosing import record as dosing
+from refnot_fhir.core.dosing.results import DosingRecord
 from refnot_fhir.core.facts import Fact, person_in
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import Assessment, DosingRecord, Subject
+from refnot_fhir.core.results import Assessment, Subject
 from refnot_fhir.core.rules import Protocol, Rulebook
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.subject import BY_RULE

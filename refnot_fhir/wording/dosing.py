@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from refnot_fhir.core.results import Deviation, DeviationCode, DosingReason
+from refnot_fhir.core.dosing.results import Deviation, DeviationCode, DosingReason
 from refnot_fhir.core.values import Reason
 from refnot_fhir.wording import Language, language, readings
 

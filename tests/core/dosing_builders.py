@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from refnot_fhir.core.dosing.record import follow
+from refnot_fhir.core.dosing.results import DosingRecord
 from refnot_fhir.core.facts import Dose
-from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.values import When, reason
 from tests import builders as build
 

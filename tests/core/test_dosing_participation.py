@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from refnot_fhir.core.dosing.record import follow
+from refnot_fhir.core.dosing.results import DosingRecord
 from refnot_fhir.core.facts import Consent, ConsentState, Dose, Measurement
-from refnot_fhir.core.results import DosingRecord
 from refnot_fhir.core.rules import Criterion
 from refnot_fhir.core.verdict import CriterionKind
 from tests import builders as build

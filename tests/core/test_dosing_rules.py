@@ -10,7 +10,7 @@ from hypothesis import given as over
 from hypothesis import strategies as st
 
 from refnot_fhir.core.dosing.record import follow
-from refnot_fhir.core.results import DosingRecord
+from refnot_fhir.core.dosing.results import DosingRecord
 from refnot_fhir.core.rules import AnotherCourse, DosingRule
 from refnot_fhir.wording.dosing import why
 from tests import builders as build

@@ -9,14 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.dosing.results import DosingRecord
 from refnot_fhir.core.facts import Attestation, Person
-from refnot_fhir.core.results import (
-    Assessment,
-    CriterionResult,
-    DosingRecord,
-    StatusChange,
-    Subject,
-)
+from refnot_fhir.core.results import Assessment, CriterionResult, StatusChange, Subject
 from refnot_fhir.core.site import Site
 from refnot_fhir.core.subject import BY_RULE, proposed
 from refnot_fhir.core.values import Reason, Source

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from refnot_fhir.core.dosing.results import Deviation, DeviationCode, DosingRecord, ProtocolDose
 from refnot_fhir.core.facts import Dose, Measurement, Outcome
-from refnot_fhir.core.results import Deviation, DeviationCode, DosingRecord, ProtocolDose
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When, reason
 from refnot_fhir.export.rows import Json, eligibility_lab
 from tests.small_rulebook import LABS

@@ -11,18 +11,9 @@ from typing import Any
 
 from refnot_fhir.core.criteria.person import PersonRule
 from refnot_fhir.core.dictionary import Drug
+from refnot_fhir.core.dosing.results import Deviation, DeviationCode, DosingRecord, ProtocolDose
 from refnot_fhir.core.facts import Dose, Outcome
-from refnot_fhir.core.results import (
-    Assessment,
-    CriterionResult,
-    Deviation,
-    DeviationCode,
-    DosingRecord,
-    Evidence,
-    ProtocolDose,
-    StatusChange,
-    Subject,
-)
+from refnot_fhir.core.results import Assessment, CriterionResult, Evidence, StatusChange, Subject
 from refnot_fhir.core.rules import Arm, Criterion, Protocol
 from refnot_fhir.core.values import Interval, Original, Reason, Source, When
 from refnot_fhir.core.verdict import CriterionKind, Eligibility, RuleKind, Verdict

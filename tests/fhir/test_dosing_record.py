@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from refnot_fhir.core.dosing.results import Deviation, DeviationCode, DosingRecord, ProtocolDose
 from refnot_fhir.core.facts import Outcome
-from refnot_fhir.core.results import Deviation, DeviationCode, DosingRecord, ProtocolDose
 from refnot_fhir.core.values import Reason, When
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import code_systems, dosing_record

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from refnot_fhir.core.criteria.lab import LabRule
 from refnot_fhir.core.criteria.person import PersonRule
-from refnot_fhir.core.results import DeviationCode
+from refnot_fhir.core.dosing.results import DeviationCode
 from refnot_fhir.core.translate.drug import recognise
 from refnot_fhir.core.translate.units import to_ucum
 from refnot_fhir.core.values import Coding, Concept

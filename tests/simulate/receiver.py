@@ -10,8 +10,9 @@ from typing import Any
 from refnot_fhir.core.chart import Chart, charts
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dosing.record import follow
+from refnot_fhir.core.dosing.results import DosingRecord
 from refnot_fhir.core.facts import person_in
-from refnot_fhir.core.results import Assessment, DosingRecord
+from refnot_fhir.core.results import Assessment
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.values import Source
 from refnot_fhir.fhir import references, wire

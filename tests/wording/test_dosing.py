@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from refnot_fhir.core.results import DeviationCode, DosingReason
+from refnot_fhir.core.dosing.results import DeviationCode, DosingReason
 from refnot_fhir.core.rules import AnotherCourse
 from refnot_fhir.core.values import Reason
 from refnot_fhir.wording import language

@@ -11,10 +11,10 @@ from fractions import Fraction
 from itertools import groupby
 
 from refnot_fhir.core.criteria.moments import source_key
+from refnot_fhir.core.dosing.results import DosingReason
 from refnot_fhir.core.exact import shown, total
 from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import DosingReason
 from refnot_fhir.core.rules import DosingRule
 from refnot_fhir.core.values import Reason
 

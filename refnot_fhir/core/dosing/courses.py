@@ -13,10 +13,10 @@ from itertools import zip_longest
 
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.dosing.administrations import Occasion, fits
+from refnot_fhir.core.dosing.results import Deviation, DeviationCode, DosingReason
 from refnot_fhir.core.exact import shown
 from refnot_fhir.core.facts import Dose
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import Deviation, DeviationCode, DosingReason
 from refnot_fhir.core.rules import DosingRule
 from refnot_fhir.core.values import Reason
 

@@ -10,8 +10,8 @@ from itertools import groupby, pairwise, zip_longest
 from refnot_fhir.core.days import shifted
 from refnot_fhir.core.dosing.administrations import Occasion
 from refnot_fhir.core.dosing.courses import WEEK, Place, days_of
+from refnot_fhir.core.dosing.results import Deviation, DeviationCode, DosingReason
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import Deviation, DeviationCode, DosingReason
 from refnot_fhir.core.rules import DosingRule
 from refnot_fhir.core.values import Reason
 

@@ -13,9 +13,9 @@ from refnot_fhir.core.days import shifted
 from refnot_fhir.core.dosing.administrations import Occasion
 from refnot_fhir.core.dosing.courses import WEEK, Place, days_of, deviation
 from refnot_fhir.core.dosing.missed import Course
+from refnot_fhir.core.dosing.results import Deviation, DeviationCode, DosingReason
 from refnot_fhir.core.exact import quotient
 from refnot_fhir.core.facts import Measurement
-from refnot_fhir.core.results import Deviation, DeviationCode, DosingReason
 from refnot_fhir.core.rules import AnotherCourse, DosingRule, Protocol
 from refnot_fhir.core.values import Reason, reason
 

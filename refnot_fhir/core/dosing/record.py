@@ -31,14 +31,14 @@ from refnot_fhir.core.dosing.participation import (
     relative_dose_intensity,
     with_consents,
 )
-from refnot_fhir.core.facts import Dose, Outcome
-from refnot_fhir.core.results import (
+from refnot_fhir.core.dosing.results import (
     Deviation,
     DeviationCode,
     DosingReason,
     DosingRecord,
     ProtocolDose,
 )
+from refnot_fhir.core.facts import Dose, Outcome
 from refnot_fhir.core.rules import DosingRule, Protocol
 from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.translate.study import of_another_study

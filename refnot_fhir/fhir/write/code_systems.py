@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from refnot_fhir.core.dictionary import Drug
-from refnot_fhir.core.results import DeviationCode
+from refnot_fhir.core.dosing.results import DeviationCode
 from refnot_fhir.core.rules import Protocol
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.fhir.versions import Version

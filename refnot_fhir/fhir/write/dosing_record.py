@@ -20,9 +20,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from refnot_fhir.core.dictionary import CodeKey
+from refnot_fhir.core.dosing.results import Deviation, DosingRecord, ProtocolDose
 from refnot_fhir.core.facts import Outcome
 from refnot_fhir.core.record import record
-from refnot_fhir.core.results import Deviation, DosingRecord, ProtocolDose, Subject
+from refnot_fhir.core.results import Subject
 from refnot_fhir.core.rules import DosingRule, Protocol
 from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.core.values import Source

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from refnot_fhir.core.dosing.results import DeviationCode
 from refnot_fhir.core.life import Finding
-from refnot_fhir.core.results import DeviationCode, Subject
+from refnot_fhir.core.results import Subject
 from refnot_fhir.core.rules import Protocol
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.code_systems import criteria_url, deviations_url
