@@ -75,7 +75,7 @@ def read(rulebook: Rulebook, resource: dict[str, Any]) -> Condition | None:
         (["icd10|K25.4"], "peptic-ulcer", ""),
         (["icd10|K25.9"], "peptic-ulcer", ""),
         (["icd10|K28.1"], "peptic-ulcer", ""),
-        (["icd10|K25"], "peptic-ulcer", "acute-peptic-ulcer"),
+        (["icd10|K25"], "", "acute-peptic-ulcer peptic-ulcer"),
         (["cm|C79.31"], "brain-metastasis brain-or-meninges-metastasis malignancy metastasis", ""),
         (["cm|C79.32"], "brain-or-meninges-metastasis malignancy metastasis", ""),
         (["icd10|C79.3"], "brain-or-meninges-metastasis malignancy metastasis", ""),

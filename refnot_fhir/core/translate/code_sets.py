@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Protocol
 
@@ -31,26 +32,24 @@ class CodeSet(Protocol):
         """Beginnings of members."""
 
     @property
-    def suffixes(self) -> tuple[CodeKey, ...]:
-        """Ends of members."""
-
-    @property
     def exceptions(self) -> tuple[CodeKey, ...]:
         """Beginnings of codes that are no members all the same."""
 
 
-def place(key: CodeKey, of: CodeSet) -> Place:
-    """Where a code stands to a set; one of which members are longer forms leaves it open."""
+def place(key: CodeKey, of: CodeSet, others: Collection[CodeKey] = ()) -> Place:
+    """Where a code stands to a set: one of which anything listed is a longer form leaves it open.
+
+    `others` are listed of the set as well, and are no members.
+    """
     if any(begins(key, exception) for exception in of.exceptions):
         return Place.OUT
+    # Only what has a tree of codes has longer forms.
+    if any(key[0] == system for system, _ in of.prefixes):
+        listed = (*of.prefixes, *of.exceptions, *others)
+        if any(begins(other, key) and other != key for other in listed):
+            return Place.UNCLEAR
     if key in of.codes or any(begins(key, prefix) for prefix in of.prefixes):
         return Place.IN
-    if any(key[0] == system and key[1].endswith(end) for system, end in of.suffixes):
-        return Place.IN
-    tree = {system for system, _ in of.prefixes}
-    longer = (*of.prefixes, *(one for one in of.codes if one[0] in tree))
-    if any(begins(other, key) for other in longer):
-        return Place.UNCLEAR
     return Place.UNLISTED
 
 

@@ -87,9 +87,13 @@ def listed(
 
 def _stands(keys: Iterable[CodeKey], one: ConditionSet) -> Place:
     """In the set by any code, else open by any, else out or unlisted."""
-    found = {place(key, one) for key in keys}
+    found = {Place.IN if _ends_so(key, one) else place(key, one) for key in keys}
     order = (Place.IN, Place.UNCLEAR, Place.OUT)
     return next((where for where in order if where in found), Place.UNLISTED)
+
+
+def _ends_so(key: CodeKey, one: ConditionSet) -> bool:
+    return any(key[0] == system and key[1].endswith(end) for system, end in one.suffixes)
 
 
 def _takes_in(one: ConditionSet, sure: set[str], keys: Iterable[CodeKey]) -> bool:

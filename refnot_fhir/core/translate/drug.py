@@ -9,6 +9,7 @@ from refnot_fhir.core.dictionary import CodeKey, Drug, DrugClass, DrugProduct
 from refnot_fhir.core.record import record
 from refnot_fhir.core.rules import Rulebook
 from refnot_fhir.core.site import Site
+from refnot_fhir.core.translate.code_sets import Place, place
 from refnot_fhir.core.translate.codes import codes_of, mapped, texts
 from refnot_fhir.core.translate.units import normalise
 from refnot_fhir.core.values import Coding, Concept, Reason, reason
@@ -69,7 +70,7 @@ def recognise(concept: Concept, *, site: Site, rulebook: Rulebook) -> Recognised
     drug = drugs[0] if drugs else None
     places = _places(keys, rulebook.drug_classes.values())
     named = drug.classes if drug else _classes_by_name(concept, rulebook)
-    classes = {*named, *(name for name, place in places if place == "in")}
+    classes = {*named, *(name for name, where in places if where is Place.IN)}
     known = drug is not None or bool(named)
     unclear = set() if known else _unclear(keys, places, rulebook)
     told = known or (bool(places) and not unclear)
@@ -180,39 +181,27 @@ def _unread_names(concept: Concept, rulebook: Rulebook) -> Iterable[Reason]:
             yield reason(Unlisted.NAME, text=text, name=found[0])
 
 
-def _places(keys: Sequence[CodeKey], classes: Iterable[DrugClass]) -> tuple[tuple[str, str], ...]:
+def _places(keys: Sequence[CodeKey], classes: Iterable[DrugClass]) -> tuple[tuple[str, Place], ...]:
     """(class, place) wherever a code says anything about a class."""
     found = ((one.name, _place(key, one)) for one in classes for key in keys)
-    return tuple((name, place) for name, place in found if place != "unlisted")
+    return tuple((name, where) for name, where in found if where is not Place.UNLISTED)
 
 
 def _unclear(
-    keys: Iterable[CodeKey], places: Iterable[tuple[str, str]], rulebook: Rulebook
+    keys: Iterable[CodeKey], places: Iterable[tuple[str, Place]], rulebook: Rulebook
 ) -> set[str]:
     """The classes that it may be of: all of them, if a code is too short and of no class."""
     classes = rulebook.drug_classes.values()
     for key in keys:
         of_key = [_place(key, one) for one in classes]
         reviewed = any(key in one.review for one in classes)
-        if "unclear" in of_key and "in" not in of_key and not reviewed:
+        if Place.UNCLEAR in of_key and Place.IN not in of_key and not reviewed:
             return set(rulebook.drug_classes)
-    return {name for name, place in places if place == "unclear"}
+    return {name for name, where in places if where is Place.UNCLEAR}
 
 
-def _place(key: CodeKey, drug_class: DrugClass) -> str:
-    """`in` the class, `out` of it by name, `unclear`, or `unlisted`."""
-    listed = (*drug_class.prefixes, *drug_class.exceptions, *drug_class.review)
-    tree = {system for system, _ in drug_class.prefixes}
+def _place(key: CodeKey, drug_class: DrugClass) -> Place:
+    """Where a code stands to the class; the use decides of those to be reviewed."""
     if key in drug_class.review:
-        return "unclear"
-    if any(_begins(key, exception) for exception in drug_class.exceptions):
-        return "out"
-    if key[0] in tree and any(_begins(other, key) and other != key for other in listed):
-        return "unclear"
-    if key in drug_class.codes or any(_begins(key, prefix) for prefix in drug_class.prefixes):
-        return "in"
-    return "unlisted"
-
-
-def _begins(key: CodeKey, prefix: CodeKey) -> bool:
-    return key[0] == prefix[0] and key[1].startswith(prefix[1])
+        return Place.UNCLEAR
+    return place(key, drug_class, drug_class.review)
