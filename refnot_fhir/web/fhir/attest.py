@@ -9,17 +9,16 @@ from flask import Blueprint, Response
 
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadInput, Problem
-from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write.operation_definitions import ATTEST, SCREENING_REPORT, STATED
 from refnot_fhir.fhir.write.questionnaire_response import Statement
 from refnot_fhir.trial.attest import Said, attest
-from refnot_fhir.trial.receive import parcel
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web.answer import fhir
 from refnot_fhir.web.fhir import operations
+from refnot_fhir.web.fhir.parameters import posted
 from refnot_fhir.web.fhir.published import find
-from refnot_fhir.web.request import body, caller, named_user, wanted_of_write
+from refnot_fhir.web.request import caller, named_user, wanted_of_write
 
 
 def routes(service: Service) -> Blueprint:
@@ -71,14 +70,8 @@ def _said(service: Service) -> Said:
 
 def _stated(service: Service) -> Iterator[tuple[str, Any]]:
     """The parameters by name; of evidence, which may stand several times, all."""
-    sent = parcel.content(body(service.settings.max_body_bytes))
-    if sent["resourceType"] != "Parameters":
-        raise BadInput("an operation takes a Parameters resource, and nothing else")
-    problems = gate.problems(sent, Version.R5)
-    if problems:
-        raise BadInput("the Parameters are not valid", problems)
     found: dict[str, list[str]] = {}
-    for index, one in enumerate(sent.get("parameter", ())):
+    for index, one in enumerate(posted(service.settings.max_body_bytes)):
         name, where = one["name"], f"Parameters.parameter[{index}]"
         if name not in STATED:
             said = f"a statement has no such parameter: there are {', '.join(STATED)}"

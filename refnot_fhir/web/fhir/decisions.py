@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from refnot_fhir.core.life import Actor, Verb
 from refnot_fhir.core.people import Wish
@@ -23,6 +23,7 @@ from refnot_fhir.trial.receive import parcel
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web import headers
 from refnot_fhir.web.answer import fhir
+from refnot_fhir.web.fhir.parameters import posted
 from refnot_fhir.web.request import (
     base_url,
     body,
@@ -94,15 +95,7 @@ def _wish(stated: Mapping[str, Any], verb: Verb, who: str, user: str) -> Wish:
 
 def _stated(service: Service) -> dict[str, Any]:
     """The values of the Parameters that were posted, by name. Raises BadInput."""
-    if not request.content_length:
-        return {}
-    sent = parcel.content(body(service.settings.max_body_bytes))
-    if sent["resourceType"] != "Parameters":
-        raise BadInput("an operation takes a Parameters resource, and nothing else")
-    problems = gate.problems(sent, Version.R5)
-    if problems:
-        raise BadInput("the Parameters are not valid", problems)
-    return dict(_values(sent.get("parameter", ())))
+    return dict(_values(posted(service.settings.max_body_bytes)))
 
 
 def _values(parameters: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,6 @@ from flask import Blueprint, Response, request
 from refnot_fhir.core.results import Subject
 from refnot_fhir.core.site import Site
 from refnot_fhir.errors import BadInput, NotFound, Problem
-from refnot_fhir.fhir import gate
 from refnot_fhir.fhir.dates import asked_day
 from refnot_fhir.fhir.versions import Version
 from refnot_fhir.fhir.write import dosing_record, screening_report
@@ -22,12 +21,12 @@ from refnot_fhir.store.contract import Reader
 from refnot_fhir.trial import subjects as enrolment
 from refnot_fhir.trial.judge import Standing
 from refnot_fhir.trial.missing import missing
-from refnot_fhir.trial.receive import parcel
 from refnot_fhir.trial.service import Service
 from refnot_fhir.web import headers
 from refnot_fhir.web.answer import fhir
+from refnot_fhir.web.fhir.parameters import posted
 from refnot_fhir.web.fhir.published import find
-from refnot_fhir.web.request import base_url, body, wanted
+from refnot_fhir.web.request import base_url, wanted
 
 TYPE = "ResearchSubject"
 """The type that the operations are of."""
@@ -144,15 +143,7 @@ def _date(stated: dict[str, str]) -> date | None:
 
 def _posted(service: Service) -> dict[str, str]:
     """The parameters of a Parameters resource, if one was posted."""
-    if request.method != "POST" or not request.content_length:
-        return {}
-    sent = parcel.content(body(service.settings.max_body_bytes))
-    if sent["resourceType"] != "Parameters":
-        raise BadInput("an operation takes a Parameters resource, and nothing else")
-    problems = gate.problems(sent, Version.R5)
-    if problems:
-        raise BadInput("the Parameters are not valid", problems)
     return {
         str(one.get("name")): str(one.get("valueDate", one.get("valueString", "")))
-        for one in sent.get("parameter", ())
+        for one in posted(service.settings.max_body_bytes)
     }
