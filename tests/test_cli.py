@@ -245,11 +245,12 @@ STATED = ("--criterion", "IN05", "--verdict", "met", "--reason", "good condition
 def test_a_statement_is_kept_once_and_counts_under_replay_alone(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path / 'x.sqlite3'}"
     run("ingest", ONE_PATIENT / "1-morning-results.json", database=database)
-    subject = printed(run("subjects", "--json", database=database))[0]["id"]
-    stated = ("attest", subject, *STATED, "--role", "investigator", "--json")
+    listed = printed(run("subjects", "--json", database=database))[0]
+    stated = ("attest", listed["id"], *STATED, "--role", "investigator", "--json")
+    by_patient = ("attest", f"Patient/{listed['patient']}", *stated[2:])
 
     (first,) = printed(run(*stated, database=database))
-    (again,) = printed(run(*stated, database=database))
+    (again,) = printed(run(*by_patient, database=database))
     (replayed,) = printed(run(*stated, database=database, REFNOT_REPLAY="true"))
 
     assert first == again

@@ -15,6 +15,7 @@ from refnot_fhir.cli.options import (
     site_of,
     site_option,
     stop,
+    subject_id,
 )
 from refnot_fhir.cli.terminal import rows_shown
 from refnot_fhir.core.results import Subject
@@ -51,7 +52,7 @@ from refnot_fhir.wording.results import why
 @as_json
 def attest(subject: str, evidence: tuple[str, ...], site: str, as_json: bool,
            **stated: Any) -> None:  # fmt: skip
-    """State how it is with a criterion of a SUBJECT, by the id of its ResearchSubject.
+    """State how it is with a criterion of a SUBJECT: an id, ResearchSubject/… or Patient/….
 
     Nobody establishes here who states it: it counts under replay alone. The same again on the same
     day changes nothing. Exit code 1 if the protocol does not let it be stated.
@@ -73,7 +74,7 @@ def attest(subject: str, evidence: tuple[str, ...], site: str, as_json: bool,
 
 
 def _subject(service: Service, site: Site, id: str) -> Subject:
-    query = SubjectQuery(ids=[id.removeprefix("ResearchSubject/")], sites=[site.name])
+    query = SubjectQuery(ids=[subject_id(service, site, id)], sites=[site.name])
     with service.store.read() as reader:
         rows = list(enrolment.find_subjects(reader, service.judge(), query))
     if not rows:

@@ -19,16 +19,14 @@ from refnot_fhir.cli.options import (
     site_of,
     site_option,
     stop,
+    subject_id,
 )
 from refnot_fhir.cli.terminal import rows_shown
 from refnot_fhir.core.life import Actor, MilestoneCode
 from refnot_fhir.core.people import Wish
-from refnot_fhir.core.site import Site
 from refnot_fhir.rulebook.files import read
 from refnot_fhir.rulebook.find import shipped
-from refnot_fhir.store.contract import SubjectQuery
 from refnot_fhir.trial.people import Asked, carry_out
-from refnot_fhir.trial.service import Service
 from refnot_fhir.wording import language
 from refnot_fhir.wording.results import why_status
 
@@ -80,7 +78,7 @@ def decide(verb: str, subject: str, on: datetime | None, arm: str, number: str,
         milestone=known[verb].milestone or (MilestoneCode.CONSENT if consent else ""),
         reference=consent,
     )
-    asked = Asked(wish, who, subject=_id_of(service, where, subject))
+    asked = Asked(wish, who, subject=subject_id(service, where, subject))
     done = carry_out(asked, site=where, store=service.store, judge=service.judge())
     last = done.subject.history[-1]
     labs = service.rulebook.protocols[done.subject.protocol].labs
@@ -90,15 +88,3 @@ def decide(verb: str, subject: str, on: datetime | None, arm: str, number: str,
         "changed": "yes" if done.changed else "no",
     }  # fmt: skip
     rows_shown([row], as_json)
-
-
-def _id_of(service: Service, site: Site, stated: str) -> str:
-    """The id of the subject that an argument names; that of a patient if there is one alone."""
-    type_, _, id_ = stated.rpartition("/")
-    if type_ in ("", "ResearchSubject"):
-        return id_
-    with service.store.read() as reader:
-        rows = reader.subjects(SubjectQuery(patients=[(site.name, id_)]))
-    if len(rows) != 1:
-        stop(f"{len(rows)} subjects are of {stated} at the site {site.name}: name one by its id")
-    return rows[0].subject.id

@@ -19,6 +19,7 @@ from refnot_fhir.fhir.dates import asked_moment
 from refnot_fhir.rulebook.find import folder
 from refnot_fhir.settings import PREFIX, Settings, from_environment
 from refnot_fhir.sources import files as feed
+from refnot_fhir.store.contract import SubjectQuery
 from refnot_fhir.trial.service import DEFAULT_SITE, Service
 
 OK, FAILED, USAGE, STOPPED = 0, 1, 2, 130
@@ -73,6 +74,18 @@ def site_of(service: Service, name: str) -> Site:
         return service.site(name)
     except NotFound as error:
         stop(str(error), USAGE)
+
+
+def subject_id(service: Service, site: Site, stated: str) -> str:
+    """The id of the subject that an argument names; that of a patient if there is one alone."""
+    type_, _, id_ = stated.rpartition("/")
+    if type_ in ("", "ResearchSubject"):
+        return id_
+    with service.store.read() as reader:
+        rows = reader.subjects(SubjectQuery(patients=[(site.name, id_)]))
+    if len(rows) != 1:
+        stop(f"{len(rows)} subjects are of {stated} at the site {site.name}: name one by its id")
+    return rows[0].subject.id
 
 
 def files_of(paths: Iterable[str]) -> list[str]:
