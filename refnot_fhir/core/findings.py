@@ -68,6 +68,8 @@ def _of_patient(chart: Chart, now: datetime) -> Iterator[Finding]:
     if person is None:
         yield Finding(FindingCode.NO_PATIENT, now)
         return
+    if not (person.active or person.replaced_by):
+        yield Finding(FindingCode.NOT_IN_USE, now, sources=(person.source,))
     if person.replaced_by:
         yield Finding(FindingCode.MERGED, now, now=person.replaced_by, sources=(person.source,))
     if death is not None:

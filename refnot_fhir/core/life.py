@@ -151,6 +151,8 @@ class FindingCode(StrEnum):
     MERGED = "merged"
     NO_PATIENT = "no-patient"
     """The hospital withdrew the Patient."""
+    NOT_IN_USE = "not-in-use"
+    """The hospital says that the record is not in use (`Patient.active`)."""
 
 
 @record

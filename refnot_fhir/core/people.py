@@ -70,6 +70,8 @@ class Refusal(StrEnum):
     NUMBER_TAKEN = "number-taken"
     CORRECTION_UNEXPLAINED = "correction-unexplained"
     CONSENT_UNSAID = "consent-unsaid"
+    CONSENT_OF_ANOTHER = "consent-of-another"
+    NOT_IN_USE = "not-in-use"
 
 
 class Stated(StrEnum):
@@ -95,6 +97,10 @@ class Basis:
     today: date
     """At the patient's hospital."""
     replay: bool
+    in_use: bool = True
+    """False where the hospital says that the record of the patient is not in use."""
+    consent_of_another: bool = False
+    """That the record of the consent that is wished is one of another patient."""
 
     @property
     def takes_in(self) -> bool:
@@ -181,6 +187,8 @@ def _refusals(basis: Basis, wish: Wish) -> Iterator[Reason]:
     yield from _of_reason(life, wish, to)
     if wish.milestone == MilestoneCode.CONSENT_WITHDRAWN and not before.milestone("consent"):
         yield reason(Refusal.CONSENT_UNSAID)
+    if basis.consent_of_another:
+        yield reason(Refusal.CONSENT_OF_ANOTHER, consent=wish.reference)
     if to != before.status:
         yield from _of_enrolment(basis, to)
         yield from _of_needs(basis, wish, to)
@@ -225,6 +233,8 @@ def _of_enrolment(basis: Basis, to: str) -> Iterator[Reason]:
     life = basis.life
     if life.stage(to) not in (Stage.PENDING, Stage.ON) or _takes_part(basis):
         return
+    if not basis.in_use:
+        yield reason(Refusal.NOT_IN_USE)
     if not (basis.takes_in or basis.replay):
         yield reason(Refusal.STUDY_CLOSED, status=basis.protocol.status)
     if basis.protocol.unsigned and not basis.replay:

@@ -201,7 +201,19 @@ class _Carrying:
             now=self._judge.now,
             today=today,
             replay=self._judge.replay,
+            in_use=chart.person is None or chart.person.active,
+            consent_of_another=self._is_of_another(wish.reference, chart.patient),
         )
+
+    def _is_of_another(self, consent: str, patient: str) -> bool:
+        """Whether the record of a consent is here, and of another patient."""
+        type_, _, id_ = consent.partition("/_history/")[0].partition("/")
+        key = Key(self._site.name, type_, id_)
+        head = self._writer.heads([key]).get(key) if type_ == "Consent" and id_ else None
+        if head is None or not head.patient:
+            return False
+        name = self._site.name
+        return heir(self._writer, name, head.patient) != heir(self._writer, name, patient)
 
     def _enrols(self, before: Subject, wish: Wish) -> bool:
         """Whether it is about a patient whom the criteria, or a replay, decided until now."""

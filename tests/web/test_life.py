@@ -316,6 +316,26 @@ def test_a_merge_and_a_withdrawn_patient_are_findings_too(trial: Door) -> None:
     assert trial.subject()["status"] == "on-study"
 
 
+def test_a_record_that_is_not_in_use_enrols_nobody_and_is_a_finding_later(trial: Door) -> None:
+    trial.kept(patient("p1", active=False))
+    said = refused(trial, "enrol", arm="monotherapy", number="R2-001", actor="Dr A")
+    assert "not in use" in said
+    trial.kept(patient("p1", active=True))
+    enrol(trial)
+    trial.kept(patient("p1", active=False, meta={"lastUpdated": "2030-01-01T00:00:00Z"}))
+    assert ("not-in-use", "", False) in findings(trial)
+
+
+def test_the_consent_of_another_patient_is_nobodys_milestone(trial: Door) -> None:
+    trial.kept(patient("p2"), {
+        "resourceType": "Consent", "id": "other", "status": "active",
+        "scope": {"coding": [{"code": "research"}]}, "category": [{"text": "consent"}],
+        "patient": {"reference": "Patient/p2"}, "policy": [{"uri": "urn:policy"}],
+    })  # fmt: skip
+    said = refused(trial, "consent", consent="Consent/other", actor="Dr A")
+    assert "the consent of another patient" in said
+
+
 def test_time_alone_makes_no_finding(trial: Door) -> None:
     enrol(trial)
     trial.clock.move(days=100)
