@@ -39,18 +39,23 @@ def listed(database: str) -> list[dict[str, Any]]:
     return found
 
 
+LEFT = ("--reason-code", "withdrawal-by-subject", "--reason", "moved away")
+
+
 def test_a_subject_is_withdrawn_once_by_its_id_or_by_its_patient(database: str) -> None:
     (before,) = listed(database)
     first = run(
-        "withdraw", before["id"], "--reason", "moved away", "--actor", "Dr A", "--json",
+        "withdraw", before["id"], *LEFT, "--actor", "Dr A", "--json",
         database=database,
     )  # fmt: skip
     assert first.exit_code == 0, first.output
     (said,) = json.loads(first.stdout)
-    assert (said["status"], said["why"], said["changed"]) == ("withdrawn", "moved away", "yes")
+    assert (said["status"], said["why"], said["changed"]) == (
+        "withdrawn", "Withdrawal by subject: moved away", "yes",
+    )  # fmt: skip
     assert listed(database)[0]["status"] == "withdrawn"
     for named in ("Patient/p1", f"ResearchSubject/{before['id']}"):
-        again = run("decide", "withdraw", named, "--reason", "moved away", database=database)
+        again = run("decide", "withdraw", named, *LEFT, database=database)
         assert again.exit_code == 0
         assert again.stdout.strip().endswith("no")
 

@@ -167,8 +167,10 @@ def test_the_end_of_a_participation_is_the_day_that_is_stated() -> None:
     assert carried(enrolled(), wish("off-study", code="death")).history[-1].reason.code == (
         "stated-code"
     )
-    gone = carried(subject("screening"), wish("withdrawn", said="He moved."))
-    assert (gone.ended_on, gone.history[-1].reason.code) == (None, "stated")
+    left = wish("withdrawn", code="withdrawal-by-subject", said="He moved.")
+    gone = carried(subject("screening"), left)
+    assert (gone.ended_on, gone.history[-1].reason.code) == (None, "stated-code-said")
+    assert isinstance(decided(basis(subject("screening")), replace(left, code="")), tuple)
 
 
 def test_the_end_may_be_corrected() -> None:
