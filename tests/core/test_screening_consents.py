@@ -25,6 +25,9 @@ PRIVACY = (RESEARCH[0], "patient-privacy")
 IN06 = ConsentRule("a signed consent", frozenset({RESEARCH}))
 
 
+OURS = "https://clinicaltrials.gov/study/NCT00000000"
+
+
 def consent(ago: int | None = 5, id: str = "n1", **said: object) -> Consent:
     """An active consent to this protocol that permits, given on that day, unless it says else."""
     told: dict[str, object] = {
@@ -68,6 +71,8 @@ def day(ago: int) -> object:
         ({"unclear": True}, UNKNOWN, "to-be-judged"),
         ({"studies": ()}, UNKNOWN, "to-be-judged"),
         ({"studies": ("ResearchStudy/other",)}, UNKNOWN, "needs"),
+        ({"studies": ("ResearchStudy/other",), "policies": (OURS,)}, UNKNOWN, "needs"),
+        ({"studies": (), "policies": (OURS,)}, MET, "consented"),
         ({"kinds": (PRIVACY,)}, UNKNOWN, "needs"),
         ({"ago": None}, UNKNOWN, "to-be-judged"),
         ({"ago": -1}, UNKNOWN, "needs"),

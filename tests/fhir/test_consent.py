@@ -114,6 +114,8 @@ def test_data_that_are_no_study_name_none() -> None:
         r4(modifierExtension=[{"url": "https://example.org/not", "valueBoolean": True}]),
         r4(performer=[{"reference": "RelatedPerson/r1"}]),
         r4(verification=[{"verified": False}]),
+        r4({"action": [{"coding": [{"code": "disclose"}]}]}),
+        r4({"purpose": [{"code": "HMARKT"}]}),
     ],
 )
 def test_what_says_more_than_can_be_read_is_unclear(sent: dict[str, Any]) -> None:

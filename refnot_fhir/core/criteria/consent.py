@@ -136,7 +136,7 @@ def _decides(found: Consent, rule: ConsentRule, protocol: Protocol) -> bool:
     return (
         found.state not in _NO_STATEMENT
         and not rule.kinds.isdisjoint(found.kinds)
-        and any(names(named, protocol) for named in (*found.studies, *found.policies))
+        and any(names(named, protocol) for named in found.studies or found.policies)
     )
 
 

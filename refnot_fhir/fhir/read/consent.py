@@ -113,6 +113,10 @@ def _ends(period: Json, zone: tzinfo, dates_in_utc: bool) -> tuple[When | None, 
     return begins, ends
 
 
+# What a permission is limited to: https://hl7.org/fhir/R4/consent-definitions.html#Consent.provision
+_NARROWING = ("action", "purpose", "class", "code")
+
+
 def _doubts(resource: Json, root: Json, exceptions: list[Json], patient: str) -> Iterator[str]:
     """Why it says something that only a person can judge."""
     modified = modifiers(resource, root, *exceptions)
@@ -120,6 +124,9 @@ def _doubts(resource: Json, root: Json, exceptions: list[Json], patient: str) ->
         yield modified
     if exceptions:
         yield "provisions within it"
+    narrowed = [name for name in _NARROWING if root is not resource and name in root]
+    if narrowed:
+        yield f"for no more than the {' and '.join(narrowed)} that it states"
     givers = resource.get("performer", resource.get("grantor", ()))
     if givers and patient not in {id_of(one, "Patient") for one in givers}:
         yield "given by another person than the patient"
