@@ -50,6 +50,39 @@ class MilestoneCode(StrEnum):
     CONSENT_WITHDRAWN = "consent-withdrawn"
 
 
+class Refusal(StrEnum):
+    """Why a wish is refused."""
+
+    ACTOR_UNNAMED = "actor-unnamed"
+    UNKNOWN_STATUS = "unknown-status"
+    NOT_ALLOWED = "not-allowed"
+    NOTHING_ALLOWED = "nothing-allowed"
+    STUDY_CLOSED = "study-closed"
+    NOT_ELIGIBLE = "not-eligible"
+    UNSIGNED = "unsigned"
+    NO_ARM = "no-arm"
+    UNKNOWN_ARM = "unknown-arm"
+    NO_NUMBER = "no-number"
+    NO_REASON = "no-reason"
+    UNKNOWN_REASON = "unknown-reason"
+    IN_FUTURE = "in-future"
+    TOO_EARLY = "too-early"
+    NUMBER_TAKEN = "number-taken"
+    CORRECTION_UNEXPLAINED = "correction-unexplained"
+    CONSENT_UNSAID = "consent-unsaid"
+    CONSENT_OF_ANOTHER = "consent-of-another"
+    NOT_IN_USE = "not-in-use"
+
+
+class Stated(StrEnum):
+    """How a status that people set is explained."""
+
+    SAID = "stated"
+    CODED = "stated-code"
+    CODED_AND_SAID = "stated-code-said"
+    UNEXPLAINED = "unexplained"
+
+
 @record
 class StatusRule:
     """One status, and what may follow it."""

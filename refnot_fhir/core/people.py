@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
-from enum import StrEnum
 
 from refnot_fhir.core.chart import Chart
-from refnot_fhir.core.life import Actor, Life, Milestone, MilestoneCode, Need, Stage
+from refnot_fhir.core.life import (
+    Actor,
+    Life,
+    Milestone,
+    MilestoneCode,
+    Need,
+    Refusal,
+    Stage,
+    Stated,
+)
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Assessment, StatusChange, Subject
 from refnot_fhir.core.rules import Arm, Protocol
@@ -48,39 +56,6 @@ class Wish:
     """The day on which it happened, where that is known besides."""
     reference: str = ""
     """The record of the milestone: `Consent/c1`."""
-
-
-class Refusal(StrEnum):
-    """Why a wish is refused."""
-
-    ACTOR_UNNAMED = "actor-unnamed"
-    UNKNOWN_STATUS = "unknown-status"
-    NOT_ALLOWED = "not-allowed"
-    NOTHING_ALLOWED = "nothing-allowed"
-    STUDY_CLOSED = "study-closed"
-    NOT_ELIGIBLE = "not-eligible"
-    UNSIGNED = "unsigned"
-    NO_ARM = "no-arm"
-    UNKNOWN_ARM = "unknown-arm"
-    NO_NUMBER = "no-number"
-    NO_REASON = "no-reason"
-    UNKNOWN_REASON = "unknown-reason"
-    IN_FUTURE = "in-future"
-    TOO_EARLY = "too-early"
-    NUMBER_TAKEN = "number-taken"
-    CORRECTION_UNEXPLAINED = "correction-unexplained"
-    CONSENT_UNSAID = "consent-unsaid"
-    CONSENT_OF_ANOTHER = "consent-of-another"
-    NOT_IN_USE = "not-in-use"
-
-
-class Stated(StrEnum):
-    """How a status that people set is explained."""
-
-    SAID = "stated"
-    CODED = "stated-code"
-    CODED_AND_SAID = "stated-code-said"
-    UNEXPLAINED = "unexplained"
 
 
 @record

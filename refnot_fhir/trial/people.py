@@ -17,8 +17,8 @@ from refnot_fhir import __version__
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.dosing.results import DosingRecord
-from refnot_fhir.core.life import MilestoneCode, Stage
-from refnot_fhir.core.people import Basis, Refusal, Wish, decided, known_on, wished_on
+from refnot_fhir.core.life import MilestoneCode, Refusal, Stage
+from refnot_fhir.core.people import Basis, Wish, decided, known_on, wished_on
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import Assessment, Subject
 from refnot_fhir.core.rules import Protocol

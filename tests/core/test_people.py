@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refnot_fhir.core.life import Actor, FindingCode, Milestone, Stage
-from refnot_fhir.core.people import Basis, Refusal, Wish, decided, known_on
+from refnot_fhir.core.life import Actor, FindingCode, Milestone, Refusal, Stage
+from refnot_fhir.core.people import Basis, Wish, decided, known_on
 from refnot_fhir.core.results import Assessment, StatusChange, Subject
 from refnot_fhir.core.rules import Arm
 from refnot_fhir.core.values import Reason

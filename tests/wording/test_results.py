@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from refnot_fhir.core.chart import Chart
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.facts import ConsentState, Outcome, State, Use, Verification
-from refnot_fhir.core.people import Stated
+from refnot_fhir.core.life import Stated
 from refnot_fhir.core.results import (
     CriterionResult,
     Evidence,
