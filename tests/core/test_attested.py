@@ -93,6 +93,7 @@ def test_what_data_leave_unknown_is_decided_by_the_newest_statement() -> None:
         ({"reason": ""}, "no-reason"),
         ({"signed": None}, "unsigned"),
         ({"verified": False}, "unverified"),
+        ({"form_version": "0.9"}, "other-form-version"),
         ({"signed": moment(days_ago(29))}, "lapsed"),
         ({"valid_until": whole_days(days_ago(1))}, "lapsed"),
     ],

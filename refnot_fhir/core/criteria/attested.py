@@ -211,7 +211,9 @@ def _statements(
 ) -> Statements:
     claims, others = [], []
     for one in said:
-        why = not_counted(one, allowed, self_declared=case.chart.self_declared)
+        why = not_counted(
+            one, allowed, version=case.protocol.version, self_declared=case.chart.self_declared
+        )
         if why is not None or one.signed is None:
             others.append((one, why or reason(NotCounted.UNSIGNED)))
         else:
@@ -219,8 +221,12 @@ def _statements(
     return Statements(criterion, allowed, case, tuple(claims), tuple(others))
 
 
-def not_counted(said: Attestation, allowed: Attestable, *, self_declared: bool) -> Reason | None:
-    """Why a statement does not count, if it does not."""
+def not_counted(
+    said: Attestation, allowed: Attestable, *, version: str, self_declared: bool
+) -> Reason | None:
+    """Why a statement does not count, if it does not; `version` is the protocol's."""
+    if said.form_version not in ("", version):
+        return reason(NotCounted.FORM_VERSION, stated=said.form_version, current=version)
     if said.role not in allowed.roles:
         return reason(NotCounted.ROLE, role=said.role, allowed=sorted(allowed.roles))
     if said.verdict is Verdict.NOT_APPLICABLE and not allowed.not_applicable:

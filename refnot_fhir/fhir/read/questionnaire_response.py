@@ -68,6 +68,7 @@ def read(
             signed=answered.moment(resource.get("authored")),
             verified=source.id.startswith(ESTABLISHED),
             retracted=status == _RETRACTED,
+            form_version=resource.get("questionnaire", "").partition("|")[2],
             **told,
         )
 
