@@ -73,7 +73,11 @@ def attest(said: Said, subject: Subject, *, site: Site, store: Store, judge: Jud
 def _is_kept(
     key: Key, subject: Subject, criterion: str, site: Site, store: Store, judge: Judge
 ) -> bool:
-    """Whether it is kept already. Raises `errors.Unprocessable` where another one replaced it."""
+    """Whether it is kept already.
+
+    Raises `errors.Unprocessable` where another one replaced it, or something arrived since that may
+    have reopened the criterion: what is stated now is another statement.
+    """
     with store.read() as reader:
         kept = reader.kept(key)
         if kept is None or kept.deleted:
@@ -87,6 +91,9 @@ def _is_kept(
     newest = max(stated, key=lambda it: it.signed.latest if it.signed else _BEGINNING, default=None)
     if newest is not None and newest.source.id != key.id:
         said = "the same was stated before, and replaced since: say when it is signed now"
+        raise Unprocessable(said, (Problem("conflict", said, _place("signed")),))
+    if any(it.source.arrived and it.source.arrived > kept.received for it in chart.facts):
+        said = "the same was stated before, and more arrived since: say when it is signed now"
         raise Unprocessable(said, (Problem("conflict", said, _place("signed")),))
     return True
 
