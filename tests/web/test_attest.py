@@ -129,6 +129,12 @@ def test_a_new_statement_replaces_the_one_before_and_both_stay(proxied: Door) ->
         ({"overrules": "a mistake"}, "nobody may overrule what data say of IN06"),
         ({"signed": "2026-05-21"}, "signed is in the future"),
         ({"valid_until": "2026-06"}, "valid-until is a day"),
+        (
+            {"valid_from": "2026-06-03", "valid_until": "2026-06-02"},
+            "valid-from is after valid-until",
+        ),
+        ({"valid_until": "2026-05-01"}, "valid-until is before the day of the signature"),
+        ({"signed": "1900-01-01"}, "signed is before 2009-06-04, when the study began"),
         ({"evidence": ["Observation/nowhere"]}, "the evidence must be on record"),
         ({"evidence": ["nonsense"]}, "the evidence must be on record"),
     ],
