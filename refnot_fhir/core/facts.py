@@ -336,6 +336,8 @@ class Attestation:
     valid_until: When | None = None
     retracted: bool = False
     """That it was entered in error."""
+    form_version: str = ""
+    """The version of the protocol's form that it answers; empty: it names none."""
 
 
 @record

@@ -5,6 +5,7 @@ Numbers are `Decimal`, moments are intervals (`When`), and nothing here is ever 
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
@@ -22,6 +23,8 @@ class Source:
     version: str
     part: str = ""
     """FHIRPath below the resource: `component[1]`, `contained[0]`; empty for the resource."""
+    arrived: datetime | None = field(default=None, compare=False)
+    """When this version was received here; None: all came at once, or before this was kept."""
 
     @property
     def reference(self) -> str:

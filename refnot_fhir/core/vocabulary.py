@@ -83,3 +83,4 @@ class NotCounted(StrEnum):
     UNSIGNED = "unsigned"
     UNVERIFIED = "unverified"
     LAPSED = "lapsed"
+    FORM_VERSION = "other-form-version"

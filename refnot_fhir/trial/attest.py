@@ -73,7 +73,11 @@ def attest(said: Said, subject: Subject, *, site: Site, store: Store, judge: Jud
 def _is_kept(
     key: Key, subject: Subject, criterion: str, site: Site, store: Store, judge: Judge
 ) -> bool:
-    """Whether it is kept already. Raises `errors.Unprocessable` where another one replaced it."""
+    """Whether it is kept already.
+
+    Raises `errors.Unprocessable` where another one replaced it, or something arrived since that may
+    have reopened the criterion: what is stated now is another statement.
+    """
     with store.read() as reader:
         kept = reader.kept(key)
         if kept is None or kept.deleted:
@@ -87,6 +91,9 @@ def _is_kept(
     newest = max(stated, key=lambda it: it.signed.latest if it.signed else _BEGINNING, default=None)
     if newest is not None and newest.source.id != key.id:
         said = "the same was stated before, and replaced since: say when it is signed now"
+        raise Unprocessable(said, (Problem("conflict", said, _place("signed")),))
+    if any(it.source.arrived and it.source.arrived > kept.received for it in chart.facts):
+        said = "the same was stated before, and more arrived since: say when it is signed now"
         raise Unprocessable(said, (Problem("conflict", said, _place("signed")),))
     return True
 
@@ -151,6 +158,7 @@ def _problems(stated: Statement, protocol: Protocol, site: Site, judge: Judge) -
             yield Problem("required", f"{name} must be stated", _place(name))
     yield from _about_overruling(stated, allowed)
     yield from _about_time(stated, site, judge)
+    yield from _about_days(stated, protocol, site, judge)
 
 
 def _about_overruling(stated: Statement, allowed: Attestable) -> Iterator[Problem]:
@@ -172,6 +180,29 @@ def _about_time(stated: Statement, site: Site, judge: Judge) -> Iterator[Problem
     for name, text in (("valid-from", stated.valid_from), ("valid-until", stated.valid_until)):
         if text and precision(text) != "day":
             yield Problem("value", f"{name} is a day, YYYY-MM-DD", _place(name))
+
+
+def _about_days(
+    stated: Statement, protocol: Protocol, site: Site, judge: Judge
+) -> Iterator[Problem]:
+    """Days on which it could never count; what is no day is said elsewhere."""
+    try:
+        signed = when(stated.signed, zone=site.zone).days(site.zone) if stated.signed else None
+        first = date.fromisoformat(stated.valid_from or "0001-01-01")
+        last = date.fromisoformat(stated.valid_until or "9999-12-31")
+    except ValueError:
+        return
+    begun = judge.today(site) if signed is None else signed.first
+    began = protocol.period[0]
+    if first > last:
+        said = "valid-from is after valid-until: it would never count"
+        yield Problem("business-rule", said, _place("valid-from"))
+    if last < begun:
+        said = "valid-until is before the day of the signature: it would never count"
+        yield Problem("business-rule", said, _place("valid-until"))
+    if began and f"{begun}"[: len(began)] < began:
+        said = f"signed is before {began}, when the study began"
+        yield Problem("business-rule", said, _place("signed"))
 
 
 def _not_among(name: str, allowed: Collection[str]) -> Problem:

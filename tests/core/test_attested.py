@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from itertools import permutations
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,7 @@ ULCER = ConditionRule("a person's word", ("acute", "ulcer"), met=frozenset({"acu
 DRUG = DrugRule("immunotherapy", 42, "refnot")
 ALLOWED = Attestable(frozenset({"investigator"}), 28)
 Known = Attestation | Condition | Dose
+T = TypeVar("T", Attestation, Condition)
 MAY_OVERRULE = replace(ALLOWED, overrules=True)
 
 
@@ -93,6 +95,7 @@ def test_what_data_leave_unknown_is_decided_by_the_newest_statement() -> None:
         ({"reason": ""}, "no-reason"),
         ({"signed": None}, "unsigned"),
         ({"verified": False}, "unverified"),
+        ({"form_version": "0.9"}, "other-form-version"),
         ({"signed": moment(days_ago(29))}, "lapsed"),
         ({"valid_until": whole_days(days_ago(1))}, "lapsed"),
     ],
@@ -185,13 +188,47 @@ def test_what_the_person_looked_at_does_not_reopen_it_and_another_version_of_it_
     assert came_to(ALLERGY, early, older) == (UNKNOWN, "reopened")
 
 
-def test_a_correction_reopens_it_unless_the_person_looked_at_it() -> None:
-    """When it was corrected, its own dates do not say."""
-    corrected = condition("allergy", ago=5, version="2")
-    assert came_to(ALLERGY, said(NOT_MET), corrected) == (UNKNOWN, "reopened")
-    for named in ("Condition/c1", "Condition/c1/_history/2"):
-        knew = said(NOT_MET, looked_at=(named,))
-        assert came_to(ALLERGY, knew, corrected) == (NOT_MET, "attested")
+def arrived(fact: T, ago: int) -> T:
+    """The same, received at noon of that day."""
+    return replace(fact, source=replace(fact.source, arrived=moment(days_ago(ago)).earliest))
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_what_arrives_after_a_statement_reopens_it_unless_the_person_looked_at_it(
+    version: str,
+) -> None:
+    stated = arrived(said(NOT_MET, 3), 3)
+    late = arrived(condition("allergy", ago=5, version=version), 2)
+    assert came_to(ALLERGY, stated, late) == (UNKNOWN, "reopened")
+    for named in ("Condition/c1", f"Condition/c1/_history/{version}"):
+        knew = replace(stated, looked_at=(named,))
+        assert came_to(ALLERGY, knew, late) == (NOT_MET, "attested")
+
+
+@pytest.mark.parametrize("ago", [3, 4])
+def test_what_arrives_with_a_statement_or_before_it_is_judged_by_the_dates_of_the_hospital(
+    ago: int,
+) -> None:
+    stated = arrived(said(NOT_MET, 3), 3)
+    early = arrived(condition("allergy", ago=5, version="2"), ago)
+    assert came_to(ALLERGY, stated, early) == (NOT_MET, "attested")
+    later = arrived(condition("allergy", ago=2), ago)
+    assert came_to(ALLERGY, stated, later) == (UNKNOWN, "reopened")
+
+
+def test_what_has_no_arrival_is_judged_by_the_dates_of_the_hospital() -> None:
+    record = condition("allergy", ago=5)
+    for stated, known in (
+        (said(NOT_MET, 3), arrived(record, 1)), (arrived(said(NOT_MET, 3), 3), record),
+    ):  # fmt: skip
+        assert came_to(ALLERGY, stated, known) == (NOT_MET, "attested")
+
+
+def test_what_arrives_after_an_overruling_is_not_overruled() -> None:
+    overruling = arrived(said(NOT_MET, overrules="healed"), 3)
+    for came, outcome in ((3, (NOT_MET, "overruled")), (2, (MET, "on-record"))):
+        record = arrived(condition("acute", ago=5), came)
+        assert came_to(ULCER, record, overruling, allowed=MAY_OVERRULE) == outcome
 
 
 def test_a_refuted_record_reopens_nothing() -> None:

@@ -117,6 +117,12 @@ def test_each_criterion_with_a_verdict_is_a_statement(version: Version) -> None:
     assert (second.verified, second.retracted) == (False, False)
 
 
+@pytest.mark.parametrize(("stated", "version"), [(f"{FORM}|0.9", "0.9"), (FORM, "")])
+def test_a_statement_says_which_version_of_the_form_it_answers(stated: str, version: str) -> None:
+    (found,) = read(answered(questionnaire=stated))
+    assert found.form_version == version
+
+
 def test_an_id_that_only_the_service_gives_says_that_the_person_was_established() -> None:
     (found,) = read(answered(), id="established-1")
     assert found.verified

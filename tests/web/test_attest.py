@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 
 from refnot_fhir.core.rules import Attestable
-from tests.door import Door, Json, content, eligible, lab, open_door, said, small_rulebook
+from refnot_fhir.trial.reassess import everyone
+from tests.door import (
+    Door,
+    Json,
+    content,
+    eligible,
+    lab,
+    medicine,
+    open_door,
+    patient,
+    said,
+    small_rulebook,
+)
 from tests.small_rulebook import DECIDABLE, DERIVATIONS, STATED, protocol
 
 BASE = "https://refnot-fhir.example.org/fhir"
@@ -117,6 +129,12 @@ def test_a_new_statement_replaces_the_one_before_and_both_stay(proxied: Door) ->
         ({"overrules": "a mistake"}, "nobody may overrule what data say of IN06"),
         ({"signed": "2026-05-21"}, "signed is in the future"),
         ({"valid_until": "2026-06"}, "valid-until is a day"),
+        (
+            {"valid_from": "2026-06-03", "valid_until": "2026-06-02"},
+            "valid-from is after valid-until",
+        ),
+        ({"valid_until": "2026-05-01"}, "valid-until is before the day of the signature"),
+        ({"signed": "1900-01-01"}, "signed is before 2009-06-04, when the study began"),
         ({"evidence": ["Observation/nowhere"]}, "the evidence must be on record"),
         ({"evidence": ["nonsense"]}, "the evidence must be on record"),
     ],
@@ -223,10 +241,36 @@ def test_nobody_else_writes_a_statement_of_an_established_person(
     assert proxied.verdicts()["IN06"] == "met"
 
 
-def test_a_statement_lapses_and_a_fact_of_later_reopens_it(proxied: Door) -> None:
+def test_a_statement_lapses(proxied: Door) -> None:
     attest(proxied)
     proxied.clock.move(days=29)
     assert proxied.verdicts()["IN06"] == "unknown"
+
+
+def test_an_earlier_record_that_arrives_after_a_statement_reopens_the_criterion(
+    tmp_path: Path,
+) -> None:
+    unclear = medicine(days_ago=5, medicationCodeableConcept={"text": "a drug of a trial"})
+    looked = {"criterion": "EX09", "verdict": "not-met", "role": "investigator"}
+    with open_door(tmp_path, rulebook=BOOK, trusted_proxy="127.0.0.1") as door:
+        door.kept(patient(), lab())
+        assert attest(door, **looked).status_code == 200
+        door.clock.move(hours=1)
+        assert door.verdicts()["EX09"] == "not-met"
+        door.kept(unclear)
+        assert door.verdicts()["EX09"] == "unknown"
+        # The person looks at it; the same content again is no later arrival.
+        door.clock.move(hours=1)
+        assert attest(door, **looked).status_code == 422
+        signed = door.clock.now.isoformat()
+        assert attest(door, signed=signed, **looked).status_code == 200
+        door.clock.move(hours=1)
+        door.kept(unclear)
+        assert door.verdicts()["EX09"] == "not-met"
+        everyone(door.service.store, door.service.judge())
+        assert door.verdicts()["EX09"] == "not-met"
+        door.kept({**unclear, "note": [{"text": "corrected"}]})
+        assert door.verdicts()["EX09"] == "unknown"
 
 
 def wanted(door: Door) -> list[tuple[str, list[str], list[str]]]:

@@ -265,7 +265,14 @@ def of_statements() -> Iterator[CriterionResult]:
         yield result(RuleKind.PERSON, code, STATED, since, about=about)
     needs = (("needs", "a person's word"),)
     for code in NotCounted:
-        why = reason(code, role="nurse", allowed=["investigator"], until="2026-05-19")
+        why = reason(
+            code,
+            role="nurse",
+            allowed=["investigator"],
+            until="2026-05-19",
+            stated="0.9",
+            current="1",
+        )
         aside = replace(STATED, role=Role.ASIDE, not_usable=why)
         yield result(RuleKind.PERSON, ReasonCode.NEEDS, aside, about=needs)
     against, beside = (replace(STATED, role=role) for role in (Role.AGAINST, Role.BESIDE))

@@ -2,7 +2,7 @@
 
 What data decide stands, unless the protocol lets a person overrule it and the person says why. What
 they leave unknown is decided by the newest statement that counts, until it lapses, or until a fact
-that somebody has to judge is recorded after it.
+that somebody has to judge is recorded, or arrives, after it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from refnot_fhir.core.values import Reason, When, reason
 from refnot_fhir.core.verdict import Verdict
 from refnot_fhir.core.vocabulary import NotCounted
 
-_FIRST = "1"
-"""The version of a resource that was never corrected."""
 _KNOWN = frozenset({Role.ASIDE, Role.PART})
 """Roles of facts of which nobody has to judge."""
 
@@ -211,7 +209,9 @@ def _statements(
 ) -> Statements:
     claims, others = [], []
     for one in said:
-        why = not_counted(one, allowed, self_declared=case.chart.self_declared)
+        why = not_counted(
+            one, allowed, version=case.protocol.version, self_declared=case.chart.self_declared
+        )
         if why is not None or one.signed is None:
             others.append((one, why or reason(NotCounted.UNSIGNED)))
         else:
@@ -219,8 +219,12 @@ def _statements(
     return Statements(criterion, allowed, case, tuple(claims), tuple(others))
 
 
-def not_counted(said: Attestation, allowed: Attestable, *, self_declared: bool) -> Reason | None:
-    """Why a statement does not count, if it does not."""
+def not_counted(
+    said: Attestation, allowed: Attestable, *, version: str, self_declared: bool
+) -> Reason | None:
+    """Why a statement does not count, if it does not; `version` is the protocol's."""
+    if said.form_version not in ("", version):
+        return reason(NotCounted.FORM_VERSION, stated=said.form_version, current=version)
     if said.role not in allowed.roles:
         return reason(NotCounted.ROLE, role=said.role, allowed=sorted(allowed.roles))
     if said.verdict is Verdict.NOT_APPLICABLE and not allowed.not_applicable:
@@ -259,8 +263,9 @@ def _signed_by(said: Attestation, day: date, case: Case) -> bool:
 def _after(evidence: Evidence, claim: _Claim) -> bool:
     """Whether somebody has to judge it who did not know of it when the statement was signed.
 
-    What has no moment is taken for new unless it was looked at. So is another version of what was,
-    and a correction: when that came, its own dates do not say.
+    That is what arrived here after the statement did, however early the hospital dates it, and what
+    the hospital dates after the signature. What has no moment is taken for new unless it was looked
+    at, and so is another version of what was.
     """
     if evidence.role in _KNOWN:
         return False
@@ -269,7 +274,8 @@ def _after(evidence: Evidence, claim: _Claim) -> bool:
         return False
     if any(it.startswith(f"{source.reference}/_history/") for it in looked_at):
         return True
-    if evidence.source.version != _FIRST:
+    came, stated = source.arrived, claim.said.source.arrived
+    if came is not None and stated is not None and came > stated:
         return True
     recorded = evidence.recorded
     return recorded is None or recorded.latest > claim.signed.earliest

@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/questionnaireresponse.html, https://hl7.org/fhir/R5/ques
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
@@ -57,7 +58,7 @@ def read(
         if verdict is None:
             continue
         yield Attestation(
-            source=Source(source.site, source.type, source.id, source.version, f"item[{index}]"),
+            source=replace(source, part=f"item[{index}]"),
             patient=id_of(resource.get("subject"), "Patient"),
             protocol=protocol.id,
             criterion=group["linkId"],
@@ -68,6 +69,7 @@ def read(
             signed=answered.moment(resource.get("authored")),
             verified=source.id.startswith(ESTABLISHED),
             retracted=status == _RETRACTED,
+            form_version=resource.get("questionnaire", "").partition("|")[2],
             **told,
         )
 

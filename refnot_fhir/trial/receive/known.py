@@ -221,7 +221,8 @@ def reading_of(key: Key, understood: Understood, received: datetime, known: Know
 
 def reread(kept: Kept, known: Known) -> Reading:
     """The reading of a stored resource, made again."""
-    source = Source(kept.key.site, kept.key.type, kept.key.id, str(kept.version))
-    resource = known.whose(kept.key, decoded(kept)).resource
+    key = kept.key
+    source = Source(key.site, key.type, key.id, str(kept.version), arrived=kept.received)
+    resource = known.whose(key, decoded(kept)).resource
     understood = known.understood(resource, source, kept.fhir)
-    return reading_of(kept.key, understood, kept.received, known)
+    return reading_of(key, understood, kept.received, known)

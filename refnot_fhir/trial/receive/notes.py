@@ -96,13 +96,14 @@ def _on_statement(said: Attestation, where: str, rulebook: Rulebook) -> Iterator
 
 def _not_counted(said: Attestation, rulebook: Rulebook) -> str:
     """Why what a person states does not count; empty where it does."""
-    criteria = {it.id: it for it in rulebook.protocols[said.protocol].criteria}
+    protocol = rulebook.protocols[said.protocol]
+    criteria = {it.id: it for it in protocol.criteria}
     if said.retracted:
         return ""
     allowed = criteria[said.criterion].attestable if said.criterion in criteria else None
     if allowed is None:
         return "nobody may state this: only data decide it"
-    why = not_counted(said, allowed, self_declared=False)
+    why = not_counted(said, allowed, version=protocol.version, self_declared=False)
     return "" if why is None else f"kept, and not counted: {said_of(language(), why)}"
 
 

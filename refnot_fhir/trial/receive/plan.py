@@ -221,7 +221,7 @@ class Planner:
         if key.type not in KINDS:
             return Whose(resource), Understood("", useful=False)
         of = known.whose(key, resource)
-        source = Source(key.site, key.type, key.id, str(result.version))
+        source = Source(key.site, key.type, key.id, str(result.version), arrived=self._now)
         return of, known.understood(of.resource, source, request.fhir)
 
     def _kept(self, named: Named, result: Result, patient: str) -> Kept:
