@@ -77,6 +77,8 @@ class Lab:
     source: str = ""
     range_from_zero: bool = False
     """Whether a range that begins above zero is for a group, as for a week of pregnancy."""
+    of_conditions: bool = False
+    """Whether it is asked of a condition of the patient, which its focus then names."""
 
 
 @record

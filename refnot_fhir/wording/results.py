@@ -40,6 +40,7 @@ _NAMED = 5
 _STATED = frozenset(
     {
         *(ReasonCode.ATTESTED, ReasonCode.OVERRULED, ReasonCode.REOPENED, ReasonCode.DISPUTED),
+        ReasonCode.APPLIES_DISPUTED,
         ReasonCode.STATEMENTS_DIFFER,
     }
 )
@@ -340,7 +341,8 @@ def _condition(it: _Said) -> str:
 
 
 def _medication(it: _Said) -> str:
-    return it.say("medication", it.code, named=it.lines(it.of(Role.GOVERNS) or it.of(Role.BESIDE)))
+    shown = it.lines(it.of(Role.GOVERNS) or it.of(Role.BESIDE))
+    return it.say("medication", it.code, named=shown, against=it.lines(it.of(Role.AGAINST)))
 
 
 _COMPOSED: Mapping[RuleKind, Callable[[_Said], str]] = {

@@ -255,6 +255,21 @@ def _medication(told: _Rule, rule: MedicationRule) -> Iterator[str]:
             yield told.say("single", days=use.single_days, drugs=told.drugs(names))
     if rule.records:
         yield told.say("review", sets=told.sets(sorted(rule.records)))
+    applies = rule.applies
+    if applies is not None:
+        yield told.say(
+            "applies",
+            sets=told.sets(sorted(applies.records)),
+            labs=told.titles(applies.labs, "or"),
+            answers=told.answers(applies.answers),
+        )
+        yield told.say(
+            "not-applicable",
+            days=applies.within_days,
+            sets=told.sets(sorted(applies.unless_records)),
+            labs=told.titles(applies.labs, "or"),
+            answers=told.answers(applies.unless_answers),
+        )
     yield told.say("open" if use is None else "unknown", needs=rule.needs)
 
 

@@ -1,0 +1,75 @@
+"""Diagnoses, stages and allergies over HTTP: what they do to the criteria."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from refnot_fhir.rulebook.load import load
+from tests.conftest import MAPPINGS
+from tests.door import NOW, Door, Json, content, open_door, patient
+
+SNOMED = "http://snomed.info/sct"
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+_STATUS = "http://terminology.hl7.org/CodeSystem/condition-"
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    with open_door(tmp_path, rulebook=load(MAPPINGS)) as opened:
+        opened.kept(patient())
+        yield opened
+
+
+def day(ago: int) -> str:
+    return (NOW.date() - timedelta(days=ago)).isoformat()
+
+
+def coded(system: str, code: str) -> Json:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def diagnosis(code: Json, ago: int = 3, id: str = "c1", **more: object) -> Json:
+    return {
+        "resourceType": "Condition", "id": id, "subject": {"reference": "Patient/p1"},
+        "clinicalStatus": coded(f"{_STATUS}clinical", "active"),
+        "verificationStatus": coded(f"{_STATUS}ver-status", "confirmed"),
+        "code": code, "recordedDate": day(ago), **more,
+    }  # fmt: skip
+
+
+def stage(answer: str, ago: int = 3) -> Json:
+    """An M category as mCODE has it: its focus is the tumour."""
+    return {
+        "resourceType": "Observation", "id": "m1", "status": "final",
+        "subject": {"reference": "Patient/p1"}, "focus": [{"reference": "Condition/c1"}],
+        "code": coded(SNOMED, "399387003"), "effectiveDateTime": day(ago),
+        "valueCodeableConcept": coded(SNOMED, answer),
+    }  # fmt: skip
+
+
+def told(door: Door, criterion: str) -> str:
+    """All that the report says of a criterion."""
+    report = content(door.get(f"ResearchSubject/{door.subject()['id']}/$screening-report"))
+    found = [it["resource"] for it in report["entry"]]
+    return str([it for it in found if f"'{criterion}'" in str(it.get("code"))])
+
+
+def test_m0_says_that_the_criterion_for_disseminated_disease_does_not_apply(door: Door) -> None:
+    door.kept(diagnosis(coded(ICD10, "C50.9")))
+    assert door.verdicts()["IN09"] == "unknown"
+    door.kept(stage("1229901006"))
+    assert door.verdicts()["IN09"] == "not-applicable"
+    door.kept(diagnosis(coded(ICD10, "C78.7"), id="c2"))
+    assert door.verdicts()["IN09"] == "unknown"
+    assert "Observation/m1" in told(door, "IN09")
+    assert "Condition/c2" in told(door, "IN09")
+
+
+def test_a_stage_of_a_diagnosis_says_that_the_criterion_applies(door: Door) -> None:
+    door.kept(diagnosis(coded(ICD10, "C50.9"), stage=[{"summary": coded(SNOMED, "1229903009")}]))
+    assert door.verdicts()["IN09"] == "unknown"
+    assert "It applies: " in told(door, "IN09")
