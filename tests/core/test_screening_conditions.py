@@ -169,6 +169,34 @@ def test_a_diagnosis_is_confirmed_by_tissue_only_if_it_says_that_it_rests_on_it(
     assert came_to(IN02, confirmed, other) == (UNKNOWN, "contradicted")
 
 
+@pytest.mark.parametrize(
+    ("refuted", "verdict", "why"),
+    [
+        (record("malignancy", **day(3)), UNKNOWN, "refuted since"),
+        (record("malignancy", **day(5)), UNKNOWN, "on the same day"),
+        (record("malignancy", **day(9)), MET, "confirmed after that"),
+        (record("malignancy", recorded=None), UNKNOWN, "at a time that is not known"),
+        (record("malignancy", "metastasis", **day(3)), MET, "a metastasis of it"),
+        (record(unclear=("malignancy",), **day(3)), MET, "perhaps something else"),
+    ],
+)
+def test_what_is_refuted_since_contradicts_the_report_of_it(
+    refuted: Condition, verdict: Verdict, why: str
+) -> None:
+    report = record("malignancy", id="c2", tests=("tissue-test",), **day(5))
+    denied = replace(refuted, verification=Verification.REFUTED)
+    found = decide(IN02, report, denied)
+    assert found.verdict is verdict, why
+    roles = {it.source.id: it.role for it in found.evidence}
+    assert roles["c2"] == Role.GOVERNS
+    assert roles["c1"] == (Role.AGAINST if verdict is UNKNOWN else Role.ASIDE)
+    again = record("malignancy", id="c3", tests=("tissue-test",), **day(1))
+    if refuted.recorded is not None:
+        assert decide(IN02, report, denied, again).verdict is MET
+    retracted = replace(refuted, verification=Verification.RETRACTED)
+    assert decide(IN02, report, retracted).verdict is MET
+
+
 assert isinstance(PREGNANCY.rule, AnswerRule)
 PREGNANCY_RULE = replace(PREGNANCY.rule, contradicted_by=frozenset({"pregnancy"}))
 NEGATIVE = lab_result("pregnancy-status", answer="not-pregnant", id="s")

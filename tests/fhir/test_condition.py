@@ -191,6 +191,8 @@ def test_every_allergy_is_one_but_those_that_deny_it(rulebook: Rulebook) -> None
 @pytest.mark.parametrize(
     "resource",
     [
+        allergy("snomed|716186003", criticality="high"),
+        allergy("snomed|716186003", reaction=[{"manifestation": [coded("snomed|716186003")]}]),
         allergy("snomed|716186003", "snomed|91936005"),
         allergy("snomed|716186003", reaction=[{"substance": coded("snomed|91936005")}]),
         allergy("snomed|716186003", reaction=[{"manifestation": [coded("snomed|39579001")]}]),

@@ -73,3 +73,62 @@ def test_a_stage_of_a_diagnosis_says_that_the_criterion_applies(door: Door) -> N
     door.kept(diagnosis(coded(ICD10, "C50.9"), stage=[{"summary": coded(SNOMED, "1229903009")}]))
     assert door.verdicts()["IN09"] == "unknown"
     assert "It applies: " in told(door, "IN09")
+
+
+def report(conclusions: list[Json], *sections: str) -> Json:
+    return {
+        "resourceType": "DiagnosticReport", "id": "d1", "status": "final",
+        "subject": {"reference": "Patient/p1"}, "code": {"text": "report"},
+        "category": [
+            coded("http://terminology.hl7.org/CodeSystem/v2-0074", it) for it in sections or ("SP",)
+        ],
+        "issued": f"{day(5)}T10:00:00+03:00", "conclusionCode": conclusions,
+    }  # fmt: skip
+
+
+MALIGNANT, BENIGN = coded(ICD10, "C50.9"), coded(ICD10, "D24")
+
+
+@pytest.mark.parametrize(
+    ("sent", "verdict"),
+    [
+        (report([MALIGNANT]), "met"),
+        (report([MALIGNANT, BENIGN]), "unknown"),
+        (report([MALIGNANT], "SP", "RAD"), "unknown"),
+        (report([MALIGNANT], "SP", "LAB"), "met"),
+    ],
+)
+def test_a_report_that_contradicts_itself_confirms_nothing(
+    door: Door, sent: Json, verdict: str
+) -> None:
+    door.kept(sent)
+    assert door.verdicts()["IN02"] == verdict
+    assert "DiagnosticReport/d1" in told(door, "IN02")
+
+
+def test_a_tumour_that_is_refuted_since_contradicts_its_report(door: Door) -> None:
+    refuted = {"verificationStatus": coded(f"{_STATUS}ver-status", "refuted")}
+    door.kept(report([MALIGNANT]))
+    door.kept(diagnosis(MALIGNANT, 9, **refuted))
+    assert door.verdicts()["IN02"] == "met"
+    door.kept(diagnosis(coded(ICD10, "C78.7"), 3, "c2", **refuted))
+    assert door.verdicts()["IN02"] == "met"
+    door.kept(diagnosis(MALIGNANT, 3, **refuted))
+    assert door.verdicts()["IN02"] == "unknown"
+    assert "Condition/c1" in told(door, "IN02")
+    assert "DiagnosticReport/d1" in told(door, "IN02")
+
+
+def test_no_known_allergy_of_high_criticality_clears_nobody(door: Door) -> None:
+    none: Json = {
+        "resourceType": "AllergyIntolerance", "id": "a1", "patient": {"reference": "Patient/p1"},
+        "verificationStatus": coded(
+            "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification", "confirmed"
+        ),
+        "code": coded(SNOMED, "716186003"), "recordedDate": day(3),
+    }  # fmt: skip
+    door.kept(none)
+    assert door.verdicts()["EX08"] == "not-met"
+    door.kept(none | {"criticality": "high"})
+    assert door.verdicts()["EX08"] == "unknown"
+    assert "AllergyIntolerance/a1" in told(door, "EX08")
