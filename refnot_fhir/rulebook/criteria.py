@@ -220,6 +220,7 @@ def _answer(place: _Place, table: Table) -> AnswerRule:
         below_limit=frozenset(below),
         recorded=place.words.recorded,
         not_met_from_years=table.get("not_met_from_years"),
+        records=frozenset(place.named(table, "records", place.words.condition_sets)),
         contradicted_by=frozenset(
             place.named(table, "contradicted_by", place.words.condition_sets)
         ),

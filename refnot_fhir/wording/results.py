@@ -231,7 +231,9 @@ def _answer(it: _Said) -> str:
     said = _newest(it, lambda it, first: it.say("answer", it.code, what=it.answered(first)))
     for role in (Role.AGAINST, Role.BESIDE):
         if found := it.of(role):
-            said += it.say("answer", role, named=it.named(found))
+            readings = it.named(one for one in found if one.lab)
+            records = it.lines([one for one in found if not one.lab])
+            said += it.say("answer", role, named=", ".join(filter(None, (readings, records))))
     return said
 
 

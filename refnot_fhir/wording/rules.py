@@ -190,6 +190,8 @@ def _answer(told: _Rule, rule: AnswerRule) -> Iterator[str]:
         yield told.say("below-limit", labs=told.titles(sorted(rule.below_limit)))
     if rule.not_met_from_years is not None:
         yield told.say("from-age", years=rule.not_met_from_years)
+    if rule.records:
+        yield told.say("review", sets=told.sets(sorted(rule.records)))
     if rule.contradicted_by:
         yield told.say("contradicted-by", sets=told.sets(sorted(rule.contradicted_by)))
 

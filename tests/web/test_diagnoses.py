@@ -132,3 +132,17 @@ def test_no_known_allergy_of_high_criticality_clears_nobody(door: Door) -> None:
     door.kept(none | {"criticality": "high"})
     assert door.verdicts()["EX08"] == "unknown"
     assert "AllergyIntolerance/a1" in told(door, "EX08")
+
+
+def test_a_hysterectomy_and_a_menopause_are_shown_to_who_decides_on_pregnancy(door: Door) -> None:
+    door.kept(patient(gender="female"))
+    before = door.verdicts()
+    door.kept({
+        "resourceType": "Procedure", "id": "x1", "status": "completed",
+        "subject": {"reference": "Patient/p1"}, "performedDateTime": day(900),
+        "code": coded(SNOMED, "116143008"),
+    })  # fmt: skip
+    door.kept(diagnosis(coded(SNOMED, "76498008")))
+    assert door.verdicts() == before
+    assert "Procedure/x1" in told(door, "EX04")
+    assert "Condition/c1" in told(door, "EX04")
