@@ -180,19 +180,22 @@ def searchset(
     return filled(members)
 
 
-def history(versions: Iterable[Json], *, self_url: str, total: int) -> Json:
-    """The versions of one resource, newest first, as `of_history` writes each."""
+def history(versions: Iterable[Json], *, self_url: str, next_url: str = "", total: int) -> Json:
+    """The versions of one resource, newest first, as `of_history` and `of_deletion` write each."""
+    urls = (("self", self_url), ("next", next_url))
     members: Mapping[str, object] = {
         "resourceType": "Bundle",
         "type": "history",
         "total": total,
-        "link": [{"relation": "self", "url": self_url}],
+        "link": [{"relation": relation, "url": url} for relation, url in urls if url],
         "entry": list(versions),
     }
     return filled(members)
 
 
-def of_history(resource: Json, *, base: str, first: bool, updated: datetime, outcome: Json) -> Json:
+def of_history(
+    resource: Json, *, base: str, first: bool, updated: datetime, outcome: Json | None
+) -> Json:
     """One version in a history: what it is, how it came, and what is to be said of it."""
     type_, id_, version = resource["resourceType"], resource["id"], resource["meta"]["versionId"]
     said = answer(
@@ -205,6 +208,13 @@ def of_history(resource: Json, *, base: str, first: bool, updated: datetime, out
     method, url = ("POST", type_) if first else ("PUT", f"{type_}/{id_}")
     address = absolute(base, f"{type_}/{id_}")
     return {"fullUrl": address, **said, "request": {"method": method, "url": url}}
+
+
+def of_deletion(address: str, *, base: str, version: int, updated: datetime) -> Json:
+    """A deletion in a history: there is no resource in it."""
+    said = answer("204 No Content", etag=etag(version), last_modified=updated)
+    deleted = {"method": "DELETE", "url": address}
+    return {"fullUrl": absolute(base, address), **said, "request": deleted}
 
 
 def _found(resource: Json, mode: str, base: str) -> Json:

@@ -81,7 +81,7 @@ def _fhir(service: Service, served: Registry) -> Iterator[Blueprint]:
     yield operations.routes(service)
     yield attest.routes(service)
     yield decisions.routes(service)
-    yield history.routes(service)
+    yield history.routes(service, served)
     yield bundle.routes(service)
     yield write.routes(service, served)
     yield search.routes(service, served)

@@ -70,8 +70,14 @@ def _given(kept: Kept, asking: Asking) -> tuple[bytes, Version]:
     if not names_version():
         # Nobody asked for a version: what it is of stands in the Content-Type.
         return text_of(kept), own
-    said = f"it is kept in FHIR {own.full} and not valid in {wanted.full}"
-    raise NotAcceptable(f"{said}: ask for fhirVersion {own.mime}")
+    raise not_valid_in(kept, asking, "it")
+
+
+def not_valid_in(kept: Kept, asking: Asking, what: str) -> NotAcceptable:
+    """The refusal of a version that cannot be given in the FHIR version asked for."""
+    own = Version(kept.fhir or asking.site.fhir)
+    said = f"{what} is kept in FHIR {own.full} and not valid in {asking.version.full}"
+    return NotAcceptable(f"{said}: ask for fhirVersion {own.mime}")
 
 
 def text_in(kept: Kept, site: Site, version: Version) -> bytes | None:

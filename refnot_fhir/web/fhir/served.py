@@ -36,7 +36,7 @@ class Interaction(StrEnum):
 READ_ONLY = (Interaction.READ, Interaction.VREAD, Interaction.SEARCH)
 DECIDED = (*READ_ONLY, Interaction.HISTORY, Interaction.CREATE, Interaction.UPDATE)
 """Of what is decided here, and by people and systems that may say so."""
-RECEIVED = tuple(one for one in Interaction if one is not Interaction.HISTORY)
+RECEIVED = tuple(Interaction)
 
 
 @record
