@@ -77,6 +77,8 @@ class Lab:
     source: str = ""
     range_from_zero: bool = False
     """Whether a range that begins above zero is for a group, as for a week of pregnancy."""
+    of_conditions: bool = False
+    """Whether it is asked of a condition of the patient, which its focus then names."""
 
 
 @record
@@ -217,6 +219,8 @@ class ConditionSet:
     """Types of resources that belong to it whatever their code."""
     denies: frozenset[str] = frozenset()
     """Sets of which a member says that nothing is there."""
+    contradicts: frozenset[str] = frozenset()
+    """Sets of which one record that is a member cannot surely be, too. It says nothing else."""
     left_open_by: frozenset[str] = frozenset()
     """Types of resources that leave it open, if they rest on a listed test and do not code it."""
     source: str = ""

@@ -51,6 +51,8 @@ class ReasonCode(StrEnum):
     NONE_KNOWN = "none-known"
     CONTRADICTED = "contradicted"
     TO_BE_JUDGED = "to-be-judged"
+    APPLIES = "applies"
+    """It asks something of some patients only, and this is one of them."""
     # The use of drugs
     USED_LONG = "used-long"
     # Consents
@@ -66,6 +68,8 @@ class ReasonCode(StrEnum):
     """A fact that has to be judged was recorded after the statement."""
     DISPUTED = "disputed"
     """Data are for the patient, and a person says otherwise."""
+    APPLIES_DISPUTED = "applies-disputed"
+    """Data show that it applies, and a person says otherwise."""
     STATEMENTS_DIFFER = "statements-differ"
     # Administrations
     GIVEN_WITHIN_WINDOW = "given-within-window"

@@ -129,6 +129,8 @@ class ConditionSeen:
     stages: tuple[Concept, ...] = ()
     doubt: str = ""
     """Why nothing may be taken from it: a modifier extension."""
+    harms: bool = False
+    """Whether it tells of a reaction, or that the next one may be severe."""
 
 
 @record

@@ -17,6 +17,8 @@ class Focus:
     """That it is a reference to a person who is not the patient."""
     patient: str = ""
     """The id, if it names another Patient of the site, which may be a record of the same person."""
+    of_condition: bool = False
+    """That it is a reference to a Condition."""
 
 
 class SpecimenState(StrEnum):

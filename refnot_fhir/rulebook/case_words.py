@@ -239,6 +239,7 @@ class CaseWords:
             key = f"{self.key}.conditions[{index}]"
             code = self._concept(key, table, "icd10")
             tests = (self._code(f"{key}.tests", said, "snomed") for said in table.get("tests", ()))
+            stages = (self._code(f"{key}.stages", it, "snomed") for it in table.get("stages", ()))
             ended = table.get("ended")
             seen = ConditionSeen(
                 source=Source(site.name, table.get("type", "Condition"), f"c{index}", "1"),
@@ -249,6 +250,7 @@ class CaseWords:
                 abated=when(ended, zone=site.zone) if ended else None,
                 recorded=self._when(table, site.zone),
                 evidence=tuple(Concept((Coding(*pair),)) for pair in tests),
+                stages=tuple(Concept((Coding(*pair),)) for pair in stages),
             )
             found = condition(seen, site=site, rulebook=self.rulebook)
             if found is not None:

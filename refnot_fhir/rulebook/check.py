@@ -115,7 +115,10 @@ def windows_without_use(study: _Study) -> Iterator[Remark]:
     """A window that no criterion looks through."""
     content = study.files["eligibility"].content
     rules = [table["rule"] for table in content["criterion"]]
-    parts = ((rule, rule.get("answer", {}), rule.get("long_use", {})) for rule in rules)
+    parts = (
+        (rule, rule.get("answer", {}), rule.get("long_use", {}), rule.get("applies", {}))
+        for rule in rules
+    )
     used = {it.get("window") for rule in parts for it in rule}
     for name in content.get("windows", {}):
         if name not in used:

@@ -15,7 +15,7 @@ def condition_sets(file: MappingFile, systems: Systems) -> ConditionSets:
     """Every set of conditions.toml, with the sets that it includes however deep."""
     tables: Mapping[str, Table] = file.content.get("set", {})
     for name, table in tables.items():
-        for part in ("includes", "denies"):
+        for part in ("includes", "denies", "contradicts"):
             for other in table.get(part, ()):
                 if other not in tables or other == name:
                     others = [one for one in tables if one != name]
@@ -42,6 +42,7 @@ def _set(
         includes=_included(name, tables),
         resource_types=frozenset(table.get("resource_types", ())),
         denies=frozenset(table.get("denies", ())),
+        contradicts=frozenset(table.get("contradicts", ())),
         left_open_by=frozenset(table.get("left_open_by", ())),
         source=table["source"],
     )

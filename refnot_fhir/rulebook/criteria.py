@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from refnot_fhir.core.criteria.age import AgeRule
 from refnot_fhir.core.criteria.answer import AnswerRule
+from refnot_fhir.core.criteria.applicable import Applies
 from refnot_fhir.core.criteria.condition import ConditionRule
 from refnot_fhir.core.criteria.consent import ConsentRule
 from refnot_fhir.core.criteria.drug import DrugAnswer, DrugRule
@@ -219,6 +220,7 @@ def _answer(place: _Place, table: Table) -> AnswerRule:
         below_limit=frozenset(below),
         recorded=place.words.recorded,
         not_met_from_years=table.get("not_met_from_years"),
+        records=frozenset(place.named(table, "records", place.words.condition_sets)),
         contradicted_by=frozenset(
             place.named(table, "contradicted_by", place.words.condition_sets)
         ),
@@ -300,6 +302,20 @@ def _medication(place: _Place, table: Table) -> MedicationRule:
         classes=classes,
         long_use=None if asked is None else _long_use(place.below("long_use"), asked, classes),
         records=frozenset(place.named(table, "records", words.condition_sets)),
+        applies=_applies(place.below("applies"), table["applies"]) if "applies" in table else None,
+    )
+
+
+def _applies(place: _Place, table: Table) -> Applies:
+    labs, yes, no = _answers(place, table)
+    known = place.words.condition_sets
+    return Applies(
+        records=frozenset(place.named(table, "records", known)),
+        labs=labs,
+        answers=yes,
+        unless_records=frozenset(place.named(table, "unless_records", known)),
+        unless_answers=no,
+        within_days=place.window(table),
     )
 
 

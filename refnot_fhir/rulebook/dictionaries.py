@@ -90,6 +90,7 @@ def _lab(file: MappingFile, name: str, table: Table, *, known: Dimensions, syste
         **_where_and_how(file, table.get("specimen", ""), specimen, systems),
         plausible=None,
         source=table["source"],
+        of_conditions=table.get("of_conditions", False),
         range_from_zero=table.get("range_from_zero", False),
     )
     _check_grades(file, key, lab)

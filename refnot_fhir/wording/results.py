@@ -40,6 +40,7 @@ _NAMED = 5
 _STATED = frozenset(
     {
         *(ReasonCode.ATTESTED, ReasonCode.OVERRULED, ReasonCode.REOPENED, ReasonCode.DISPUTED),
+        ReasonCode.APPLIES_DISPUTED,
         ReasonCode.STATEMENTS_DIFFER,
     }
 )
@@ -230,7 +231,9 @@ def _answer(it: _Said) -> str:
     said = _newest(it, lambda it, first: it.say("answer", it.code, what=it.answered(first)))
     for role in (Role.AGAINST, Role.BESIDE):
         if found := it.of(role):
-            said += it.say("answer", role, named=it.named(found))
+            readings = it.named(one for one in found if one.lab)
+            records = it.lines([one for one in found if not one.lab])
+            said += it.say("answer", role, named=", ".join(filter(None, (readings, records))))
     return said
 
 
@@ -340,7 +343,8 @@ def _condition(it: _Said) -> str:
 
 
 def _medication(it: _Said) -> str:
-    return it.say("medication", it.code, named=it.lines(it.of(Role.GOVERNS) or it.of(Role.BESIDE)))
+    shown = it.lines(it.of(Role.GOVERNS) or it.of(Role.BESIDE))
+    return it.say("medication", it.code, named=shown, against=it.lines(it.of(Role.AGAINST)))
 
 
 _COMPOSED: Mapping[RuleKind, Callable[[_Said], str]] = {

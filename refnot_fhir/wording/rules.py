@@ -190,6 +190,8 @@ def _answer(told: _Rule, rule: AnswerRule) -> Iterator[str]:
         yield told.say("below-limit", labs=told.titles(sorted(rule.below_limit)))
     if rule.not_met_from_years is not None:
         yield told.say("from-age", years=rule.not_met_from_years)
+    if rule.records:
+        yield told.say("review", sets=told.sets(sorted(rule.records)))
     if rule.contradicted_by:
         yield told.say("contradicted-by", sets=told.sets(sorted(rule.contradicted_by)))
 
@@ -255,6 +257,21 @@ def _medication(told: _Rule, rule: MedicationRule) -> Iterator[str]:
             yield told.say("single", days=use.single_days, drugs=told.drugs(names))
     if rule.records:
         yield told.say("review", sets=told.sets(sorted(rule.records)))
+    applies = rule.applies
+    if applies is not None:
+        yield told.say(
+            "applies",
+            sets=told.sets(sorted(applies.records)),
+            labs=told.titles(applies.labs, "or"),
+            answers=told.answers(applies.answers),
+        )
+        yield told.say(
+            "not-applicable",
+            days=applies.within_days,
+            sets=told.sets(sorted(applies.unless_records)),
+            labs=told.titles(applies.labs, "or"),
+            answers=told.answers(applies.unless_answers),
+        )
     yield told.say("open" if use is None else "unknown", needs=rule.needs)
 
 

@@ -46,6 +46,16 @@ def test_a_focus_that_is_not_the_patient_is_never_the_patients(
     assert label(focus.what) in worded(found[0])
 
 
+def test_a_stage_is_of_the_condition_that_it_names_and_a_laboratory_value_is_not() -> None:
+    of_condition = Focus(Concept(text="Condition/c1"), of_condition=True)
+    stage = replace(BLOOD, of_conditions=True)
+    seen = replace(lab_seen("2160-0"), focus=(of_condition,))
+    assert origin_problem(seen, stage, site(), OTHERS) is None
+    assert origin_problem(seen, BLOOD, site(), OTHERS) is not None
+    both = replace(seen, focus=(of_condition, Focus(DONOR)))
+    assert origin_problem(both, stage, site(), OTHERS) is not None
+
+
 @pytest.mark.parametrize(
     ("place", "code", "surely_another"),
     [

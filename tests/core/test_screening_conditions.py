@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from refnot_fhir.core.criteria.answer import AnswerRule
 from refnot_fhir.core.criteria.assess import assess
 from refnot_fhir.core.criteria.condition import ConditionRule
-from refnot_fhir.core.facts import Condition, Measurement, State, Verification
+from refnot_fhir.core.facts import Condition, Measurement, Outcome, State, Verification
 from refnot_fhir.core.results import CriterionResult, Role
 from refnot_fhir.core.rules import Criterion
 from refnot_fhir.core.values import Source
@@ -25,6 +25,7 @@ from tests.builders import (
     days_ago,
     lab_result,
     person,
+    procedure_done,
     protocol,
     whole_days,
 )
@@ -169,6 +170,34 @@ def test_a_diagnosis_is_confirmed_by_tissue_only_if_it_says_that_it_rests_on_it(
     assert came_to(IN02, confirmed, other) == (UNKNOWN, "contradicted")
 
 
+@pytest.mark.parametrize(
+    ("refuted", "verdict", "why"),
+    [
+        (record("malignancy", **day(3)), UNKNOWN, "refuted since"),
+        (record("malignancy", **day(5)), UNKNOWN, "on the same day"),
+        (record("malignancy", **day(9)), MET, "confirmed after that"),
+        (record("malignancy", recorded=None), UNKNOWN, "at a time that is not known"),
+        (record("malignancy", "metastasis", **day(3)), MET, "a metastasis of it"),
+        (record(unclear=("malignancy",), **day(3)), MET, "perhaps something else"),
+    ],
+)
+def test_what_is_refuted_since_contradicts_the_report_of_it(
+    refuted: Condition, verdict: Verdict, why: str
+) -> None:
+    report = record("malignancy", id="c2", tests=("tissue-test",), **day(5))
+    denied = replace(refuted, verification=Verification.REFUTED)
+    found = decide(IN02, report, denied)
+    assert found.verdict is verdict, why
+    roles = {it.source.id: it.role for it in found.evidence}
+    assert roles["c2"] == Role.GOVERNS
+    assert roles["c1"] == (Role.AGAINST if verdict is UNKNOWN else Role.ASIDE)
+    again = record("malignancy", id="c3", tests=("tissue-test",), **day(1))
+    if refuted.recorded is not None:
+        assert decide(IN02, report, denied, again).verdict is MET
+    retracted = replace(refuted, verification=Verification.RETRACTED)
+    assert decide(IN02, report, retracted).verdict is MET
+
+
 assert isinstance(PREGNANCY.rule, AnswerRule)
 PREGNANCY_RULE = replace(PREGNANCY.rule, contradicted_by=frozenset({"pregnancy"}))
 NEGATIVE = lab_result("pregnancy-status", answer="not-pregnant", id="s")
@@ -263,3 +292,29 @@ def test_a_record_in_doubt_never_turns_a_verdict_into_its_contrary(
     before = decide(rule, *records).verdict
     doubt = record(*sets, id="new", state=State.UNSAID, verification=Verification.UNCONFIRMED)
     assert decide(rule, *records, doubt).verdict in (before, UNKNOWN)
+
+
+def test_what_is_shown_beside_an_answer_decides_nothing_and_names_what_it_is() -> None:
+    rule = replace(PREGNANCY_RULE, records=frozenset({"menopause", "hysterectomy"}))
+    beside = [
+        record("menopause", id="c1", shown="Postmenopausal state"),
+        record("menopause", id="c2", verification=Verification.REFUTED),
+        record("menopause", id="c3", **day(-3)),
+        record("menopause", id="c4", recorded=None),
+        record("stroke", id="c5"),
+    ]
+    done = [
+        procedure_done("hysterectomy", on=days_ago(900), shown="Hysterectomy"),
+        procedure_done("hysterectomy", on=None, id="x2"),
+        procedure_done("hysterectomy", on=days_ago(-3), id="x3"),
+        procedure_done("hysterectomy", on=days_ago(9), id="x4", outcome=Outcome.NOT_GIVEN),
+        procedure_done("immunotherapy", on=days_ago(9), id="x5"),
+    ]
+    known = chart(NEGATIVE, conditions=tuple(beside), procedures=tuple(done))
+    asked_for = replace(PREGNANCY, rule=rule)
+    found = assess(protocol(asked_for), known, TODAY).results[0]
+    assert found.verdict is NOT_MET
+    shown = [it.source.id for it in found.evidence if it.role == Role.BESIDE]
+    assert shown == ["c1", "c4", "x1", "x2"]
+    assert "Postmenopausal state" in told(found)
+    assert "Hysterectomy" in told(found)

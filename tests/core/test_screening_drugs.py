@@ -163,7 +163,16 @@ def test_what_was_given_decides(
         (refnot(5, studies=("https://x/fhir/ResearchStudy/r2/",)), None, NOT_MET, "", "by URL"),
         (refnot(5, studies=("ResearchStudy/NCT00000000",)), None, NOT_MET, "", "registered id"),
         (refnot(5, studies=("ResearchStudy/x",)), None, MET, "given-within-window", "another"),
-        (refnot(5), None, UNKNOWN, "trial-dose-unclear", "no date of enrolment"),
+        (refnot(5), None, MET, "given-within-window", "nobody is enrolled"),
+        (refnot(0), None, UNKNOWN, "trial-dose-unclear", "on the day that stands for enrolment"),
+        (
+            refnot(on=whole_days(days_ago(2), days_ago(0))),
+            None,
+            UNKNOWN,
+            "trial-dose-unclear",
+            "perhaps on that day",
+        ),
+        (refnot(on=None), None, UNKNOWN, "trial-dose-unclear", "undated, nobody enrolled"),
         (refnot(5), days_ago(5), NOT_MET, "answer-not-met", "on the day of enrolment"),
         (refnot(5), days_ago(4), MET, "given-within-window", "before enrolment"),
         (refnot(50), days_ago(4), NOT_MET, "answer-not-met", "before, and long ago"),
@@ -354,8 +363,8 @@ def test_a_period_is_shown_with_its_ends() -> None:
 
 
 def test_an_unsure_result_says_what_would_settle_it() -> None:
-    assert told(decide(refnot(5))) == (
-        "refnot of 2026-05-15 may be immunotherapy given from 2026-04-08 to 2026-05-20: whether "
+    assert told(decide(refnot(0))) == (
+        "refnot of 2026-05-20 may be immunotherapy given from 2026-04-08 to 2026-05-20: whether "
         "it was a trial dose is not known; the date of enrolment would settle it."
     )
 

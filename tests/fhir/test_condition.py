@@ -68,6 +68,9 @@ def read(rulebook: Rulebook, resource: dict[str, Any]) -> Condition | None:
     return found
 
 
+SPREAD = "disseminated-disease malignancy metastasis"
+
+
 @pytest.mark.parametrize(
     ("codes", "sure", "unclear"),
     [
@@ -76,16 +79,16 @@ def read(rulebook: Rulebook, resource: dict[str, Any]) -> Condition | None:
         (["icd10|K25.9"], "peptic-ulcer", ""),
         (["icd10|K28.1"], "peptic-ulcer", ""),
         (["icd10|K25"], "", "acute-peptic-ulcer peptic-ulcer"),
-        (["cm|C79.31"], "brain-metastasis brain-or-meninges-metastasis malignancy metastasis", ""),
-        (["cm|C79.32"], "brain-or-meninges-metastasis malignancy metastasis", ""),
-        (["icd10|C79.3"], "brain-or-meninges-metastasis malignancy metastasis", ""),
-        (["icd10|C79"], "malignancy metastasis", "brain-or-meninges-metastasis"),
+        (["cm|C79.31"], f"brain-metastasis brain-or-meninges-metastasis {SPREAD}", ""),
+        (["cm|C79.32"], f"brain-or-meninges-metastasis {SPREAD}", ""),
+        (["icd10|C79.3"], f"brain-or-meninges-metastasis {SPREAD}", ""),
+        (["icd10|C79"], SPREAD, "brain-or-meninges-metastasis"),
         (["icd10|I64"], "cardiovascular-disease stroke", ""),
         (["icd10|I10"], "cardiovascular-disease", ""),
         (["icd10|I25"], "cardiovascular-disease", "myocardial-infarction"),
         (["snomed|22298006"], "cardiovascular-disease myocardial-infarction", ""),
         (["snomed|94225005", "icd10|C79.3"],
-         "brain-metastasis brain-or-meninges-metastasis malignancy metastasis", ""),
+         f"brain-metastasis brain-or-meninges-metastasis {SPREAD}", ""),
     ],
 )  # fmt: skip
 def test_codes_say_of_which_sets_a_condition_is(
@@ -188,6 +191,8 @@ def test_every_allergy_is_one_but_those_that_deny_it(rulebook: Rulebook) -> None
 @pytest.mark.parametrize(
     "resource",
     [
+        allergy("snomed|716186003", criticality="high"),
+        allergy("snomed|716186003", reaction=[{"manifestation": [coded("snomed|716186003")]}]),
         allergy("snomed|716186003", "snomed|91936005"),
         allergy("snomed|716186003", reaction=[{"substance": coded("snomed|91936005")}]),
         allergy("snomed|716186003", reaction=[{"manifestation": [coded("snomed|39579001")]}]),

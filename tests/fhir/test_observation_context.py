@@ -53,7 +53,8 @@ def test_a_focus_that_is_not_the_subject_is_told_with_whether_it_is_another_pers
 
     label = reference.get("display") or reference["reference"]
     patient = "p2" if reference.get("reference") == "Patient/p2" else ""
-    assert seen.focus == (Focus(Concept(text=str(label)), of_another, patient),)
+    of_condition = label == "Condition/c1"
+    assert seen.focus == (Focus(Concept(text=str(label)), of_another, patient, of_condition),)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_what_data_cannot_decide_says_what_is_needed(protocol):
     by_person = [item.id for item in protocol.criteria if isinstance(item.rule, PersonRule)]
     assert by_person == ["IN05"]
     undecided = [item.id for item in protocol.criteria if item.rule.verdicts == (Verdict.UNKNOWN,)]
-    assert undecided == ["IN01", "IN05", "IN09", "EX02B", "EX03", "EX07"]
+    assert undecided == ["IN01", "IN05", "EX02B", "EX03", "EX07"]
     consent = next(item.rule for item in protocol.criteria if item.id == "IN06")
     assert "signed consent to treatment under this protocol" in consent.needs
 

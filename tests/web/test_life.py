@@ -621,3 +621,13 @@ def test_a_ctms_states_arm_and_number_of_whom_a_replay_found(replay: Door) -> No
     replay.send("DELETE", "MedicationAdministration/d1")
     again = replay.subject()
     assert (again["status"], again["identifier"]) == ("eligible", sent["identifier"])
+
+
+def test_what_an_enrolment_is_refused_for_is_shown_before_it(trial: Door) -> None:
+    trial.kept(dose(days_ago=5))
+    assert trial.verdicts()["EX09"] == "met"
+    assert "EX09" in refused(trial, "enrol", arm="monotherapy", number="R2-001", actor="Dr A")
+    trial.kept(dose(status="entered-in-error"))
+    enrol(trial)
+    trial.kept(dose())
+    assert trial.verdicts()["EX09"] == "not-met"

@@ -259,7 +259,7 @@ def of_statements() -> Iterator[CriterionResult]:
     )
     for code in (
         *(ReasonCode.ATTESTED, ReasonCode.OVERRULED, ReasonCode.REOPENED, ReasonCode.DISPUTED),
-        ReasonCode.STATEMENTS_DIFFER,
+        *(ReasonCode.APPLIES_DISPUTED, ReasonCode.STATEMENTS_DIFFER),
     ):
         since = replace(LAB, role=Role.AGAINST)
         yield result(RuleKind.PERSON, code, STATED, since, about=about)
@@ -299,7 +299,10 @@ def of_records() -> Iterator[CriterionResult]:
     ):
         yield result(RuleKind.CONDITION, code, CONDITION, other, about=(needs,))
     used = (("class", "x"), ("days", "30"), ("longer-than", "28"), needs)
-    for code in (ReasonCode.NEEDS, ReasonCode.USED_LONG, ReasonCode.TO_BE_JUDGED):
+    for code in (
+        *(ReasonCode.NEEDS, ReasonCode.USED_LONG, ReasonCode.TO_BE_JUDGED, ReasonCode.APPLIES),
+        *(ReasonCode.NOT_APPLICABLE, ReasonCode.CONTRADICTED),
+    ):
         yield result(RuleKind.MEDICATION, code, *[USE] * 6, about=used)
 
 

@@ -9,9 +9,10 @@ from functools import partial
 from typing import NamedTuple
 
 from refnot_fhir.core.criteria.case import Case
-from refnot_fhir.core.criteria.condition import of_sets, still_there
+from refnot_fhir.core.criteria.condition import DENIED, of_sets, still_there
 from refnot_fhir.core.criteria.condition import turning_days as record_days
-from refnot_fhir.core.criteria.evidence import of_condition, of_dated
+from refnot_fhir.core.criteria.evidence import of_condition, of_dated, of_given
+from refnot_fhir.core.criteria.given import MAY_COUNT, lasted
 from refnot_fhir.core.criteria.moments import Dated, source_key
 from refnot_fhir.core.criteria.newest import (
     Answer,
@@ -70,6 +71,8 @@ class AnswerRule(Rule):
     """Age from which a female patient is taken as not meeting it; None: no age is."""
     contradicted_by: frozenset[str] = frozenset()
     """Sets of conditions of which one that is there leaves what would be favourable unknown."""
+    records: frozenset[str] = frozenset()
+    """Sets of conditions and procedures that are shown to a person, and decide nothing."""
     amounts: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """`below_limit` in order."""
     about: About = field(init=False, repr=False, compare=False)
@@ -96,6 +99,11 @@ class AnswerRule(Rule):
         Where the criterion does not apply, an answer that says otherwise still needs to be looked
         at.
         """
+        found = self._decided(criterion, case, as_of)
+        beside = tuple(_on_record(self.records, case, as_of))
+        return replace(found, evidence=(*found.evidence, *beside)) if beside else found
+
+    def _decided(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         records = of_sets(self.contradicted_by, case.chart.conditions)
         if not records:
             return self._answered(criterion, case, as_of)
@@ -152,6 +160,21 @@ class AnswerRule(Rule):
         nearby = _usable(case, self.supporting, question.window(as_of))
         nearby = [it for it in nearby if not _clears(self, it.reading)]
         return _with(replace(found, holds_until=until), said, nearby)
+
+
+def _on_record(sets: frozenset[str], case: Case, as_of: date) -> Iterator[Evidence]:
+    """What is on record of these sets by that day, past or not, and not denied."""
+    zone = case.chart.zone
+    for it in of_sets(sets, case.chart.conditions):
+        begun = it.onset or it.recorded
+        known = begun is None or begun.days(zone).first <= as_of
+        if known and it.verification not in DENIED:
+            yield of_condition(it, Role.BESIDE, zone)
+    for done in sorted(case.chart.procedures, key=lambda one: source_key(one.source)):
+        days = lasted(done, zone)
+        known = days is None or days.began.first <= as_of
+        if known and done.outcome in MAY_COUNT and not sets.isdisjoint(done.sets):
+            yield of_given(done, None if days is None else days.whole, Role.BESIDE)
 
 
 def _with(found: CriterionResult, said: _Said, nearby: list[Dated]) -> CriterionResult:

@@ -98,6 +98,8 @@ class Statements:
     ) -> CriterionResult:
         """What statements make of what data leave unknown."""
         verdicts = {it.said.verdict for it in claims}
+        if Verdict.NOT_APPLICABLE in verdicts and data.reason.code == ReasonCode.APPLIES:
+            return self._stated(data, claims, ReasonCode.APPLIES_DISPUTED, Verdict.UNKNOWN)
         if len(verdicts) > 1 or not may_decide:
             return self._stated(data, claims, ReasonCode.STATEMENTS_DIFFER, Verdict.UNKNOWN)
         if any(_after(it, claim) for it in data.evidence for claim in claims):
@@ -286,7 +288,7 @@ def _as_seen(evidence: Evidence, code: ReasonCode, claims: Sequence[_Claim]) -> 
     if code == ReasonCode.REOPENED:
         new = any(_after(evidence, claim) for claim in claims)
         role = Role.AGAINST if new else evidence.role
-    elif code == ReasonCode.OVERRULED:
+    elif code in (ReasonCode.OVERRULED, ReasonCode.APPLIES_DISPUTED):
         role = Role.AGAINST if evidence.role == Role.GOVERNS else evidence.role
     elif code == ReasonCode.DISPUTED:
         role = evidence.role
@@ -305,7 +307,7 @@ def _data_days(data: Callable[[date], CriterionResult], as_of: date) -> Iterator
 
 def _lengths(rule: Rule) -> set[int]:
     """How far back a rule looks."""
-    rules = (rule, getattr(rule, "answer", None))
+    rules = (rule, getattr(rule, "answer", None), getattr(rule, "applies", None))
     return {0, *(getattr(it, "within_days", 0) for it in rules)}
 
 

@@ -121,12 +121,15 @@ def still_there(records: Iterable[Condition], zone: tzinfo, as_of: date) -> list
 def _said(rule: ConditionRule, records: Sequence[Condition], zone: tzinfo, as_of: date) -> _Said:
     places = [_place(rule, it, zone, as_of) for it in records if not _begins_after(it, zone, as_of)]
     met = [it for it in places if it.decides is Verdict.MET]
+    refuted = [it for it in places if rule.tests and any(_takes_back(it, one) for one in met)]
     clear = [it for it in places if it.decides is Verdict.NOT_MET]
     open_ = [it for it in places if it.counts and it.decides is Verdict.UNKNOWN]
     silent = [it for it in places if not it.counts]
     doubt = [it for it in open_ if rule.tests and not rule.tests.isdisjoint(it.found.tests)]
-    if met and doubt:
-        against = [it._replace(role=Role.AGAINST) for it in doubt]
+    standing = [it for it in met if not any(_takes_back(one, it) for one in refuted)]
+    if met and (doubt or not standing):
+        against = [it._replace(role=Role.AGAINST) for it in (*doubt, *refuted)]
+        silent = [it for it in silent if it not in refuted]
         return _Said(Verdict.UNKNOWN, ReasonCode.CONTRADICTED, (*met, *against, *silent))
     if met:
         against = [it._replace(role=Role.AGAINST) for it in clear]
@@ -138,6 +141,18 @@ def _said(rule: ConditionRule, records: Sequence[Condition], zone: tzinfo, as_of
         return _Said(Verdict.NOT_MET, ReasonCode.NONE_KNOWN, (*clear, *silent))
     code = ReasonCode.TO_BE_JUDGED if open_ else ReasonCode.NEEDS
     return _Said(Verdict.UNKNOWN, code, (*open_, *silent))
+
+
+def _takes_back(refuted: _Place, met: _Place) -> bool:
+    """Whether one refutes what another is, or what is more general, and is not surely older."""
+    one, other = refuted.found, met.found
+    if one.verification is not Verification.REFUTED or not one.sets:
+        return False
+    if not set(one.sets) <= set(other.sets):
+        return False
+    if one.recorded is None or other.recorded is None:
+        return True
+    return one.recorded.latest >= other.recorded.earliest
 
 
 def _place(rule: ConditionRule, found: Condition, zone: tzinfo, as_of: date) -> _Place:

@@ -17,7 +17,9 @@ from refnot_fhir.core.criteria.given import (
     Fact,
     Lasted,
     doubt_of,
+    is_of_trial,
     lasted,
+    may_be_for_later,
     may_count,
 )
 from refnot_fhir.core.criteria.moments import Dated, source_key
@@ -35,7 +37,6 @@ from refnot_fhir.core.facts import Condition, Dose, Measurement, MedicationUse, 
 from refnot_fhir.core.record import record
 from refnot_fhir.core.results import CriterionResult, Evidence, ReasonCode, Role
 from refnot_fhir.core.rules import About, Criterion, Rule
-from refnot_fhir.core.translate.study import names, of_another_study
 from refnot_fhir.core.values import Reason
 from refnot_fhir.core.verdict import CriterionKind, RuleKind, Verdict
 
@@ -52,6 +53,15 @@ class _Given(NamedTuple):
     """Empty: it is of the class; None: it is of another one; else the reason for doubt."""
     said_on: date | None = None
     """A negative answer of a later day settles the doubt; None: no answer does."""
+    if_before: str | None = None
+    """Of the study drug, while nobody is enrolled: the doubt once it surely was before that day."""
+
+    def doubt_on(self, as_of: date) -> str | None:
+        """The doubt on a date of assessment, which stands for that of an enrolment to come."""
+        if self.if_before is None or self.days is None or isinstance(self.fact, Condition):
+            return self.doubt
+        last = self.days.ended if may_be_for_later(self.fact) else self.days.began
+        return self.if_before if last.last < as_of else self.doubt
 
     @property
     def happened(self) -> bool:
@@ -190,7 +200,10 @@ def _turning_days(
     """Days on which something may enter the window, leave it, or cease to stand."""
     for given in on_record:
         for span in given.days or ():
-            yield from turning_days(span.first, span.last, rule.within_days)
+            yield from (
+                shifted(span.last, 1),
+                *turning_days(span.first, span.last, rule.within_days),
+            )
     stands = rule.answer.within_days if rule.answer is not None else 0
     for it in answers:
         yield shifted(it.last, 1)
@@ -215,18 +228,20 @@ def _on_record(rule: DrugRule, case: Case) -> list[_Given]:
 def _given(fact: Dose | MedicationUse, rule: DrugRule, case: Case) -> _Given | None:
     """What one administration or use says of the class; None where that is nothing."""
     days = lasted(fact, case.chart.zone)
-    of_trial = _is_of_trial(fact, days, case) if fact.drug == rule.study_drug else False
+    of_trial = is_of_trial(fact, days, case) if fact.drug == rule.study_drug else False
     if of_trial is True:
         return None
     doubt = _doubt(fact, rule) if of_trial is False else ReasonCode.TRIAL_DOSE_UNCLEAR
+    nobody = of_trial is None and case.chart.enrolled_on is None
+    if_before = _doubt(fact, rule) if nobody else None
     if isinstance(fact, Dose):
-        return _Given(fact, days, doubt)
+        return _Given(fact, days, doubt, if_before=if_before)
     if doubt is None:
         return None
     stated = fact.use is Use.TAKEN and rule.drug_class in fact.classes
     said = fact.recorded or fact.began
     said_on = None if stated or said is None else said.days(case.chart.zone).last
-    return _Given(fact, days, doubt, said_on)
+    return _Given(fact, days, doubt, said_on, if_before)
 
 
 def _doubt(fact: Dose | MedicationUse, rule: DrugRule) -> str | None:
@@ -243,7 +258,7 @@ def _done(fact: ProcedureDone, rule: DrugRule, case: Case) -> _Given | None:
     if rule.procedures.isdisjoint((*fact.sets, *fact.unclear)) or fact.outcome not in MAY_COUNT:
         return None
     days = lasted(fact, case.chart.zone)
-    if _is_of_trial(fact, days, case) is True:
+    if is_of_trial(fact, days, case) is True:
         return None
     sure = not rule.procedures.isdisjoint(fact.sets)
     return _Given(fact, days, doubt_of(fact, rule.uses) if sure else ReasonCode.REVIEW)
@@ -260,26 +275,6 @@ def _told(fact: Condition, rule: DrugRule, case: Case) -> _Given | None:
     return _Given(fact, None if days is None else Lasted(days, days), ReasonCode.REVIEW, said_on)
 
 
-def _is_of_trial(fact: Fact, days: Lasted | None, case: Case) -> bool | None:
-    """Whether it belongs to the trial, being of its drug; None: it cannot be told.
-
-    An order or a dispense that may reach into the patient's participation is taken for the trial's:
-    it was made before the first dose.
-    """
-    if any(names(reference, case.protocol) for reference in fact.studies):
-        return True
-    if of_another_study(fact.studies, case.protocol):
-        return False
-    enrolled = case.chart.enrolled_on
-    if enrolled is None or days is None:
-        return None
-    if isinstance(fact, MedicationUse) and fact.use in (Use.ORDERED, Use.SUPPLIED):
-        return days.ended.last >= enrolled
-    if days.began.first >= enrolled:
-        return True
-    return False if days.began.last < enrolled else None
-
-
 def _said(
     on_record: Sequence[_Given], answers: Iterable[Dated], rule: DrugRule, as_of: date
 ) -> _Said:
@@ -288,13 +283,14 @@ def _said(
     unsure: list[_Given] = []
     harmless: list[_Given] = []
     for given, place in _in_window(on_record, rule, as_of):
-        doubt = given.doubt or place
-        if given.doubt is None:
+        known = given.doubt_on(as_of)
+        doubt = known or place
+        if known is None:
             harmless += [given] if given.happened and not place else []
         elif doubt:
             unsure.append(given._replace(doubt=doubt))
         else:
-            certain.append(given)
+            certain.append(given._replace(doubt=known))
     answered = _answered(answers, rule, as_of)
     if certain:
         return _Said(Verdict.MET, ReasonCode.GIVEN_WITHIN_WINDOW, tuple(certain), answered.answers)

@@ -11,8 +11,10 @@ from datetime import date, tzinfo
 from typing import NamedTuple
 
 from refnot_fhir.core.chart import Chart
+from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.facts import Dose, MedicationUse, Outcome, ProcedureDone, Use
 from refnot_fhir.core.results import ReasonCode
+from refnot_fhir.core.translate.study import names, of_another_study
 from refnot_fhir.core.values import DaySpan
 
 Fact = Dose | MedicationUse | ProcedureDone
@@ -102,3 +104,28 @@ def doubt_of(fact: Fact, deciding: frozenset[Use]) -> str:
     if isinstance(fact, MedicationUse):
         return "" if fact.use in deciding else MAY_BE_TAKEN[fact.use]
     return MAY_COUNT[fact.outcome]
+
+
+def is_of_trial(fact: Fact, days: Lasted | None, case: Case) -> bool | None:
+    """Whether it belongs to the trial, being of its drug; None: it cannot be told.
+
+    An order or a dispense that may reach into the patient's participation is taken for the trial's:
+    it was made before the first dose.
+    """
+    if any(names(reference, case.protocol) for reference in fact.studies):
+        return True
+    if of_another_study(fact.studies, case.protocol):
+        return False
+    enrolled = case.chart.enrolled_on
+    if enrolled is None or days is None:
+        return None
+    if may_be_for_later(fact):
+        return days.ended.last >= enrolled
+    if days.began.first >= enrolled:
+        return True
+    return False if days.began.last < enrolled else None
+
+
+def may_be_for_later(fact: Fact) -> bool:
+    """Whether what it tells of may have been used long after it was written."""
+    return isinstance(fact, MedicationUse) and fact.use in (Use.ORDERED, Use.SUPPLIED)

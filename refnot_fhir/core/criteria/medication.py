@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, tzinfo
 from typing import NamedTuple
 
+from refnot_fhir.core.criteria.applicable import Applies
 from refnot_fhir.core.criteria.case import Case
 from refnot_fhir.core.criteria.condition import DENIED
 from refnot_fhir.core.criteria.evidence import of_condition, of_given
@@ -71,12 +72,20 @@ class MedicationRule(Rule):
     """Which use decides; without it none does, and all are shown."""
     records: frozenset[str] = frozenset()
     """Sets of procedures and conditions that are shown to the person."""
+    applies: Applies | None = None
+    """What shows that it applies, or does not; None: it does. Not together with `long_use`."""
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """Nobody is cleared by data alone."""
-        unknown = (Verdict.UNKNOWN,)
-        return unknown if self.long_use is None else (Verdict.MET, *unknown)
+        """Nobody is cleared by data alone, unless it does not apply."""
+        met = () if self.long_use is None else (Verdict.MET,)
+        not_applicable = () if self.applies is None else (Verdict.NOT_APPLICABLE,)
+        return *met, *not_applicable, Verdict.UNKNOWN
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Labs whose answers say whether it applies."""
+        return () if self.applies is None else self.applies.labs
 
     @property
     def drug_classes(self) -> frozenset[str]:
@@ -85,6 +94,11 @@ class MedicationRule(Rule):
 
     def decide(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         """Met by what surely was used longer than stated; otherwise unknown, with what is shown."""
+        if self.applies is None:
+            return self._used(criterion, case, as_of)
+        return self.applies.weigh(lambda day: self._used(criterion, case, day), case, as_of)
+
+    def _used(self, criterion: Criterion, case: Case, as_of: date) -> CriterionResult:
         uses = _uses(self, case)
         beside = (*_procedures(self, case), *_conditions(self, case))
         if not (uses or beside):

@@ -99,12 +99,13 @@ def _each(
     """Each occasion as the protocol counts it; `numbered` are those that have a place, by id."""
     ends, death = nothing_due_from(chart), days_of_death(chart)
     chart = with_consents(chart, protocol)
+    begun = _begun(numbered.values(), chart)
     for one in found:
         place = numbered.get(id(one))
         dose = (
             _unnumbered(one, courses, protocol.dosing, ends)
             if place is None
-            else _numbered(place, protocol, chart)
+            else _numbered(place, protocol, begun)
         )
         yield _outside(dose, one, chart, death)
 
@@ -168,6 +169,14 @@ def _after_death(occasion: Occasion, death: DaySpan | None) -> Iterator[Deviatio
     else:
         why = Reason(DosingReason.AFTER_DEATH_BY, (("died", death.last.isoformat()),))
     yield deviation(DeviationCode.DOSE_AFTER_DEATH, occasion, why)
+
+
+def _begun(numbered: Iterable[Place], chart: Chart) -> Chart:
+    """The chart with the day of enrolment; where none is known, that of the first dose counted."""
+    if chart.enrolled_on is not None:
+        return chart
+    days = [it.occasion.on for it in numbered if it.occasion.on is not None]
+    return replace(chart, enrolled_on=min(days, default=None))
 
 
 def _numbered(place: Place, protocol: Protocol, chart: Chart) -> ProtocolDose:

@@ -20,8 +20,9 @@ def condition(seen: ConditionSeen, *, site: Site, rulebook: Rulebook) -> Conditi
     A modifier extension may deny all of it: then nothing is sure of it but that it was sent.
     """
     known = rulebook.condition_sets
-    tests = listed(seen.evidence, site, known)[0]
-    sure, unclear = _sets(seen, tests, site, known)
+    rests_on = listed(seen.evidence, site, known)[0]
+    tests = {one for one in rests_on if not known[one].contradicts}
+    sure, unclear = _sets(seen, rests_on, site, known)
     if not sure and not unclear:
         return None
     notes = tuple(
@@ -59,15 +60,20 @@ def _sets(
         sure = {one for one in sure if not known[one].denies}
         denied = set()
     by_type = {one.name for one in known.values() if seen.source.type in one.resource_types}
-    type_ = seen.source.type if tests else ""
-    unclear |= {one.name for one in known.values() if type_ in one.left_open_by}
-    return sure | (by_type - denied), unclear - sure
+    against = {one.name for one in known.values() if one.contradicts}
+    type_ = seen.source.type if tests - against else ""
+    left_open = {one.name for one in known.values() if type_ in one.left_open_by}
+    said = tests | sure
+    if any(not known[one].contradicts.isdisjoint(said) for one in said):
+        sure -= left_open
+    sure = (sure - against) | (by_type - denied)
+    return sure, (unclear | left_open) - sure - against
 
 
 def _only_denies(seen: ConditionSeen, site: Site, known: Mapping[str, ConditionSet]) -> bool:
-    """Whether every code of it says that there is nothing."""
+    """Whether all of it says that there is nothing: no reaction, no risk, no other code."""
     denying = [one for one in known.values() if one.denies]
-    return all(
+    return not seen.harms and all(
         any(place(key, one) is Place.IN for one in denying)
         for concept in seen.codes
         for key in codes_of(concept, site) or (("", ""),)

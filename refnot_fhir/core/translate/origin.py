@@ -29,7 +29,7 @@ def origin_problem(seen: MeasurementSeen, lab: Lab, site: Site, others: Others) 
     ):
         return None
     return (
-        _focus_problem(seen.focus, site, others)
+        _focus_problem(_beside_conditions(seen.focus, lab), site, others)
         or _state_problem(seen.specimen_state)
         or _specimen_problem(seen.specimen, lab, site)
         or _place_problem(seen.body_site, lab, site)
@@ -70,6 +70,11 @@ def not_sent(state: SpecimenState, sample: str, lab: Lab) -> tuple[Reason, ...]:
 def persons_of(focus: tuple[Focus, ...]) -> tuple[str, ...]:
     """Ids of the other Patients that a measurement is said to be of: a chart knows who is who."""
     return tuple(about.patient for about in focus if about.patient)
+
+
+def _beside_conditions(focus: tuple[Focus, ...], lab: Lab) -> tuple[Focus, ...]:
+    """What it is about beside a condition, if it is one that is asked of conditions."""
+    return tuple(it for it in focus if not it.of_condition) if lab.of_conditions else focus
 
 
 def _focus_problem(focus: tuple[Focus, ...], site: Site, others: Others) -> Problem | None:

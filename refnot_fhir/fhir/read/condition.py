@@ -69,6 +69,7 @@ def read(
             found for stage in resource.get("stage", ()) if (found := concept(stage.get("summary")))
         ),
         doubt=modifiers(resource),
+        harms=resource.get("criticality") == "high" or bool(resource.get("reaction")),
     )
 
 

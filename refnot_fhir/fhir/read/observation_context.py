@@ -32,7 +32,12 @@ def focus(
     subject = (of or resource).get("subject") or {}
     references = [*resource.get("focus", ()), *((owner,) if owner else ())]
     seen = (
-        Focus(Concept(text=_label(it)), _is_another_person(root, it), id_of(it, "Patient"))
+        Focus(
+            Concept(text=_label(it)),
+            _is_another_person(root, it),
+            id_of(it, "Patient"),
+            bool(id_of(it, "Condition")),
+        )
         for it in references
         if not _is_the_subject(it, subject)
     )
