@@ -64,6 +64,8 @@ class Chart:
     """That `doses` are all there were, if the hospital states it."""
     medications: tuple[MedicationUse, ...] = ()
     procedures: tuple[ProcedureDone, ...] = ()
+    arm: str = ""
+    """Id of the arm that people assigned; empty while it is not known."""
     self_declared: bool = False
     """Whether a person's statement counts of which nobody established who signed it."""
 

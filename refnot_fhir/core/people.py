@@ -367,9 +367,10 @@ def known_on(chart: Chart, subject: Subject | None) -> Chart:
     given, withdrawn = subject.milestone(MilestoneCode.CONSENT), subject.consent_withdrawn
     consented = None if given is None else given.on
     refused = None if withdrawn is None else withdrawn.on
-    days = (subject.enrolled_on, ended, consented, refused)
+    arm = subject.actual_arm or subject.planned_arm
+    decided = (subject.enrolled_on, ended, consented, refused, arm)
     known = chart.enrolled_on, chart.ended_on, chart.consented_on, chart.consent_withdrawn_on
-    if known == days:
+    if (*known, chart.arm) == decided:
         return chart
     return replace(
         chart,
@@ -377,4 +378,5 @@ def known_on(chart: Chart, subject: Subject | None) -> Chart:
         ended_on=ended,
         consented_on=consented,
         consent_withdrawn_on=refused,
+        arm=arm,
     )

@@ -134,6 +134,17 @@ class AnotherCourse(StrEnum):
 
 
 @record
+class Prohibition:
+    """Drugs that one arm does not allow beside the study drug, always or in its first days."""
+
+    arm: str
+    """Id of the arm."""
+    drug_class: str
+    first_days: int | None = None
+    """So many days from the first dose on; None: as long as the patient takes part."""
+
+
+@record
 class DosingRule:
     """The schedule of a course of the study drug. Source: `protocols/<id>/dosing.toml`."""
 
@@ -179,6 +190,7 @@ class DosingRule:
     """Their answers that say that it has."""
     not_progressed: frozenset[str] = frozenset()
     """Their answers that say that it has not: with one of these another course may begin."""
+    prohibited: tuple[Prohibition, ...] = ()
     severities: Mapping[str, str] = field(default_factory=dict)
     """Code of a deviation to how severe it is: `high`, `moderate`, `low`."""
     route_codes: Mapping[str, CodeKey] = field(default_factory=dict)

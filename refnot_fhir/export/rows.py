@@ -163,7 +163,8 @@ def _dose(dose: ProtocolDose, unit: str) -> Json:
 
 
 def _of_no_dose(deviation: Deviation, unit: str) -> Json:
-    empty = ProtocolDose(1, None, Outcome.NOT_GIVEN, None, planned=deviation.on)
+    on, planned = (deviation.on, None) if deviation.sources else (None, deviation.on)
+    empty = ProtocolDose(1, None, Outcome.NOT_GIVEN, None, on=on, planned=planned)
     cited = [_cited(source) for source in deviation.sources]
     row = _dose(empty, unit) | {"course": None, "status": "none", "sources": cited}
     return row | {"deviations": [_deviation(deviation)]}

@@ -84,6 +84,7 @@ class CaseWords:
             attestations=tuple(self._attestations(protocol, site)),
             enrolled_on=date.fromisoformat(enrolled) if enrolled else None,
             all_doses=site.administrations,
+            arm=table.get("arm", ""),
         )
 
     def _person(self, site: Site) -> Person:

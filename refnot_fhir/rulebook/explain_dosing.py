@@ -149,9 +149,14 @@ def deviations_in_words(rule: DosingRule) -> tuple[tuple[DeviationCode, str], ..
             "a course began while a criterion was known not to be satisfied"
         ),
         DeviationCode.DOSE_AFTER_DEATH: "it was given after the day on which the patient died",
+        DeviationCode.PROHIBITED_MEDICATION: _prohibited(rule),
         **_OF_PARTICIPATION,
     }
     return tuple((code, when) for code, when in said.items() if when)
+
+
+def _prohibited(rule: DosingRule) -> str:
+    return "another drug was in use that the arm did not allow then" if rule.prohibited else ""
 
 
 _OF_PARTICIPATION = {

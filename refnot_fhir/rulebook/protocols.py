@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from refnot_fhir.core.dictionary import Derivation, Lab
 from refnot_fhir.core.dosing.results import DeviationCode
-from refnot_fhir.core.rules import AnotherCourse, Arm, Criterion, DosingRule, Protocol
+from refnot_fhir.core.rules import AnotherCourse, Arm, Criterion, DosingRule, Prohibition, Protocol
 from refnot_fhir.core.translate.place import OTHER
 from refnot_fhir.rulebook.criteria import (
     Dictionaries,
@@ -29,7 +31,8 @@ def protocol(
     """One study from its three files, every reference in them checked."""
     table = record.content
     found = criteria(eligibility, words)
-    schedule = _dosing(dosing, words)
+    arms = _arms(record)
+    schedule = _dosing(dosing, words, arms)
     labs, derivations = _needed(found, schedule, words)
     period, stated = table["period"], eligibility.content.get("attestation", {})
     return Protocol(
@@ -48,7 +51,7 @@ def protocol(
         description=table["description"].strip(),
         planned=table["planned"],
         actual=table["actual"],
-        arms=_arms(record),
+        arms=arms,
         criteria=found,
         dosing=schedule,
         labs=labs,
@@ -86,7 +89,7 @@ def _needed(
     return {name: words.labs[name] for name in asked}, derivations
 
 
-def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
+def _dosing(file: MappingFile, words: Dictionaries, arms: tuple[Arm, ...]) -> DosingRule:
     table, places = file.content, words.places
     check_drug(file, "drug", table["drug"], words.drugs)
     check_anchors(file, "decisions", table["decisions"], words.anchors)
@@ -118,11 +121,25 @@ def _dosing(file: MappingFile, words: Dictionaries) -> DosingRule:
         progression=progression,
         progressed=progressed,
         not_progressed=not_progressed,
+        prohibited=tuple(_prohibited(file, words, arms)),
         severities=_severities(file),
         route_codes=places.route_codes,
         site_codes=places.site_codes,
         **{name: table[name] for name in _NUMBERS},
     )
+
+
+def _prohibited(
+    file: MappingFile, words: Dictionaries, arms: tuple[Arm, ...]
+) -> Iterator[Prohibition]:
+    """What each arm does not allow beside the study drug."""
+    known = {"arm": sorted(arm.id for arm in arms), "drug_class": sorted(words.drug_classes)}
+    for index, table in enumerate(file.content.get("prohibited", ())):
+        for name, allowed in known.items():
+            if table[name] not in allowed:
+                reason = f"{table[name]!r} is not known"
+                raise file.wrong(f"prohibited[{index}].{name}", reason, allowed)
+        yield Prohibition(table["arm"], table["drug_class"], table.get("first_days"))
 
 
 def _severities(file: MappingFile) -> dict[str, str]:

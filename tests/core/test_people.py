@@ -251,6 +251,8 @@ def test_a_chart_knows_what_people_decided_and_is_the_same_where_they_did_nothin
     found = known_on(chart, on)
     assert (found.enrolled_on, found.ended_on) == (TODAY, TODAY)
     assert (found.consented_on, found.consent_withdrawn_on) == (TODAY, None)
+    assert known_on(chart, replace(on, planned_arm="a", actual_arm="")).arm == "a"
+    assert known_on(chart, replace(on, planned_arm="a", actual_arm="b")).arm == "b"
     # What a replay ended by itself follows from the doses.
     replayed = subject("off-study", ended_on=TODAY, enrolled_on=TODAY, replay=True)
     assert known_on(chart, replayed).ended_on is None

@@ -271,6 +271,7 @@ def test_a_deviation_of_no_dose_keeps_its_sources() -> None:
     elsewhere = replace(NEVER, sources=(part("m9").source,))
     (row,) = dosing_rows(deviations=(elsewhere,))
     assert row["sources"] == ["MedicationAdministration/m9/_history/1"]
+    assert row["planned_on"] is None
 
 
 def keywords(part: Any) -> Iterator[Mapping[str, Any]]:

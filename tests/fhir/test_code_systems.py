@@ -26,6 +26,7 @@ DEVIATIONS = {
     "dose-before-enrolment",
     "dose-after-consent-withdrawn",
     "dose-after-off-study",
+    "prohibited-medication",
     "eligibility-finding",
 }
 

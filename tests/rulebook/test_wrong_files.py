@@ -220,6 +220,12 @@ WRONG = [
     ),
     (
         DOSING,
+        'decisions = ["schedule"]',
+        'decisions = ["schedule"]\nprohibited = [{ arm = "no-arm", drug_class = "immunotherapy" }]',
+        ["prohibited[0].arm: 'no-arm' is not known"],
+    ),
+    (
+        DOSING,
         'another_course = "without-progression"',
         'another_course = "always"',
         ["another_course: 'always' is not allowed; allowed: without-progression, anyway"],

@@ -31,6 +31,7 @@ from refnot_fhir.core.dosing.participation import (
     relative_dose_intensity,
     with_consents,
 )
+from refnot_fhir.core.dosing.prohibited import of_other_drugs
 from refnot_fhir.core.dosing.results import (
     Deviation,
     DeviationCode,
@@ -66,11 +67,12 @@ def follow(protocol: Protocol, chart: Chart, as_of: date) -> DosingRecord:
     others = [occasion for occasion in found if id(occasion) not in numbered]
     courses = courses_of(placed, others, rule, nothing_due_from(chart))
     doses = tuple(_each(found, numbered, courses, protocol, chart))
+    given = [occasion for occasion in found if occasion.administered]
     deviations = [
         *unreported(courses, as_of),
         *(d for o in doses for d in o.deviations),
+        *of_other_drugs(protocol, chart, given, as_of),
     ]
-    given = [occasion for occasion in found if occasion.administered]
     return DosingRecord(
         site=chart.site,
         patient=chart.patient,

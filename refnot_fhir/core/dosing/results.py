@@ -32,6 +32,8 @@ class DeviationCode(StrEnum):
     DOSE_BEFORE_ENROLMENT = "dose-before-enrolment"
     DOSE_AFTER_CONSENT_WITHDRAWN = "dose-after-consent-withdrawn"
     DOSE_AFTER_OFF_STUDY = "dose-after-off-study"
+    PROHIBITED_MEDICATION = "prohibited-medication"
+    """Another drug, which the arm of the patient does not allow on that day."""
     ELIGIBILITY_FINDING = "eligibility-finding"
     """No dose: what contradicts an enrolment after people decided it."""
 
@@ -69,6 +71,8 @@ class DosingReason(StrEnum):
     BEFORE_DAY = "before-day"
     AFTER_DAY = "after-day"
     PROGRESSED = "progressed"
+    PROHIBITED_IN_ARM = "prohibited-in-arm"
+    PROHIBITED_BEFORE = "prohibited-before"
 
 
 @record
