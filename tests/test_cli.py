@@ -37,7 +37,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> str:
     database = f"sqlite:///{folder / 'refnot.sqlite3'}"
     made = run("simulate", "--patients", "12", "--seed", "3", "--output", folder / "hospital")
     assert made.exit_code == 0, made.output
-    kept = run("ingest", folder / "hospital", database=database)
+    kept = run("ingest", folder / "hospital" / "bundles", database=database)
     assert kept.exit_code == 0, kept.output
     return database
 

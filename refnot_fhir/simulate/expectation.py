@@ -67,6 +67,7 @@ def standing(criteria: Mapping[str, str], limits: Limits) -> str:
     kinds = limits.every_kind()
     if any(against[kinds[name]] == verdict for name, verdict in criteria.items()):
         return "ineligible"
-    if limits.needs_people or "unknown" in criteria.values():
+    waits = limits.needs_people and not set(kinds) <= set(criteria)
+    if waits or "unknown" in criteria.values():
         return "undecided"
     return "eligible"

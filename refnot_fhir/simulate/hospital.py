@@ -70,6 +70,11 @@ class Hospital:
     route: str
     """In `places`, as are those of a course, in turn."""
     course: tuple[str, ...]
+    findings: Mapping[str, Word]
+    statements: Mapping[str, Any]
+    """What an investigator signs: `who`, `role`, `meaning`, `reason`, `criteria`."""
+    subject_numbers: str
+    """The system of subject numbers."""
     criteria: Mapping[str, str]
     """What stories call a criterion, to its id in the protocol."""
 
@@ -113,6 +118,11 @@ def hospital() -> Hospital:
         thousands=data["thousands"],
         route=data["course"]["route"],
         course=tuple(data["course"]["places"]),
+        findings={
+            name: _word(row, data["codes"], "snomed") for name, row in data["findings"].items()
+        },
+        statements=data["statements"],
+        subject_numbers=data["trial"]["subject_numbers"],
         criteria=data["criteria"],
     )
 

@@ -18,8 +18,9 @@ from refnot_fhir.simulate.patients import simulated
 
 Json = dict[str, Any]
 
-FOLDER = "bundles"
-"""The bundles are in a folder of their own: it can be sent as it is, without the manifest."""
+FOLDER, DECISIONS = "bundles", "ctms"
+"""Each a folder that can be sent without the manifest: what the hospital sends, and what a
+trial management system sends to a running server afterwards."""
 
 
 @cache
@@ -68,14 +69,16 @@ def write(
     first = b'{"simulation":' + head + b',"patients":[\n'
     path = folder / "manifest.json"
     _refuse_another(folder, path, first)
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    for name in (FOLDER, DECISIONS):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     with path.open("wb") as out:
         out.write(first)
         told = simulated(patients, seed, rulebook=rulebook, until=until)
         for done, patient in enumerate(told, start=1):
-            for bundle in patient.bundles:
-                name = f"{bundle['id']}.json"
-                (folder / FOLDER / name).write_bytes(wire.encode(bundle) + b"\n")
+            for inside, sent in ((FOLDER, patient.bundles), (DECISIONS, patient.decisions)):
+                for bundle in sent:
+                    path_of = folder / inside / f"{bundle['id']}.json"
+                    path_of.write_bytes(wire.encode(bundle) + b"\n")
             end = b",\n" if done < patients else b"\n"
             out.write(wire.encode(patient.as_json()) + end)
             if progress is not None:

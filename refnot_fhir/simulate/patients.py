@@ -31,6 +31,10 @@ class Simulated:
     shows: tuple[str, ...]
     checks: tuple[Check, ...]
     bundles: tuple[Resource, ...]
+    decisions: tuple[Resource, ...] = ()
+    """What a trial management system sends after all bundles."""
+    status: str = ""
+    """Of the subject at the end; empty: not told."""
 
     def as_json(self) -> dict[str, Any]:
         """The manifest's entry."""
@@ -42,6 +46,8 @@ class Simulated:
             "sentence": self.scenario.sentence,
             "shows": list(self.shows),
             "bundles": [f"{bundle['id']}.json" for bundle in self.bundles],
+            "decisions": [bundle["id"] + ".json" for bundle in self.decisions],
+            **({"status": self.status} if self.status else {}),
             "checks": [check.as_json() for check in self.checks],
         }
 
@@ -58,6 +64,7 @@ def simulated(
     """The first so many patients of a seed, none of whom depends on how many there are."""
     limits = Limits(rulebook, rulebook.protocols[protocol])
     for number in range(1, patients + 1):
+        scenario = _scenario(number - 1, seed)
         rng = Random(f"{seed}/{number}")  # noqa: S311  a simulation must repeat itself
         story = Story(
             number=number,
@@ -65,13 +72,15 @@ def simulated(
             limits=limits,
             zone=rulebook.sites[site].zone,
             rng=rng,
-            as_of=_assessed(rng, until or hospital().until),
+            as_of=_assessed(rng, until or hospital().until, scenario),
         )
-        yield told(story, _scenario(number - 1, seed))
+        yield told(story, scenario)
 
 
-def _assessed(rng: Random, until: date) -> date:
+def _assessed(rng: Random, until: date, scenario: Scenario) -> date:
     house = hospital()
+    if scenario.days_ago is not None:
+        return until - timedelta(days=scenario.days_ago)
     return until - timedelta(days=house.aftermath + rng.randrange(house.days))
 
 
@@ -91,7 +100,8 @@ def told(story: Story, scenario: Scenario) -> Simulated:
         story.send("screening")
     if not story.checks or story.checks[-1].after != f"{story.messages[-1][0]}.json":
         story.check()
-    by_post = len(story.messages) == 1 and story.rng.randrange(4) < hospital().posted_in_four
+    once = len(story.messages) == 1 and not story.status
+    by_post = once and story.rng.randrange(4) < hospital().posted_in_four
     return Simulated(
         key=story.key,
         reference="" if by_post else story.reference,
@@ -102,6 +112,8 @@ def told(story: Story, scenario: Scenario) -> Simulated:
             posted(name, resources, story.rng) if by_post else put(name, resources)
             for name, resources in story.messages
         ),
+        decisions=tuple(story.decisions),
+        status=story.status,
     )
 
 

@@ -15,12 +15,16 @@ class Scenario:
     name: str
     sentence: str
     tell: Callable[[Story], None]
+    days_ago: int | None = None
+    """Days from the date of assessment to the last day; None: any, with time for two courses."""
 
 
-def shows(sentence: str) -> Callable[[Callable[[Story], None]], Scenario]:
+def shows(
+    sentence: str, *, days_ago: int | None = None
+) -> Callable[[Callable[[Story], None]], Scenario]:
     """Make a scenario of the function below: its name is the function's, with hyphens."""
 
     def named(tell: Callable[[Story], None]) -> Scenario:
-        return Scenario(tell.__name__.replace("_", "-"), sentence, tell)
+        return Scenario(tell.__name__.replace("_", "-"), sentence, tell, days_ago)
 
     return named

@@ -16,6 +16,7 @@ from refnot_fhir.simulate.expectation import Check, Dosing, standing
 from refnot_fhir.simulate.hospital import Analyte, Word, hospital
 from refnot_fhir.simulate.labs import Row, answered, loinc, measured, series, usual
 from refnot_fhir.simulate.limits import Limits
+from refnot_fhir.simulate.people import decided
 
 Resource = dict[str, Any]
 
@@ -47,6 +48,10 @@ class Story:
     others: list[Resource] = field(default_factory=list)
     messages: list[tuple[str, list[Resource]]] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    decisions: list[Resource] = field(default_factory=list)
+    """Batches of a trial management system, delivered after all messages."""
+    status: str = ""
+    """Where the subject stands at the end; empty: not told."""
     _counted: int = 0
 
     @property
@@ -183,6 +188,17 @@ class Story:
         opening = [] if self.messages else self.opening()
         name = f"{self.number:04d}-{_LETTERS[len(self.messages)]}-{label}"
         self.messages.append((name, opening + list(resources)))
+
+    def decide(self, status: str, on: date, **stated: Any) -> None:
+        """A trial management system sets the status of the subject, and states the rest with it."""
+        name = f"{self.number:04d}-{_LETTERS[len(self.decisions)]}-{status}"
+        protocol = self.limits.protocol
+        self.decisions.append(decided(name, self.reference, protocol, status, on, **stated))
+        self.status = status
+
+    def day_after(self, days: int) -> date:
+        """So many days after the date of assessment."""
+        return self.as_of + timedelta(days=days)
 
     def resend(self, label: str, resource: Resource) -> None:
         """End a message that holds the second version of something sent before."""

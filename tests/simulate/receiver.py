@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -52,7 +52,8 @@ class Receiver:
         context = Context(site, self.rulebook, person, Lookup(self._product))
         said = [self._understood(key, context) for key in self.live if key[0] in KINDS]
         facts = [fact for one in said for fact in one.facts]
-        return charts(site, self.rulebook, {patient[1]: facts}, patient[1:])[patient[1]]
+        found = charts(site, self.rulebook, {patient[1]: facts}, patient[1:])[patient[1]]
+        return replace(found, self_declared=True)
 
     def _product(self, reference: str) -> Mapping[str, Any] | None:
         kind, _, id = reference.rpartition("/")

@@ -96,7 +96,7 @@ def test_a_manifest_that_expects_something_else_is_contradicted(rulebook: Rulebo
         after=patient.checks[0].after,
         as_of=patient.checks[0].as_of,
         criteria={"IN08B": "not-applicable"},
-        standing="eligible",
+        standing="ineligible",
     )
     assert len(differences(receiver, wrong)) == 2
 

@@ -6,6 +6,7 @@ from refnot_fhir.simulate.scenario import Scenario
 from refnot_fhir.simulate.stories import (
     blood,
     chemistry,
+    decided,
     dosing,
     drugs,
     medicines,
@@ -21,4 +22,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     + medicines.SCENARIOS
     + versions.SCENARIOS
     + dosing.SCENARIOS
+    + decided.SCENARIOS
 )
