@@ -46,15 +46,18 @@ def test_the_study_is_found_by_its_registry_number(door: Door, version: str) -> 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_patient_whose_labs_are_good_waits_for_people(door: Door, version: str) -> None:
+def test_a_patient_who_had_the_drug_outside_the_trial_is_not_eligible(
+    door: Door, version: str
+) -> None:
+    """The doses name no study, and nobody enrolled the patient: EX09 is met."""
     query = "ResearchSubject?patient=Patient/p1&study=ResearchStudy/refnot-r2&_include=*"
     found = content(door.get(query, Accept=accept(version)))
     subject = found["entry"][0]["resource"]
     if version == "5.0":
         states = [it["subjectState"]["coding"][0]["code"] for it in subject["progress"]]
-        assert states[-1] == "screening"
+        assert states[-1] == "ineligible"
     else:
-        assert subject["status"] == "screening"
+        assert subject["status"] == "ineligible"
 
 
 @pytest.mark.parametrize("version", VERSIONS)

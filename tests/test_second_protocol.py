@@ -190,7 +190,7 @@ def test_a_patient_is_a_subject_of_both_with_a_status_in_each(door: Door, versio
     for one in (first, second):
         assert_read(json.loads(wire.encode(one)), version)
     if version != "5.0":
-        assert (first["status"], second["status"]) == ("screening", "eligible")
+        assert (first["status"], second["status"]) == ("ineligible", "eligible")
     everybody = matches(door.get("ResearchSubject?patient=Patient/p1"))
     assert {one["id"] for one in everybody} == {first["id"], second["id"]}
 

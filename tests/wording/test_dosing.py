@@ -17,6 +17,12 @@ DOUBLE = (ONE, TWO, ("reported", "8"), ("dose", "4"), ("counted", "4"), ("unit",
 COURSE, NUMBER, DUE, SAID = ("course", "3"), ("number", "2"), ("due", "2026-05-04"), ("said", "ill")
 FORMS = ("units", "units-in-full", "units-by-kind")
 ABOUT: dict[DosingReason, tuple[tuple[str, str], ...]] = {
+    DosingReason.PROHIBITED_IN_ARM: (("drug", "Cisplatin"), ("arm", "monotherapy")),
+    DosingReason.PROHIBITED_BEFORE: (
+        ("drug", "Cisplatin"),
+        ("arm", "with-chemotherapy"),
+        ("bound", "2026-05-04"),
+    ),
     DosingReason.COUNTED_ONCE: DOUBLE,
     DosingReason.COUNTED_IN_FULL: DOUBLE,
     DosingReason.OPEN_PART: (ONE,),
